@@ -1,0 +1,45 @@
+export { AwsError, type AwsErrorShape } from './aws-error.ts';
+export {
+  accountId,
+  type AccountId,
+  type ImageId,
+  imageId,
+  type Instant,
+  instant,
+  type InstanceId,
+  instanceId,
+  type KeyArn,
+  keyArn,
+  newInstanceId,
+  newReservationId,
+  newSnapshotId,
+  newVolumeId,
+  type Region,
+  region,
+  type SnapshotId,
+  snapshotId,
+  type VolumeId,
+  volumeId,
+} from './ids.ts';
+export type {
+  AttachmentRecord,
+  BlockSource,
+  DataKeyUse,
+  HostAttachment,
+  InstanceRecord,
+  InternalRequests,
+  SnapshotRecord,
+  VolumeRecord,
+  WrappedDataKey,
+} from './internal-requests.ts';
+export { REGIONS, type Zone, zonesOf } from './regions.ts';
+export {
+  type Caller,
+  callerOf,
+  ebsServicePrincipal,
+  instancePrincipal,
+  type Principal,
+  principalSchema,
+  type RequestContext,
+  requestContextSchema,
+} from './request-context.ts';

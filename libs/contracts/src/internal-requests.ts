@@ -1,0 +1,148 @@
+/**
+ * Requests between services that no AWS API has. Subject: `<service>.request.<Action>.v1`. (AWS's own operations use the
+ * same subjects with AWS's own shapes, generated in `@holdfast/aws-protocol`.)
+ */
+import type { AccountId, Instant, InstanceId, Region, SnapshotId, VolumeId } from './ids.ts';
+import type { Principal } from './request-context.ts';
+
+/** A data key wrapped by a KMS key, and what is needed to have it unwrapped. */
+export interface WrappedDataKey {
+  keyArn: string;
+  /** Base64 of KMS's ciphertext blob for 64 bytes: two AES-256-XTS key halves. */
+  encryptedDataKey: string;
+  /** `{ 'aws:ebs:id': <volume or snapshot id> }`. */
+  encryptionContext: Record<string, string>;
+  /** Opaque; equal for volumes and snapshots that share one plaintext data key (DescribeSnapshots' DataEncryptionKeyId). */
+  dataKeyId: string;
+}
+
+/** A wrapped data key and the principal under whose grant it is unwrapped. */
+export interface DataKeyUse extends WrappedDataKey {
+  principal: Principal;
+  accountId: AccountId;
+  region: Region;
+  /** Id of the request this serves, for the log. */
+  requestId: string;
+}
+
+export interface InternalRequests {
+  'account-settings': {
+    /** `defaultKmsKeyId` null: never changed, so `alias/aws/ebs`. */
+    GetEncryptionDefaults: {
+      in: Record<string, never>;
+      out: { encryptionByDefault: boolean; defaultKmsKeyId: string | null };
+    };
+  };
+  identity: {
+    /**
+     * The SigV4 signing key of one day, Region and service, sealed to the asker's HPKE key; info = `signing-key`.
+     * `null` when no such access key exists.
+     */
+    ResolveSigningKey: {
+      in: { accessKeyId: string; date: string; region: string; service: string; recipientPublicKey: string };
+      out: { principal: Principal; accountId: AccountId; sealedSigningKey: string } | null;
+    };
+  };
+  kms: {
+    /** HPKE public key to which an Encrypt caller seals its plaintext. Derived from the root key, one for all replicas. */
+    GetTransportKey: { in: Record<string, never>; out: { publicKey: string } };
+  };
+  volumes: {
+    GetVolume: { in: { volumeId: VolumeId }; out: VolumeRecord | null };
+    /** Attachments of the caller's account, all instances when `instanceIds` is absent. */
+    ListAttachments: { in: { instanceIds?: InstanceId[] }; out: { attachments: AttachmentRecord[] } };
+    /** What a host must serve: asked by the data plane when it starts, whatever the account. */
+    ListHostAttachments: { in: { hostId: string }; out: { attachments: HostAttachment[] } };
+  };
+  snapshots: {
+    /** Null when absent or not visible to the caller. */
+    GetSnapshot: { in: { snapshotId: SnapshotId }; out: SnapshotRecord | null };
+  };
+  instances: {
+    GetInstance: { in: { instanceId: InstanceId }; out: InstanceRecord | null };
+  };
+  'data-plane': {
+    /**
+     * Makes the volume's files, filled from `source` when given. Idempotent. With `dataKey` the data key is unwrapped once
+     * through KMS, which proves that it can be; with a source under another key (or none) blocks are encrypted again.
+     * Errors: KmsKeyUnusable (message = KMS's), SnapshotNotFound.
+     */
+    AllocateVolume: {
+      in: { volumeId: VolumeId; sizeGiB: number; dataKey?: DataKeyUse; source?: BlockSource };
+      out: { hostId: string };
+    };
+    /** Idempotent. Refused (VolumeBusy) while an export is open. */
+    RemoveVolume: { in: { volumeId: VolumeId }; out: Record<string, never> };
+    /** Opens the NBD export. Idempotent. Errors: KmsKeyUnusable, VolumeNotFound. */
+    OpenExport: { in: HostAttachment; out: { socketPath: string } };
+    /** Flushes, closes, zeroes the key. Idempotent. */
+    CloseExport: { in: { volumeId: VolumeId; instanceId: InstanceId }; out: Record<string, never> };
+    /** Fixes the point in time of a snapshot (milliseconds; durable when it answers) and starts copying. Idempotent. */
+    FreezeSnapshot: { in: { snapshotId: SnapshotId; volumeId: VolumeId }; out: Record<string, never> };
+    /** Starts a copy of a snapshot's blocks, re-encrypted where data keys differ. Idempotent. */
+    StartSnapshotCopy: {
+      in: { snapshotId: SnapshotId; source: BlockSource; dataKey?: DataKeyUse };
+      out: Record<string, never>;
+    };
+    /** `progress` in percent. */
+    GetSnapshotProgress: {
+      in: { snapshotId: SnapshotId };
+      out: { state: 'unknown' | 'copying' | 'completed' | 'failed'; progress: number; reason?: string };
+    };
+    /** Drops the block index; blocks no other index names are collected. Idempotent. */
+    RemoveSnapshot: { in: { snapshotId: SnapshotId }; out: Record<string, never> };
+  };
+}
+
+/** Blocks to read: a completed snapshot's, and the data key they are under (absent: plaintext). */
+export interface BlockSource {
+  snapshotId: SnapshotId;
+  dataKey?: DataKeyUse;
+}
+
+export interface VolumeRecord {
+  volumeId: VolumeId;
+  accountId: AccountId;
+  region: Region;
+  state: 'creating' | 'available' | 'in-use' | 'deleting' | 'error';
+  sizeGiB: number;
+  dataKey: WrappedDataKey | null;
+}
+
+export interface SnapshotRecord {
+  snapshotId: SnapshotId;
+  ownerId: AccountId;
+  state: 'pending' | 'completed' | 'error';
+  volumeSizeGiB: number;
+  dataKey: WrappedDataKey | null;
+}
+
+export interface AttachmentRecord {
+  volumeId: VolumeId;
+  instanceId: InstanceId;
+  device: string;
+  state: 'attaching' | 'attached' | 'detaching';
+  attachTime: Instant;
+  deleteOnTermination: boolean;
+}
+
+export interface HostAttachment {
+  volumeId: VolumeId;
+  instanceId: InstanceId;
+  /** As the caller named it, e.g. `/dev/sdf`. */
+  device: string;
+  dataKey?: DataKeyUse;
+}
+
+export interface InstanceRecord {
+  instanceId: InstanceId;
+  accountId: AccountId;
+  region: Region;
+  state: 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
+  availabilityZone: string;
+  instanceType: string;
+  /** Whether the type can use encrypted volumes. */
+  ebsEncryptionSupported: boolean;
+  /** The data-plane host that serves its devices. */
+  hostId: string;
+}

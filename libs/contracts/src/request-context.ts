@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import type { AccountId, Region } from './ids.ts';
+
+/** Who calls, in the words of CloudTrail's userIdentity. */
+export const principalSchema = z.object({
+  type: z.enum(['Root', 'User', 'AssumedRole', 'AWSService']),
+  /** `arn:aws:iam::<account>:root`, `arn:aws:sts::<account>:assumed-role/<role>/<session>`, or a service's DNS name. */
+  arn: z.string(),
+  accountId: z.string().transform((id) => id as AccountId),
+  /** Root: the account id; user: `AIDA…`; role session: `AROA…:<session>`. */
+  principalId: z.string(),
+});
+export type Principal = z.infer<typeof principalSchema>;
+
+/** What travels with every request, as one JSON header, and is kept as metadata of the events it causes. */
+export const requestContextSchema = z.object({
+  requestId: z.string(),
+  /** The account and Region that the call acts in. */
+  accountId: z.string().transform((id) => id as AccountId),
+  region: z.string().transform((name) => name as Region),
+  principal: principalSchema,
+  sourceIp: z.string(),
+  userAgent: z.string(),
+  /** W3C Trace Context. */
+  traceparent: z.string().optional(),
+  /** Epoch milliseconds after which nobody waits for the answer. */
+  deadlineMs: z.number(),
+  /** `ec2.<region>.amazonaws.com` on calls a service makes on the caller's behalf: kms:ViaService. */
+  viaService: z.string().optional(),
+  /**
+   * Base64 of the HPKE public key (RFC 9180, DHKEM P-256, raw) of whoever may read the answer's plaintext. Without it
+   * an operation that would answer with plaintext is refused.
+   */
+  recipientPublicKey: z.string().optional(),
+});
+export type RequestContext = z.infer<typeof requestContextSchema>;
+
+/** The part of a context that outlives its request: stored with events, and used for work done later on its behalf. */
+export type Caller = Omit<RequestContext, 'deadlineMs' | 'recipientPublicKey'>;
+
+export const callerOf = (context: RequestContext): Caller => {
+  const { requestId, accountId, region, principal, sourceIp, userAgent, traceparent, viaService } = context;
+  return { requestId, accountId, region, principal, sourceIp, userAgent, traceparent, viaService };
+};
+
+/** The service principal that EBS acts as under its own grants. */
+export const ebsServicePrincipal = (region: Region, accountId: AccountId): Principal => ({
+  type: 'AWSService',
+  arn: `ec2.${region}.amazonaws.com`,
+  accountId,
+  principalId: `ec2.${region}.amazonaws.com`,
+});
+
+/** The role session under which an instance's host decrypts a volume's data key. */
+export const instancePrincipal = (accountId: AccountId, instanceId: string): Principal => ({
+  type: 'AssumedRole',
+  arn: `arn:aws:sts::${accountId}:assumed-role/aws:ec2-infrastructure/${instanceId}`,
+  accountId,
+  principalId: `${accountId}:aws:ec2-infrastructure:${instanceId}`,
+});

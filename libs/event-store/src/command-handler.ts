@@ -1,0 +1,40 @@
+import { type Decider, fold, VersionConflict } from '@holdfast/decider';
+import type { AppendOptions, DomainEvent, EventStore, StoredEvent } from './types.ts';
+
+/** Times a decision is made again on the newer history before the caller is told to try later. */
+const ATTEMPTS = 4;
+
+/** Reads a stream, decides, appends; decides again when another writer came first. */
+export class CommandHandler<Command, Event extends DomainEvent, State> {
+  constructor(
+    private readonly store: EventStore,
+    private readonly decider: Decider<Command, Event, State>,
+    /** From an entity's id to its stream's, e.g. `volume-<id>`. */
+    private readonly streamOf: (id: string) => string,
+  ) {}
+
+  /**
+   * @returns the appended events; none when the command repeated a fact.
+   * @throws DomainError, VersionConflict (after every attempt), ClientTokenUsed
+   */
+  async handle(id: string, command: Command, options: AppendOptions): Promise<StoredEvent<Event>[]> {
+    const streamId = this.streamOf(id);
+    for (let attempt = 1; ; attempt++) {
+      const { state, version } = await this.load(id);
+      const events = this.decider.decide(command, state);
+      if (events.length === 0) return [];
+      try {
+        return await this.store.append(streamId, version, events, options);
+      } catch (error) {
+        if (!(error instanceof VersionConflict) || attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** The state that decisions are made on; `version` 0 for a stream that does not exist. */
+  async load(id: string): Promise<{ state: State; version: number }> {
+    const events = await this.store.readStream<Event>(this.streamOf(id));
+    const state = fold(this.decider, events.map((event) => event.data), this.decider.initialState); // prettier-ignore
+    return { state, version: events.at(-1)?.version ?? 0 };
+  }
+}

@@ -1,0 +1,88 @@
+import type { Caller, Instant } from '@holdfast/contracts';
+
+/** One connection's or one transaction's way to run SQL. `values` fill `$1`, `$2`, … */
+export interface Sql {
+  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+/** Events are plain JSON with their name in `type`; instants are ISO-8601 strings, bytes base64. */
+export interface DomainEvent {
+  readonly type: string;
+}
+
+export interface EventMetadata {
+  /** On whose request the event came about; for work done later, the request that began it. */
+  readonly caller: Caller;
+  /** The event that a process manager reacted to. */
+  readonly causationId?: string;
+}
+
+export interface StoredEvent<Event extends DomainEvent = DomainEvent> {
+  readonly eventId: string;
+  readonly streamId: string;
+  /** 1-based position in its stream. */
+  readonly version: number;
+  /** Position in the service's log; strictly increasing along a stream, but not gapless. */
+  readonly globalPosition: number;
+  readonly type: Event['type'];
+  readonly schemaVersion: number;
+  readonly data: Event;
+  readonly metadata: EventMetadata;
+  readonly time: Instant;
+}
+
+/** A client token (EC2's ClientToken) is stored with the effect it stands for, in one transaction. */
+export interface ClientToken {
+  /** `<account>/<Region>/<action>`: tokens of different scopes never meet. */
+  readonly scope: string;
+  readonly token: string;
+  /** Digest of the parsed request without token and DryRun. */
+  readonly parametersHash: string;
+  /** What a repetition is answered with, e.g. the id of the resource. */
+  readonly result: unknown;
+}
+
+export interface AppendOptions {
+  readonly metadata: EventMetadata;
+  readonly time: Instant;
+  /** @throws ClientTokenUsed when the scope already has this token. Nothing is appended then. */
+  readonly clientToken?: ClientToken;
+}
+
+/** Events in, rows out, in the append's own transaction: what a Describe call reads is never behind its own writes. */
+export interface InlineProjection<Event extends DomainEvent = DomainEvent> {
+  readonly name: string;
+  project(event: StoredEvent<Event>, sql: Sql): Promise<void>;
+}
+
+/**
+ * Order of the log as readers see it: by transaction, then by position; events of transactions that may still commit
+ * ahead of it are held back, so that nothing is skipped. Opaque to callers, kept by them.
+ */
+export interface Checkpoint {
+  readonly transactionId: string;
+  readonly globalPosition: number;
+}
+
+export interface EventStore {
+  /** Empty when the stream does not exist. Old schema versions come back upcast. */
+  readStream<Event extends DomainEvent>(streamId: string, fromVersion?: number): Promise<StoredEvent<Event>[]>;
+  /** Several streams in one round trip, keyed by stream id; absent streams map to []. */
+  readStreams<Event extends DomainEvent>(streamIds: readonly string[]): Promise<Map<string, StoredEvent<Event>[]>>;
+  /**
+   * @param expectedVersion version of the last event that the decision saw; 0 for a new stream.
+   * @throws VersionConflict (decider) when the stream is not at `expectedVersion`; ClientTokenUsed.
+   */
+  append<Event extends DomainEvent>(
+    streamId: string,
+    expectedVersion: number,
+    events: readonly Event[],
+    options: AppendOptions,
+  ): Promise<StoredEvent<Event>[]>;
+  /** Up to `limit` events after `checkpoint` (null: from the start), in log order, never skipping a late commit. */
+  readLog(
+    checkpoint: Checkpoint | null,
+    limit: number,
+  ): Promise<{ events: StoredEvent[]; checkpoint: Checkpoint | null }>;
+  findClientToken(scope: string, token: string): Promise<ClientToken | null>;
+}

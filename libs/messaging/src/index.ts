@@ -1,0 +1,8 @@
+export type {
+  ConsumerOptions,
+  DeliveredEvent,
+  EventHandlers,
+  RequestHandlers,
+  Requests,
+  ServiceName,
+} from './types.ts';

@@ -1,0 +1,1 @@
+export type { Clock, RunningService, ServiceEnvironment, StartService } from './types.ts';

@@ -1,0 +1,124 @@
+import { closeSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EmbeddedServerError } from './errors.ts';
+import { provisionNatsServer } from './nats-binary.ts';
+import { freePort } from './ports.ts';
+import { commandLineOf, dyingWithParent, isAlive, spawnServer, stopProcess } from './processes.ts';
+
+export interface NatsOptions {
+  /** Holds configuration, pid file and JetStream's files. Made when missing. */
+  readonly storeDir: string;
+  /** A free one when left out. */
+  readonly port?: number;
+  readonly user: string;
+  readonly password: string;
+  /** Default `nats-server.log` beside the store. */
+  readonly logFile?: string;
+  /** Path of the binary; found or fetched when left out. */
+  readonly binary?: string;
+}
+
+export interface RunningNats {
+  /** `nats://127.0.0.1:<port>`; user and password travel apart. */
+  readonly servers: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Resolves when the server has ended, by `stop` or otherwise. */
+  readonly exited: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** One message holds at most a request with a few blocks of 512 KiB; AWS's own limits are below it. */
+const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
+const START_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 5_000;
+const POLL_MS = 15;
+const PORT_ATTEMPTS = 5;
+const FIXED_PORT_RETRY_MS = 300;
+
+/** Syncing after every message would cost much and buy nothing: the event tables are the truth, a lost stream is rebuilt. */
+const configuration = (options: NatsOptions, port: number): string =>
+  [
+    'host: "127.0.0.1"',
+    `port: ${port}`,
+    `max_payload: ${MAX_PAYLOAD_BYTES}`,
+    `authorization { user: ${JSON.stringify(options.user)}, password: ${JSON.stringify(options.password)} }`,
+    `jetstream { store_dir: ${JSON.stringify(join(options.storeDir, 'jetstream'))} }`,
+    '',
+  ].join('\n');
+
+/** Resolves true when a NATS server greets on this port. */
+const greets = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    const done = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(1000, () => done(false));
+    socket.once('error', () => done(false));
+    socket.once('data', (data) => done(data.toString('latin1').startsWith('INFO ')));
+  });
+
+const clearRemains = async (pidFile: string, configFile: string): Promise<void> => {
+  let pid: number;
+  try {
+    pid = Number(readFileSync(pidFile, 'utf8'));
+  } catch {
+    return;
+  }
+  if (Number.isInteger(pid) && pid > 1 && isAlive(pid) && commandLineOf(pid).includes(configFile)) {
+    await stopProcess(pid, ['SIGTERM'], STOP_TIMEOUT_MS);
+  }
+  rmSync(pidFile, { force: true });
+};
+
+/**
+ * Starts a nats-server with JetStream on 127.0.0.1 and resolves once it answers. Stops an orphan of an earlier run first.
+ * @throws EmbeddedServerError with the server's own reason, or when there is no nats-server and none can be fetched.
+ */
+export const startNats = async (options: NatsOptions): Promise<RunningNats> => {
+  const binary = options.binary ?? (await provisionNatsServer()).path;
+  mkdirSync(options.storeDir, { recursive: true, mode: 0o700 });
+  const storeDir = realpathSync(options.storeDir);
+  const configFile = join(storeDir, 'nats-server.conf');
+  const pidFile = join(storeDir, 'nats-server.pid');
+  const logFile = options.logFile ?? join(dirname(storeDir), 'nats-server.log');
+  await clearRemains(pidFile, configFile);
+
+  let reason = '';
+  for (let attempt = 1; attempt <= PORT_ATTEMPTS; attempt++) {
+    const port = options.port ?? (await freePort());
+    writeFileSync(configFile, configuration({ ...options, storeDir }, port), { mode: 0o600 });
+    const log = openSync(logFile, 'a', 0o600);
+    const offset = readFileSync(logFile).length;
+    const child = spawnServer(dyingWithParent([binary, '-c', configFile]), {
+      cwd: storeDir,
+      stdio: ['ignore', log, log],
+    });
+    closeSync(log);
+    writeFileSync(pidFile, String(child.pid), { mode: 0o600 });
+    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    const ended = () => child.exitCode !== null || child.signalCode !== null;
+    const giveUpAt = Date.now() + START_TIMEOUT_MS;
+    // A server of someone else's may answer on a port that was just taken, so ours must also be alive after the greeting.
+    while (!ended() && Date.now() < giveUpAt) {
+      if ((await greets(port)) && /Server is ready/.test(readFileSync(logFile).subarray(offset).toString('utf8'))) {
+        const stop = async () => {
+          await stopProcess(child.pid, ['SIGTERM'], STOP_TIMEOUT_MS);
+          rmSync(pidFile, { force: true });
+        };
+        return { servers: `nats://127.0.0.1:${port}`, port, pid: child.pid, exited, stop };
+      }
+      await sleep(POLL_MS);
+    }
+    if (!ended()) await stopProcess(child.pid, ['SIGTERM'], STOP_TIMEOUT_MS);
+    const text = readFileSync(logFile).subarray(offset).toString('utf8');
+    reason = /\[FTL\] (.*)/.exec(text)?.[1] ?? text.trim().split('\n').at(-1) ?? '';
+    if (!/address already in use/.test(text)) break;
+    if (options.port !== undefined) await sleep(FIXED_PORT_RETRY_MS);
+  }
+  throw new EmbeddedServerError(`nats-server does not start: ${reason} (see ${logFile})`);
+};

@@ -1,0 +1,178 @@
+import { execFile } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { EmbeddedServerError } from './errors.ts';
+import { freePort } from './ports.ts';
+import { postgresBinaries } from './postgres-binaries.ts';
+import { commandLineOf, dyingWithParent, isAlive, spawnServer, stopProcess } from './processes.ts';
+import { unprivilegedPrefix } from './unprivileged.ts';
+
+export interface PostgresOptions {
+  /** Made when missing. One server at a time: an orphan of an earlier run is stopped first. */
+  readonly dataDir: string;
+  /** A free one when left out. */
+  readonly port?: number;
+  /** Of the superuser `postgres`; must be the same at every start of one data directory. */
+  readonly password: string;
+  /** Server messages are appended to this file; default `postgres.log` beside the data directory. */
+  readonly logFile?: string;
+  /** False for servers that only tests use: no fsync, so that a power cut loses everything. Default true. */
+  readonly durable?: boolean;
+}
+
+export interface RunningPostgres {
+  /** Of the superuser, database `postgres`. */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Resolves when the server has ended, by `stop` or otherwise. */
+  readonly exited: Promise<void>;
+  /** Open transactions are rolled back; what was committed is on disk. */
+  stop(): Promise<void>;
+}
+
+const SUPERUSER = 'postgres';
+const START_TIMEOUT_MS = 60_000; // Replaying the log after a power cut takes a while.
+const STOP_TIMEOUT_MS = 10_000;
+const POLL_MS = 15;
+const PORT_ATTEMPTS = 5;
+/** When the port is fixed, its last user may need a moment to let go. */
+const FIXED_PORT_RETRY_MS = 300;
+
+const SETTINGS = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '200',
+  shared_buffers: '64MB',
+  wal_level: 'minimal', // No replicas here.
+  max_wal_senders: '0',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  log_destination: 'stderr',
+  logging_collector: 'off',
+  password_encryption: 'scram-sha-256',
+};
+const NOT_DURABLE = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+
+const environment = (): NodeJS.ProcessEnv => {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PG'));
+  return { ...Object.fromEntries(inherited), LC_ALL: 'C' };
+};
+
+const initialize = async (initdb: string, prefix: readonly string[], options: PostgresOptions): Promise<void> => {
+  const { dataDir, password, durable = true } = options;
+  const passwordFile = `${dataDir}.password`;
+  writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
+  const [file = '', ...args] = [
+    ...prefix,
+    initdb,
+    `--pgdata=${dataDir}`,
+    `--username=${SUPERUSER}`,
+    `--pwfile=${passwordFile}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--locale=C',
+    ...(durable ? ['--data-checksums'] : ['--no-sync', '--no-data-checksums']),
+  ];
+  try {
+    const run = promisify(execFile)(file, args, { cwd: dataDir, env: environment() });
+    await run;
+  } catch (error) {
+    const reason = String((error as { stderr?: string }).stderr ?? error).trim();
+    rmSync(dataDir, { recursive: true, force: true }); // A half-made cluster would be refused by the next start.
+    throw new EmbeddedServerError(`Postgres cannot make its data directory ${dataDir}: ${reason}`);
+  } finally {
+    rmSync(passwordFile, { force: true });
+  }
+};
+
+/** Lines of postmaster.pid: pid, data directory, start time, port, socket directory, address, shared memory, status. */
+const readPidFile = (dataDir: string): { pid: number; ready: boolean } | undefined => {
+  try {
+    const lines = readFileSync(join(dataDir, 'postmaster.pid'), 'utf8').split('\n');
+    const pid = Number(lines[0]);
+    return Number.isInteger(pid) && pid > 1 ? { pid, ready: lines[7]?.trim() === 'ready' } : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/**
+ * After kill -9 of its parent the server may still run; after kill -9 of itself its pid file remains, and the pid may be
+ * another process's by now. As root's processes all look alike from inside the namespace, Postgres could not tell.
+ */
+const clearRemains = async (dataDir: string): Promise<void> => {
+  const pidFile = readPidFile(dataDir);
+  if (pidFile === undefined) return;
+  const commandLine = commandLineOf(pidFile.pid);
+  if (isAlive(pidFile.pid) && commandLine.includes('postgres') && commandLine.includes(dataDir)) {
+    await stopProcess(pidFile.pid, ['SIGINT', 'SIGQUIT'], STOP_TIMEOUT_MS);
+  }
+  rmSync(join(dataDir, 'postmaster.pid'), { force: true });
+};
+
+type Outcome = { state: 'ready' } | { state: 'ended'; portTaken: boolean; reason: string };
+
+const logSince = (logFile: string, offset: number): string => readFileSync(logFile).subarray(offset).toString('utf8');
+
+const untilReady = async (
+  child: ReturnType<typeof spawnServer>,
+  dataDir: string,
+  log: () => string,
+): Promise<Outcome> => {
+  const giveUpAt = Date.now() + START_TIMEOUT_MS;
+  for (;;) {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      const text = log();
+      const reason = /FATAL:\s*(.*)/.exec(text)?.[1] ?? text.trim().split('\n').at(-1) ?? '';
+      return { state: 'ended', portTaken: /Address already in use/.test(text), reason };
+    }
+    const pidFile = readPidFile(dataDir);
+    if (pidFile?.pid === child.pid && pidFile.ready) return { state: 'ready' };
+    if (Date.now() >= giveUpAt) {
+      await stopProcess(child.pid, ['SIGQUIT'], STOP_TIMEOUT_MS);
+      return { state: 'ended', portTaken: false, reason: `not ready after ${START_TIMEOUT_MS / 1000} s` };
+    }
+    await sleep(POLL_MS);
+  }
+};
+
+/**
+ * Starts the Postgres that npm installed, on 127.0.0.1 and with a password, and resolves once it accepts connections.
+ * Recovers what an earlier run left: a stale pid file, or a server that still runs on this data directory.
+ * @throws EmbeddedServerError with the server's own reason.
+ */
+export const startPostgres = async (options: PostgresOptions): Promise<RunningPostgres> => {
+  const binaries = postgresBinaries();
+  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
+  const dataDir = realpathSync(options.dataDir);
+  const logFile = options.logFile ?? join(dirname(dataDir), 'postgres.log');
+  await clearRemains(dataDir);
+  const prefix = unprivilegedPrefix(binaries.postgres, dataDir);
+  if (!existsSync(join(dataDir, 'PG_VERSION'))) await initialize(binaries.initdb, prefix, { ...options, dataDir });
+
+  const settings = { ...SETTINGS, ...(options.durable === false ? NOT_DURABLE : {}) };
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  let reason = '';
+  for (let attempt = 1; attempt <= PORT_ATTEMPTS; attempt++) {
+    const port = options.port ?? (await freePort());
+    const log = openSync(logFile, 'a', 0o600);
+    const offset = readFileSync(logFile).length;
+    const command = [...prefix, ...dyingWithParent([binaries.postgres, '-D', dataDir, '-p', String(port), ...flags])];
+    const child = spawnServer(command, { cwd: dataDir, env: environment(), stdio: ['ignore', log, log] });
+    closeSync(log);
+    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    const outcome = await untilReady(child, dataDir, () => logSince(logFile, offset));
+    if (outcome.state === 'ready') {
+      const url = `postgres://${SUPERUSER}:${encodeURIComponent(options.password)}@127.0.0.1:${port}/postgres`;
+      const stop = () => stopProcess(child.pid, ['SIGINT', 'SIGQUIT'], STOP_TIMEOUT_MS);
+      return { url, port, pid: child.pid, exited, stop };
+    }
+    reason = outcome.reason;
+    if (!outcome.portTaken && !/shared memory block/.test(reason)) break;
+    if (options.port !== undefined) await sleep(FIXED_PORT_RETRY_MS);
+  }
+  throw new EmbeddedServerError(`Postgres does not start: ${reason} (see ${logFile})`);
+};

@@ -1,0 +1,17 @@
+import type { KeyArn, RequestContext } from '@holdfast/contracts';
+import type { EbsEncryptionCommand, EbsEncryptionSettings } from '../domain/ebs-encryption.decider.ts';
+
+/** Streams of EBS encryption settings. */
+export interface SettingsStreams {
+  /** Repeating a setting is not an error. */
+  handle(context: RequestContext, command: EbsEncryptionCommand): Promise<void>;
+  read(context: RequestContext): Promise<EbsEncryptionSettings>;
+}
+
+export interface KmsKeys {
+  /**
+   * The key that an id, alias or ARN names, looked up as the caller through EC2.
+   * @throws AwsError InvalidParameterValue when EBS cannot use it: absent, disabled, not symmetric.
+   */
+  usableKey(keyId: string, context: RequestContext): Promise<KeyArn>;
+}

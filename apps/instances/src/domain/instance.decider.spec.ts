@@ -1,0 +1,83 @@
+import { accountId, imageId, instanceId, instant, region } from '@holdfast/contracts';
+import { specification } from '@holdfast/decider/testing';
+import { describe, it } from 'vitest';
+import { instanceDecider } from './instance.decider.ts';
+import type { InstanceEvent } from './instance.events.ts';
+
+const given = specification(instanceDecider);
+const at = instant(new Date('2026-01-31T12:00:00Z'));
+const id = instanceId('i-0123456789abcdef0');
+const launch = {
+  instanceId: id,
+  reservationId: 'r-0123456789abcdef0',
+  launchIndex: 0,
+  accountId: accountId('111122223333'),
+  region: region('eu-central-1'),
+  imageId: imageId('ami-0123456789abcdef0'),
+  instanceType: 't3.micro',
+  availabilityZone: 'eu-central-1a',
+  privateIpAddress: '172.31.0.10',
+  hostId: 'local',
+  tags: { Name: 'web' },
+  at,
+};
+const launched: InstanceEvent = { type: 'InstanceLaunched', ...launch };
+const started: InstanceEvent = { type: 'InstanceStarted', instanceId: id, at };
+const terminating: InstanceEvent = { type: 'InstanceTerminationStarted', instanceId: id, at };
+const terminated: InstanceEvent = { type: 'InstanceTerminated', instanceId: id, at };
+
+describe('an instance', () => {
+  it('is launched once', () => {
+    given()
+      .when({ type: 'LaunchInstance', ...launch })
+      .then(launched);
+    given(launched)
+      .when({ type: 'LaunchInstance', ...launch })
+      .thenRefuses('InstanceAlreadyExists');
+  });
+  it('starts once, however often it is told to', () => {
+    given(launched).when({ type: 'CompleteStart', instanceId: id, at }).then(started);
+    given(launched, started).when({ type: 'CompleteStart', instanceId: id, at }).thenNothing();
+  });
+  it('is not started once it is being terminated', () => {
+    given(launched, terminating).when({ type: 'CompleteStart', instanceId: id, at }).thenNothing();
+  });
+  it('is terminated from pending and from running', () => {
+    given(launched).when({ type: 'TerminateInstance', instanceId: id, at }).then(terminating);
+    given(launched, started).when({ type: 'TerminateInstance', instanceId: id, at }).then(terminating);
+  });
+  it('may be terminated again without effect', () => {
+    given(launched, terminating).when({ type: 'TerminateInstance', instanceId: id, at }).thenNothing();
+    given(launched, terminating, terminated).when({ type: 'TerminateInstance', instanceId: id, at }).thenNothing();
+  });
+  it('completes only a termination that has begun', () => {
+    given(launched, terminating).when({ type: 'CompleteTermination', instanceId: id, at }).then(terminated);
+    given(launched).when({ type: 'CompleteTermination', instanceId: id, at }).thenNothing();
+  });
+  it('must exist', () => {
+    given().when({ type: 'TerminateInstance', instanceId: id, at }).thenRefuses('InstanceNotFound');
+  });
+});
+
+describe('the tags of an instance', () => {
+  const tag = (tags: Record<string, string>) => ({ type: 'TagInstance', instanceId: id, tags, at }) as const;
+  it('are added and overwritten', () => {
+    given(launched)
+      .when(tag({ Name: 'db' }))
+      .then({ type: 'InstanceTagged', instanceId: id, tags: { Name: 'db' }, at });
+  });
+  it('do not change when they are what they were', () => {
+    given(launched)
+      .when(tag({ Name: 'web' }))
+      .thenNothing();
+  });
+  it('are at most 50', () => {
+    const fifty = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`k${String(i)}`, 'v']));
+    given(launched).when(tag(fifty)).thenRefuses('TooManyTags');
+  });
+  it('are removed by key', () => {
+    given(launched)
+      .when({ type: 'UntagInstance', instanceId: id, keys: ['Name', 'absent'], at })
+      .then({ type: 'InstanceUntagged', instanceId: id, keys: ['Name'], at });
+  });
+});

@@ -1,3 +1,9 @@
+export { Bus, type BusOptions, connectBus } from './bus.ts';
+export { InternalError, PayloadTooLarge, RequestTimeout, ServiceUnavailable } from './errors.ts';
+export { type BusLogger, silentLogger } from './logger.ts';
+export { RequestServer, type ServeOptions } from './request-server.ts';
+export { currentScope, inScope, type WorkScope } from './scope.ts';
+export { childSpan, parseTraceparent, type TraceSpan } from './trace.ts';
 export type {
   ConsumerOptions,
   DeliveredEvent,

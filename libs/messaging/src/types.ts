@@ -35,6 +35,7 @@ export interface DeliveredEvent<Event extends DomainEvent = DomainEvent> extends
  * counting as a failure: what a process manager returns while it waits for something. Must be idempotent.
  */
 export type EventHandlers = Readonly<
+  // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most handlers return nothing, on every path
   Record<string, (event: DeliveredEvent<never>) => Promise<void | { retryAfterMs: number }>>
 >;
 

@@ -1,0 +1,93 @@
+import type { InternalRequests, RequestContext } from '@holdfast/contracts';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { connect } from '@nats-io/transport-node';
+import type { Registry } from 'prom-client';
+import { type BusLogger, silentLogger } from './logger.ts';
+import { type BusMetrics, busMetrics } from './metrics.ts';
+import { RequestServer, type ServeOptions } from './request-server.ts';
+import { sendRequest } from './requester.ts';
+import type { RequestHandlers, Requests, ServiceName } from './types.ts';
+
+export interface BusOptions {
+  /** `servers` without credentials: the transport refuses a URL that has them. Several are separated by commas. */
+  readonly nats: { readonly servers: string; readonly user?: string; readonly password?: string };
+  /** Shown by the server's monitoring: the service's name. */
+  readonly name: string;
+  readonly metrics?: Registry;
+  readonly logger?: BusLogger;
+}
+
+/** Milliseconds between two tries to reach a lost server. */
+const RECONNECT_WAIT_MS = 250;
+/** How long the first connection may take, in milliseconds. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** One connection to NATS and everything a service does over it. */
+export class Bus implements Requests {
+  private readonly servers: RequestServer[] = [];
+  private closing: Promise<void> | undefined;
+
+  constructor(
+    /** For what the bus has no words for: development broadcasts and the relay. */
+    readonly connection: NatsConnection,
+    private readonly logger: BusLogger,
+    private readonly metrics: BusMetrics | undefined,
+  ) {}
+
+  async request<Output>(service: string, action: string, input: unknown, context: RequestContext): Promise<Output> {
+    return (await sendRequest(this.connection, service, action, input, context)) as Output;
+  }
+
+  call<Service extends keyof InternalRequests, Action extends keyof InternalRequests[Service] & string>(
+    service: Service,
+    action: Action,
+    input: InternalRequests[Service][Action] extends { in: infer In } ? In : never,
+    context: RequestContext,
+  ): Promise<InternalRequests[Service][Action] extends { out: infer Out } ? Out : never> {
+    return this.request(service, action, input, context);
+  }
+
+  /** Starts answering `<service>.request.*.v1`; resolves once the server routes requests here. */
+  async serveRequests(service: ServiceName, handlers: RequestHandlers, options?: ServeOptions): Promise<RequestServer> {
+    const server = new RequestServer(this.connection, service, handlers, this.logger, this.metrics, options);
+    this.servers.push(server);
+    await this.connection.flush();
+    return server;
+  }
+
+  /** Takes no more work, finishes what is in flight, and closes the connection. */
+  close(): Promise<void> {
+    this.closing ??= this.drain();
+    return this.closing;
+  }
+
+  private async drain(): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.close()));
+    if (!this.connection.isClosed()) await this.connection.drain();
+  }
+}
+
+const watchConnection = async (connection: NatsConnection, logger: BusLogger): Promise<void> => {
+  for await (const status of connection.status()) {
+    if (status.type === 'disconnect') logger.warn({ server: status.server }, 'lost the connection to NATS');
+    if (status.type === 'reconnect') logger.info({ server: status.server }, 'connected to NATS again');
+    if (status.type === 'error') logger.error({ err: status.error }, 'NATS reported an error');
+  }
+};
+
+/** @throws when no server answers within ten seconds, or it refuses the credentials. */
+export const connectBus = async ({ nats, name, metrics, logger = silentLogger }: BusOptions): Promise<Bus> => {
+  const connection = await connect({
+    servers: nats.servers.split(',').map((server) => server.trim()),
+    ...(nats.user === undefined ? {} : { user: nats.user, pass: nats.password }),
+    name,
+    timeout: CONNECT_TIMEOUT_MS,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: RECONNECT_WAIT_MS,
+    // Credentials may be wrong for a moment while the server is set up again.
+    ignoreAuthErrorAbort: true,
+    noAsyncTraces: true,
+  });
+  void watchConnection(connection, logger);
+  return new Bus(connection, logger, metrics === undefined ? undefined : busMetrics(metrics));
+};

@@ -1,0 +1,35 @@
+export { checkClientToken, clientTokenBurned, idempotentParameterMismatch, parametersHash } from './client-token.ts';
+export {
+  attachmentGrant,
+  copyGrant,
+  ebsServiceContext,
+  forwardedContext,
+  type GrantRequest,
+  volumeGrant,
+} from './ebs-grants.ts';
+export {
+  dryRunOperation,
+  invalidParameterCombination,
+  invalidParameterValue,
+  missingParameter,
+  refuseParameters,
+  unsupportedOperation,
+} from './errors.ts';
+export { column, filterConditions, type SqlFilter, SqlParameters } from './filter-sql.ts';
+export { type Filter, parsePattern, type Pattern, type RecordFilters, recordFilter } from './filters.ts';
+export { cutPage, type PageRequest, pageSize, PageTokens, type PageScope } from './paging.ts';
+export {
+  exceedsTagLimit,
+  parseCreateTags,
+  parseDeleteTags,
+  removedKeys,
+  type Tag,
+  tagLimitExceeded,
+  tagList,
+  type TagRemoval,
+  type Tags,
+  type TagSpecification,
+  tagsOfSpecifications,
+  withoutTags,
+  withTags,
+} from './tags.ts';

@@ -45,7 +45,7 @@ const configuration = (options: NatsOptions, port: number): string =>
     `port: ${port}`,
     `max_payload: ${MAX_PAYLOAD_BYTES}`,
     `authorization { user: ${JSON.stringify(options.user)}, password: ${JSON.stringify(options.password)} }`,
-    `jetstream { store_dir: ${JSON.stringify(join(options.storeDir, 'jetstream'))} }`,
+    `jetstream { store_dir: ${JSON.stringify(options.storeDir)} }`,
     '',
   ].join('\n');
 

@@ -20,7 +20,9 @@ describe('the servers of the integration tests', () => {
     try {
       await query(database.ownerUrl, 'CREATE TABLE t (n int)');
       await expect(query(database.serviceUrl, 'SELECT * FROM t')).rejects.toThrow('permission denied for table t');
-      await expect(query(database.serviceUrl, 'CREATE TABLE u (n int)')).rejects.toThrow('permission denied for schema');
+      await expect(query(database.serviceUrl, 'CREATE TABLE u (n int)')).rejects.toThrow(
+        'permission denied for schema',
+      );
       await query(database.ownerUrl, `GRANT INSERT, SELECT ON t TO ${database.serviceRole}`);
       await query(database.serviceUrl, 'INSERT INTO t VALUES (1)');
       await expect(query(database.serviceUrl, 'DELETE FROM t')).rejects.toThrow('permission denied for table t');

@@ -1,0 +1,52 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { UserError } from './errors.ts';
+
+export const DEFAULT_PORT = 4566;
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+
+const variables = z.object({
+  HOLDFAST_HOME: z.string().min(1).default('.holdfast'),
+  HOLDFAST_PORT: z
+    .string()
+    .regex(/^\d{1,5}$/)
+    .transform(Number)
+    .refine((port) => port <= 65_535)
+    .default(DEFAULT_PORT),
+  HOLDFAST_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+});
+
+const MEANING: Record<keyof typeof variables.shape, string> = {
+  HOLDFAST_HOME: 'a folder',
+  HOLDFAST_PORT: 'a TCP port, 0 for any free one',
+  HOLDFAST_LOG_LEVEL: `one of ${LOG_LEVELS.join(', ')}`,
+};
+
+export interface Config {
+  /** Absolute. */
+  readonly home: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly logLevel: string;
+}
+
+/** A misspelt variable would silently mean its default, so an unknown one is an error. */
+const refuseUnknown = (environment: NodeJS.ProcessEnv): void => {
+  const known = Object.keys(variables.shape);
+  const unknown = Object.keys(environment).filter((name) => name.startsWith('HOLDFAST_') && !known.includes(name));
+  if (unknown.length > 0)
+    throw new UserError(`unknown variable ${unknown.sort().join(', ')}: there are only ${known.join(', ')}`);
+};
+
+/** @throws UserError naming the variable that is unknown or makes no sense. */
+export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
+  refuseUnknown(environment);
+  const parsed = variables.safeParse(environment);
+  if (!parsed.success) {
+    const name = String(parsed.error.issues[0]?.path[0]) as keyof typeof MEANING;
+    throw new UserError(`${name}=${environment[name] ?? ''} makes no sense: it must be ${MEANING[name]}`);
+  }
+  const { HOLDFAST_HOME, HOLDFAST_PORT, HOLDFAST_LOG_LEVEL } = parsed.data;
+  return { home: resolve(HOLDFAST_HOME), port: HOLDFAST_PORT, logLevel: HOLDFAST_LOG_LEVEL };
+};

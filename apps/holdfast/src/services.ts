@@ -1,0 +1,50 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join } from 'node:path';
+import type { StartService } from '@holdfast/service-kit';
+import { homePaths } from './home.ts';
+
+/** Of the embedded stack, which has only one. */
+export const HOST_ID = 'host-1';
+export const LOOPBACK = '127.0.0.1';
+
+export interface StackSettings {
+  readonly home: string;
+  readonly port: number;
+}
+
+export interface ServiceDescription {
+  readonly name: string;
+  readonly database: boolean;
+  /** What the service's own config.ts reads. */
+  settings(stack: StackSettings): Record<string, unknown>;
+}
+
+/** In the order in which they are stopped: who asks before who answers. */
+export const SERVICES: readonly ServiceDescription[] = [
+  {
+    name: 'api-gateway',
+    database: false,
+    settings: ({ port }) => ({ host: LOOPBACK, port }),
+  },
+  { name: 'volumes', database: true, settings: () => ({}) },
+  { name: 'snapshots', database: true, settings: () => ({}) },
+  { name: 'instances', database: true, settings: () => ({ hostId: HOST_ID }) },
+  { name: 'account-settings', database: true, settings: () => ({}) },
+  { name: 'data-plane', database: false, settings: ({ home }) => ({ home, hostId: HOST_ID }) },
+  { name: 'identity', database: true, settings: () => ({}) },
+  { name: 'kms', database: true, settings: ({ home }) => ({ rootKeyFile: homePaths(home).rootKey }) },
+];
+
+export type LoadService = (name: string) => Promise<StartService | undefined>;
+
+/** Loads `<dist>/<name>/service.js`; undefined when the build has no such service. */
+export const serviceLoader =
+  (dist: URL): LoadService =>
+  async (name) => {
+    const path = join(fileURLToPath(dist), name, 'service.js');
+    if (!existsSync(path)) return undefined;
+    const loaded = (await import(pathToFileURL(path).href)) as { start?: StartService };
+    if (typeof loaded.start !== 'function') throw new Error(`${path} exports no start`);
+    return loaded.start;
+  };

@@ -39,10 +39,11 @@ const refuseUnknown = (environment: NodeJS.ProcessEnv): void => {
     throw new UserError(`unknown variable ${unknown.sort().join(', ')}: there are only ${known.join(', ')}`);
 };
 
-/** @throws UserError naming the variable that is unknown or makes no sense. */
+/** An empty variable counts as absent. @throws UserError naming the variable that is unknown or makes no sense. */
 export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
   refuseUnknown(environment);
-  const parsed = variables.safeParse(environment);
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = variables.safeParse(set);
   if (!parsed.success) {
     const name = String(parsed.error.issues[0]?.path[0]) as keyof typeof MEANING;
     throw new UserError(`${name}=${environment[name] ?? ''} makes no sense: it must be ${MEANING[name]}`);

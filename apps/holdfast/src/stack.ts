@@ -150,6 +150,7 @@ class Stack implements RunningStack {
             migrationDatabaseUrl: database?.ownerUrl,
             nats: this.natsAccess,
             logLevel,
+            logFile: join(homePaths(home).logs, 'holdfast.log'),
             settings: settings({ home, port }),
           });
           return this.services.set(name, running);

@@ -1,5 +1,8 @@
 export { CommandHandler } from './command-handler.ts';
 export { ClientTokenUsed } from './errors.ts';
+export { MAX_EVENT_BYTES, MAX_EVENTS_PER_APPEND } from './new-events.ts';
+export { subscribe, type SubscriptionOptions } from './subscription.ts';
+export { EventSchemas, type Upcaster } from './upcasters.ts';
 export type {
   AppendOptions,
   Checkpoint,
@@ -7,7 +10,9 @@ export type {
   DomainEvent,
   EventMetadata,
   EventStore,
+  Inbox,
   InlineProjection,
   Sql,
   StoredEvent,
+  SubscribableStore,
 } from './types.ts';

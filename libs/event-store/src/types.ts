@@ -1,6 +1,10 @@
 import type { Caller, Instant } from '@holdfast/contracts';
 
-/** One connection's or one transaction's way to run SQL. `values` fill `$1`, `$2`, … */
+/**
+ * One connection's or one transaction's way to run SQL. `values` fill `$1`, `$2`, …; statements with values are prepared
+ * once per connection. Rows come as `pg` parses them: bigint and xid8 as strings, timestamptz as Date, json parsed. A json
+ * parameter is passed as text (`JSON.stringify`), an array becomes a Postgres array.
+ */
 export interface Sql {
   query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Row[]>;
 }
@@ -85,4 +89,31 @@ export interface EventStore {
     limit: number,
   ): Promise<{ events: StoredEvent[]; checkpoint: Checkpoint | null }>;
   findClientToken(scope: string, token: string): Promise<ClientToken | null>;
+}
+
+/** An event store whose log can be followed; both adapters are one. */
+export interface SubscribableStore extends EventStore {
+  /** Whose log this is, e.g. `volumes`. */
+  readonly service: string;
+  /**
+   * Resolves at the next sign of an append, here or (Postgres) in another process, or after `timeoutMs`; also on abort.
+   * A hint only: signs may be lost or false, so callers read again in any case.
+   */
+  waitForAppend(timeoutMs: number, signal?: AbortSignal): Promise<void>;
+  /** null until the first `advance` under this name. */
+  loadCheckpoint(name: string): Promise<Checkpoint | null>;
+  /**
+   * Runs `work` and moves the checkpoint in one transaction, unless another process moved it meanwhile: then nothing is
+   * done and the answer is false.
+   */
+  advance(name: string, from: Checkpoint | null, to: Checkpoint, work: (sql: Sql) => Promise<void>): Promise<boolean>;
+}
+
+/** Remembers for consumers which events they have handled. */
+export interface Inbox {
+  /**
+   * Runs `work` in the transaction that notes the event as handled by `consumer`; a repetition runs nothing.
+   * @returns whether `work` ran. When it throws, the event counts as unhandled and nothing it wrote remains.
+   */
+  once(consumer: string, eventId: string, work: (sql: Sql) => Promise<void>): Promise<boolean>;
 }

@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import type { AppendOptions, DomainEvent } from './types.ts';
+import type { EventSchemas } from './upcasters.ts';
+
+/** Longest JSON of one event, in UTF-8 bytes: it must fit into one message on the bus (1 MiB by default) with its metadata. */
+export const MAX_EVENT_BYTES = 512 * 1024;
+/** Most events of one append; a decision that yields more is a batch job. */
+export const MAX_EVENTS_PER_APPEND = 1000;
+
+/** An event on its way into the log; what the store itself assigns is missing. */
+export interface NewEvent {
+  readonly eventId: string;
+  readonly version: number;
+  readonly type: string;
+  readonly schemaVersion: number;
+  readonly dataJson: string;
+}
+
+/** Characters that `jsonb` can't hold: NUL and lone surrogates, which JSON.stringify writes as escapes. */
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/;
+
+const storableJson = (what: string, value: unknown): string => {
+  const json = JSON.stringify(value);
+  if (json.includes('\\u') && UNSTORABLE.test(json)) {
+    throw new TypeError(`${what} contains a character that the log cannot hold`);
+  }
+  if (Buffer.byteLength(json) > MAX_EVENT_BYTES) {
+    throw new RangeError(`${what} is longer than ${String(MAX_EVENT_BYTES)} bytes`);
+  }
+  return json;
+};
+
+/**
+ * Numbers and serializes the events of one append.
+ * @throws TypeError, RangeError for what no store accepts; nothing was written then.
+ */
+export const prepareEvents = (
+  expectedVersion: number,
+  events: readonly DomainEvent[],
+  schemas: EventSchemas,
+  options: AppendOptions,
+): { newEvents: NewEvent[]; metadataJson: string } => {
+  if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0) {
+    throw new RangeError(`not a version: ${String(expectedVersion)}`);
+  }
+  if (events.length === 0 || events.length > MAX_EVENTS_PER_APPEND) {
+    throw new RangeError(`an append takes 1 to ${String(MAX_EVENTS_PER_APPEND)} events, not ${String(events.length)}`);
+  }
+  const newEvents = events.map((event, index) => ({
+    eventId: randomUUID(),
+    version: expectedVersion + index + 1,
+    type: event.type,
+    schemaVersion: schemas.currentVersion(event.type),
+    dataJson: storableJson(event.type, event),
+  }));
+  return { newEvents, metadataJson: storableJson('metadata', options.metadata) };
+};

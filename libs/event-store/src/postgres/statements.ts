@@ -1,0 +1,78 @@
+import type { NewEvent } from '../new-events.ts';
+import type { AppendOptions } from '../types.ts';
+
+const COLUMNS =
+  'event_id, stream_id, version, transaction_id, global_position, type, schema_version, data, metadata, time';
+
+export const READ_STREAM = `SELECT ${COLUMNS} FROM events WHERE stream_id = $1 AND version >= $2 ORDER BY version`;
+
+export const READ_STREAMS = `SELECT ${COLUMNS} FROM events WHERE stream_id = ANY ($1) ORDER BY stream_id, version`;
+
+/**
+ * Order of transaction ids, not of commits; and nothing of a transaction that is not older than every running one, since
+ * a running one may still commit events that belong before it.
+ */
+export const READ_LOG = `
+  SELECT ${COLUMNS} FROM events
+  WHERE (transaction_id, global_position) > ($1::xid8, $2::bigint)
+    AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+  ORDER BY transaction_id, global_position LIMIT $3`;
+
+export const START_CHECKPOINT = `
+  INSERT INTO checkpoints (name, transaction_id, global_position) VALUES ($1, $2::xid8, $3)
+  ON CONFLICT DO NOTHING RETURNING true`;
+
+export const MOVE_CHECKPOINT = `
+  UPDATE checkpoints SET transaction_id = $2::xid8, global_position = $3
+  WHERE name = $1 AND transaction_id = $4::xid8 AND global_position = $5 RETURNING true`;
+
+/**
+ * $1 stream, $2 expected version, $3 metadata, $4 time. Inserts nothing unless the stream has reached the expected
+ * version; one that is past it violates the unique key. One statement's snapshot is older than the transaction id that
+ * its insert takes, so along a stream the transaction ids rise with the versions.
+ */
+const REACHED = '($2::integer = 0 OR EXISTS (SELECT FROM events WHERE stream_id = $1 AND version = $2))';
+const INTO_EVENTS = 'INSERT INTO events (stream_id, version, event_id, type, schema_version, data, metadata, time)';
+const ONE = `${INTO_EVENTS}
+  SELECT $1::text, $2::integer + 1, $5::uuid, $6::text, $7::integer, $8::jsonb, $3::jsonb, $4::timestamptz
+  WHERE ${REACHED} RETURNING version, global_position`;
+const SEVERAL = `${INTO_EVENTS}
+  SELECT $1::text, $2::integer + position, event_id, type, schema_version, data, $3::jsonb, $4::timestamptz
+  FROM unnest($5::uuid[], $6::text[], $7::integer[], $8::jsonb[])
+    WITH ORDINALITY AS event (event_id, type, schema_version, data, position)
+  WHERE ${REACHED} ORDER BY position RETURNING version, global_position`;
+
+const withToken = (insert: string): string => `
+  WITH appended AS (${insert}), noted AS (
+    INSERT INTO client_tokens (scope, token, parameters_hash, result, created_at)
+    SELECT $9::text, $10::text, $11::text, $12::jsonb, $4::timestamptz WHERE ${REACHED})
+  SELECT version, global_position FROM appended ORDER BY version`;
+const ONE_WITH_TOKEN = withToken(ONE);
+const SEVERAL_WITH_TOKEN = withToken(SEVERAL);
+
+/** The one statement that appends `events`, and their client token with them. */
+export const appendStatement = (
+  streamId: string,
+  expectedVersion: number,
+  events: readonly NewEvent[],
+  metadataJson: string,
+  { time, clientToken }: AppendOptions,
+): { text: string; values: unknown[] } => {
+  const [first] = events;
+  const single = events.length === 1 && first !== undefined;
+  const rows = single
+    ? [first.eventId, first.type, first.schemaVersion, first.dataJson]
+    : [
+        events.map(({ eventId }) => eventId),
+        events.map(({ type }) => type),
+        events.map(({ schemaVersion }) => schemaVersion),
+        events.map(({ dataJson }) => dataJson),
+      ];
+  const values = [streamId, expectedVersion, metadataJson, time, ...rows];
+  if (clientToken === undefined) return { text: single ? ONE : SEVERAL, values };
+  const { scope, token, parametersHash, result } = clientToken;
+  return {
+    text: single ? ONE_WITH_TOKEN : SEVERAL_WITH_TOKEN,
+    values: [...values, scope, token, parametersHash, JSON.stringify(result ?? null)],
+  };
+};

@@ -3,10 +3,12 @@ import type { Clock } from '@holdfast/service-kit';
 import type { KmsKeys, SettingsStreams } from './ports.ts';
 
 /** What AWS answers while the default key was never changed: the alias, not an ARN. */
-export const AWS_MANAGED_KEY_ALIAS = 'alias/aws/ebs';
+const AWS_MANAGED_KEY_ALIAS = 'alias/aws/ebs';
 
 /** Get-, Modify- and ResetEbsDefaultKmsKeyId. */
 export class DefaultKmsKey {
+  readonly initial = AWS_MANAGED_KEY_ALIAS;
+
   constructor(
     private readonly settings: SettingsStreams,
     private readonly keys: KmsKeys,

@@ -2,7 +2,7 @@ import type { Instant, InstanceId } from '@holdfast/contracts';
 import { assertNever, type Decider, DomainError } from '@holdfast/decider';
 import type { InstanceEvent } from './instance.events.ts';
 
-type Launch = Omit<Extract<InstanceEvent, { type: 'InstanceLaunched' }>, 'type'>;
+export type Launch = Omit<Extract<InstanceEvent, { type: 'InstanceLaunched' }>, 'type'>;
 
 export type InstanceCommand =
   | ({ type: 'LaunchInstance' } & Launch)

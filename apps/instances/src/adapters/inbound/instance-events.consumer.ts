@@ -1,0 +1,22 @@
+import type { ConsumerOptions, DeliveredEvent } from '@holdfast/messaging';
+import type { CompleteTransitions } from '../../application/complete-transitions.ts';
+import type { LaunchReserved } from '../../application/launch-reserved.ts';
+import type { InstanceEvent } from '../../domain/instance.events.ts';
+import type { InstancesReserved } from '../../domain/reservation.events.ts';
+
+/** The process manager of instances: what a request began is completed here, also when the request's process died. */
+export const instanceLifecycle = (
+  launchReserved: LaunchReserved,
+  complete: CompleteTransitions,
+): Omit<ConsumerOptions, 'owner'> => ({
+  name: 'instance-lifecycle',
+  source: 'instances',
+  handlers: {
+    InstancesReserved: ({ data, metadata }: DeliveredEvent<InstancesReserved>) =>
+      launchReserved.run(data, metadata.caller),
+    InstanceLaunched: ({ data, metadata }: DeliveredEvent<InstanceEvent>) =>
+      complete.start(data.instanceId, metadata.caller),
+    InstanceTerminationStarted: ({ data, metadata }: DeliveredEvent<InstanceEvent>) =>
+      complete.termination(data.instanceId, metadata.caller),
+  },
+});

@@ -1,0 +1,64 @@
+import type { InstanceId } from '@holdfast/contracts';
+import { column, filterConditions, type SqlFilter, SqlParameters } from '@holdfast/ec2';
+import type { Sql } from '@holdfast/event-store';
+import type { InstanceQuery, InstanceRow, InstanceTable } from '../../application/ports.ts';
+
+const COLUMNS = `instance_id AS "instanceId", reservation_id AS "reservationId", launch_index AS "launchIndex",
+  account_id AS "accountId", region, image_id AS "imageId", instance_type AS "instanceType",
+  availability_zone AS "availabilityZone", private_ip_address AS "privateIpAddress", host_id AS "hostId", state,
+  launch_time AS "launchTime", termination_time AS "terminationTime", tags`;
+
+const STATE_CODE = `CASE state WHEN 'pending' THEN '0' WHEN 'running' THEN '16' WHEN 'shutting-down' THEN '32' ELSE '48' END`;
+
+const FILTERS: Readonly<Record<string, SqlFilter>> = {
+  architecture: column(`'x86_64'`),
+  'availability-zone': column('availability_zone'),
+  'image-id': column('image_id'),
+  'instance-id': column('instance_id'),
+  'instance-state-code': column(STATE_CODE),
+  'instance-state-name': column('state'),
+  'instance-type': column('instance_type'),
+  'launch-index': column('launch_index::text'),
+  'launch-time': column('launch_time'),
+  'owner-id': column('account_id'),
+  'private-ip-address': column('private_ip_address'),
+  'reservation-id': column('reservation_id'),
+  'root-device-type': column(`'instance-store'`),
+  'virtualization-type': column(`'hvm'`),
+};
+
+export class PostgresInstanceTable implements InstanceTable {
+  constructor(private readonly sql: Sql) {}
+
+  find({
+    accountId,
+    region,
+    instanceIds,
+    filters,
+    after,
+    limit,
+    terminatedAfter,
+  }: InstanceQuery): Promise<InstanceRow[]> {
+    const parameters = new SqlParameters();
+    const conditions = [
+      `account_id = ${parameters.add(accountId)}`,
+      `region = ${parameters.add(region)}`,
+      `(state <> 'terminated' OR termination_time >= ${parameters.add(terminatedAfter.toISOString())})`,
+      ...filterConditions(filters, FILTERS, 'tags', parameters),
+    ];
+    if (instanceIds.length > 0) conditions.push(`instance_id = ANY(${parameters.add(instanceIds)}::text[])`);
+    if (after !== null) {
+      const [time = '', id = ''] = after.split(' ');
+      conditions.push(`(launch_time, instance_id) > (${parameters.add(time)}, ${parameters.add(id)})`);
+    }
+    const where = conditions.join(' AND ');
+    const text = `SELECT ${COLUMNS} FROM instances WHERE ${where} ORDER BY launch_time, instance_id LIMIT ${parameters.add(limit)}`;
+    return this.sql.query<InstanceRow>(text, parameters.values);
+  }
+
+  async byId(instanceId: InstanceId): Promise<InstanceRow | null> {
+    const text = `SELECT ${COLUMNS} FROM instances WHERE instance_id = $1`;
+    const [row] = await this.sql.query<InstanceRow>(text, [instanceId]);
+    return row ?? null;
+  }
+}

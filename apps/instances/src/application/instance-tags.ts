@@ -1,0 +1,91 @@
+import type { ec2 } from '@holdfast/aws-protocol';
+import { callerOf, type InstanceId, type RequestContext } from '@holdfast/contracts';
+import { DomainError } from '@holdfast/decider';
+import {
+  dryRunOperation,
+  parseCreateTags,
+  parseDeleteTags,
+  type RecordFilters,
+  recordFilter,
+  removedKeys,
+  tagLimitExceeded,
+} from '@holdfast/ec2';
+import type { Clock } from '@holdfast/service-kit';
+import { checkedIdsExist, checkInstanceIds } from './instance-ids.ts';
+import type { InstanceRow, InstanceStreams, InstanceTable } from './ports.ts';
+
+const MOST_INSTANCES = 10_000;
+
+const TAG_FILTERS: RecordFilters<ec2.TagDescription> = {
+  key: ({ Key }) => [Key],
+  'resource-id': ({ ResourceId }) => [ResourceId],
+  'resource-type': ({ ResourceType }) => [ResourceType],
+  value: ({ Value }) => [Value],
+};
+
+/** CreateTags, DeleteTags and DescribeTags, as far as instances are concerned. */
+export class InstanceTags {
+  constructor(
+    private readonly streams: InstanceStreams,
+    private readonly instances: InstanceTable,
+    private readonly clock: Clock,
+  ) {}
+
+  async create(input: ec2.CreateTagsRequest, context: RequestContext): Promise<Record<string, never>> {
+    const { resources, tags } = parseCreateTags(input);
+    const rows = await this.existing(resources, context);
+    if (input.DryRun === true) throw dryRunOperation();
+    for (const { instanceId } of rows) {
+      const command = { type: 'TagInstance', instanceId, tags: { ...tags }, at: this.clock.instant() } as const;
+      await this.streams.handle(command, callerOf(context)).catch(asTagError);
+    }
+    return {};
+  }
+
+  async delete(input: ec2.DeleteTagsRequest, context: RequestContext): Promise<Record<string, never>> {
+    const { resources, removal } = parseDeleteTags(input);
+    const rows = await this.existing(resources, context);
+    if (input.DryRun === true) throw dryRunOperation();
+    for (const { instanceId, tags } of rows) {
+      const command = {
+        type: 'UntagInstance',
+        instanceId,
+        keys: removedKeys(tags, removal),
+        at: this.clock.instant(),
+      } as const;
+      await this.streams.handle(command, callerOf(context));
+    }
+    return {};
+  }
+
+  /** Every tag of the caller's instances that the filters match, unpaged: the gateway merges and pages. */
+  async describe(input: ec2.DescribeTagsRequest, context: RequestContext): Promise<ec2.DescribeTagsResult> {
+    const matches = recordFilter(input.Filters, TAG_FILTERS, () => ({}));
+    const rows = await this.find([], context, MOST_INSTANCES);
+    const all = rows.flatMap(({ instanceId, tags }) =>
+      Object.entries(tags).map(([Key, Value]) => ({
+        ResourceId: instanceId,
+        ResourceType: 'instance' as const,
+        Key,
+        Value,
+      })),
+    );
+    return { Tags: all.filter(matches) };
+  }
+
+  private async existing(ids: readonly string[], context: RequestContext): Promise<InstanceRow[]> {
+    checkInstanceIds(ids);
+    const rows = await this.find(ids, context, ids.length);
+    checkedIdsExist(ids, rows);
+    return rows;
+  }
+
+  private find(ids: readonly string[], { accountId, region }: RequestContext, limit: number) {
+    const query = { accountId, region, instanceIds: ids as InstanceId[], after: null, limit };
+    return this.instances.find({ ...query, terminatedAfter: new Date(0) });
+  }
+}
+
+const asTagError = (error: unknown): never => {
+  throw error instanceof DomainError && error.code === 'TooManyTags' ? tagLimitExceeded() : error;
+};

@@ -1,0 +1,62 @@
+import type { AttachmentRecord, Caller, InstanceId, RequestContext } from '@holdfast/contracts';
+import type { ClientToken } from '@holdfast/event-store';
+import type { InstanceCommand } from '../domain/instance.decider.ts';
+import type { InstancesReserved } from '../domain/reservation.events.ts';
+
+/** Streams of instances. */
+export interface InstanceStreams {
+  /** @throws DomainError InstanceErrorCode */
+  handle(command: InstanceCommand, caller: Caller): Promise<void>;
+}
+
+export interface ReservationStreams {
+  /** @throws ClientTokenUsed, and appends nothing then. */
+  append(reservation: InstancesReserved, caller: Caller, clientToken?: ClientToken): Promise<void>;
+  read(reservationId: string): Promise<InstancesReserved | null>;
+  findClientToken(scope: string, token: string): Promise<ClientToken | null>;
+}
+
+/** One instance as DescribeInstances reads it. */
+export interface InstanceRow {
+  instanceId: InstanceId;
+  reservationId: string;
+  launchIndex: number;
+  accountId: string;
+  region: string;
+  imageId: string;
+  instanceType: string;
+  availabilityZone: string;
+  privateIpAddress: string;
+  hostId: string;
+  state: 'pending' | 'running' | 'shutting-down' | 'terminated';
+  launchTime: string;
+  terminationTime: string | null;
+  tags: Record<string, string>;
+}
+
+export interface InstanceFilter {
+  Name?: string;
+  Values?: string[];
+}
+
+export interface InstanceQuery {
+  accountId: string;
+  region: string;
+  instanceIds: readonly string[];
+  filters?: readonly InstanceFilter[];
+  /** Only instances after this one in the order of reservation and launch index; the cursor of a former page. */
+  after: string | null;
+  limit: number;
+  /** Instances terminated before this are forgotten. */
+  terminatedAfter: Date;
+}
+
+export interface InstanceTable {
+  /** @throws AwsError for a filter that EC2 does not know. */
+  find(query: InstanceQuery): Promise<InstanceRow[]>;
+  byId(instanceId: InstanceId): Promise<InstanceRow | null>;
+}
+
+export interface Attachments {
+  of(instanceIds: readonly InstanceId[], context: RequestContext): Promise<AttachmentRecord[]>;
+}

@@ -1,0 +1,34 @@
+import { grantReadModel } from '@holdfast/event-store/postgres';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+class CreateInstances1700000000001 implements MigrationInterface {
+  readonly name = 'CreateInstances1700000000001';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      CREATE TABLE instances (
+        instance_id text COLLATE "C" PRIMARY KEY,
+        reservation_id text COLLATE "C" NOT NULL,
+        launch_index integer NOT NULL,
+        account_id text COLLATE "C" NOT NULL,
+        region text COLLATE "C" NOT NULL,
+        image_id text NOT NULL,
+        instance_type text NOT NULL,
+        availability_zone text NOT NULL,
+        private_ip_address text NOT NULL,
+        host_id text NOT NULL,
+        state text NOT NULL,
+        launch_time text COLLATE "C" NOT NULL,
+        termination_time text COLLATE "C",
+        tags jsonb NOT NULL
+      )`);
+    await runner.query('CREATE INDEX instances_by_page ON instances (account_id, region, launch_time, instance_id)');
+    await runner.query(grantReadModel('instances'));
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE instances');
+  }
+}
+
+export const migrations = [CreateInstances1700000000001];

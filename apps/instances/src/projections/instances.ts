@@ -1,0 +1,70 @@
+import { assertNever } from '@holdfast/decider';
+import type { InlineProjection, Sql, StoredEvent } from '@holdfast/event-store';
+import type { InstanceEvent } from '../domain/instance.events.ts';
+import type { InstancesReserved } from '../domain/reservation.events.ts';
+
+type Launched = Extract<InstanceEvent, { type: 'InstanceLaunched' }>;
+
+const insert = (event: Launched, sql: Sql) =>
+  sql.query(
+    `INSERT INTO instances (instance_id, reservation_id, launch_index, account_id, region, image_id, instance_type,
+       availability_zone, private_ip_address, host_id, state, launch_time, tags)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12)`,
+    [
+      event.instanceId,
+      event.reservationId,
+      event.launchIndex,
+      event.accountId,
+      event.region,
+      event.imageId,
+      event.instanceType,
+      event.availabilityZone,
+      event.privateIpAddress,
+      event.hostId,
+      event.at,
+      JSON.stringify(event.tags),
+    ],
+  );
+
+const setState = (state: string, { instanceId }: InstanceEvent, sql: Sql) =>
+  sql.query('UPDATE instances SET state = $2 WHERE instance_id = $1', [instanceId, state]);
+
+/** What DescribeInstances and GetInstance read. */
+export const instancesProjection: InlineProjection<InstanceEvent | InstancesReserved> = {
+  name: 'instances',
+  project: async ({ data }: StoredEvent<InstanceEvent | InstancesReserved>, sql) => {
+    switch (data.type) {
+      case 'InstancesReserved':
+        return; // Each instance is shown once it is launched.
+      case 'InstanceLaunched':
+        await insert(data, sql);
+        return;
+      case 'InstanceStarted':
+        await setState('running', data, sql);
+        return;
+      case 'InstanceTerminationStarted':
+        await sql.query(`UPDATE instances SET state = 'shutting-down', termination_time = $2 WHERE instance_id = $1`, [
+          data.instanceId,
+          data.at,
+        ]);
+        return;
+      case 'InstanceTerminated':
+        await setState('terminated', data, sql);
+        return;
+      case 'InstanceTagged':
+        await sql.query('UPDATE instances SET tags = tags || $2::jsonb WHERE instance_id = $1', [
+          data.instanceId,
+          JSON.stringify(data.tags),
+        ]);
+        return;
+      case 'InstanceUntagged':
+        await sql.query('UPDATE instances SET tags = tags - $2::text[] WHERE instance_id = $1', [
+          data.instanceId,
+          data.keys,
+        ]);
+        return;
+      default:
+        return assertNever(data);
+    }
+  },
+};

@@ -1,0 +1,27 @@
+import { defineService } from '@holdfast/service-kit';
+import { ec2Actions } from './adapters/inbound/ec2-actions.ts';
+import { instanceLifecycle } from './adapters/inbound/instance-events.consumer.ts';
+import { CompleteTransitions } from './application/complete-transitions.ts';
+import { DescribeInstances } from './application/describe-instances.ts';
+import { GetInstance } from './application/get-instance.ts';
+import { InstanceTags } from './application/instance-tags.ts';
+import { LaunchReserved } from './application/launch-reserved.ts';
+import { RunInstances } from './application/run-instances.ts';
+import { TerminateInstances } from './application/terminate-instances.ts';
+import { InstancesModule } from './instances.module.ts';
+import { migrations } from './migrations.ts';
+
+export const start = defineService({
+  name: 'instances',
+  migrations,
+  module: (parts) => InstancesModule.register(parts),
+  requests: (app) =>
+    ec2Actions({
+      runInstances: app.get(RunInstances),
+      describeInstances: app.get(DescribeInstances),
+      terminateInstances: app.get(TerminateInstances),
+      tags: app.get(InstanceTags),
+      getInstance: app.get(GetInstance),
+    }),
+  consumers: (app) => [instanceLifecycle(app.get(LaunchReserved), app.get(CompleteTransitions))],
+});

@@ -65,6 +65,8 @@ export interface InternalRequests {
     /**
      * Makes the volume's files, filled from `source` when given. Idempotent. With `dataKey` the data key is unwrapped once
      * through KMS, which proves that it can be; with a source under another key (or none) blocks are encrypted again.
+     * A source with the same `dataKeyId` needs no unwrapping, and there may be no grant for it: its ciphertext is used as it
+     * is. `InProgress` (AwsError code): still at it, ask again.
      * Errors: KmsKeyUnusable (message = KMS's), SnapshotNotFound.
      */
     AllocateVolume: {
@@ -106,6 +108,8 @@ export interface VolumeRecord {
   region: Region;
   state: 'creating' | 'available' | 'in-use' | 'deleting' | 'error';
   sizeGiB: number;
+  /** `gp2`, `io1`, … */
+  volumeType: string;
   dataKey: WrappedDataKey | null;
 }
 

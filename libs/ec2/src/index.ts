@@ -7,6 +7,7 @@ export {
   type GrantRequest,
   volumeGrant,
 } from './ebs-grants.ts';
+export { EbsKeys, isRefusal, type KeyMetadata, type KmsRequest } from './ebs-keys.ts';
 export {
   dryRunOperation,
   invalidParameterCombination,
@@ -17,6 +18,7 @@ export {
 } from './errors.ts';
 export { column, filterConditions, type SqlFilter, SqlParameters } from './filter-sql.ts';
 export { type Filter, parsePattern, type Pattern, type RecordFilters, recordFilter } from './filters.ts';
+export { loadPageTokens, PAGE_TOKEN_KEY_TABLE } from './page-token-key.ts';
 export { cutPage, type PageRequest, pageSize, PageTokens, type PageScope } from './paging.ts';
 export {
   exceedsTagLimit,

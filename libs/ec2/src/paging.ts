@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { invalidParameterCombination, invalidParameterValue } from './errors.ts';
 
-const KEY_BYTES = 32;
+export const KEY_BYTES = 32;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 /** Longer than any token we issue. */
@@ -100,7 +100,7 @@ export const cutPage = <Row, Item>(
   let bytes = 0;
   for (const row of rows.slice(0, limit)) {
     const item = itemOf(row);
-    bytes += JSON.stringify(item).length;
+    bytes += Buffer.byteLength(JSON.stringify(item));
     if (bytes > MAX_PAGE_BYTES && items.length > 0) break;
     items.push(item);
   }

@@ -1,0 +1,32 @@
+import type { Instant, InstanceId, VolumeId } from '@holdfast/contracts';
+import type { TagRemoval, Tags } from '@holdfast/ec2';
+import type { AttachmentStarted, VolumeCreated, VolumeDataKeyObtained } from './volume.events.ts';
+
+interface Command<Type extends string> {
+  type: Type;
+  volumeId: VolumeId;
+  at: Instant;
+}
+
+/** Asks for what an event records. */
+type Asking<Event extends { type: string }, Type extends string> = Omit<Event, 'type'> & { type: Type };
+
+export type VolumeCommand =
+  | Asking<VolumeCreated, 'CreateVolume'>
+  | Asking<VolumeDataKeyObtained, 'RecordDataKey'>
+  | (Command<'RecordGrant'> & { grantId: string })
+  | (Command<'CompleteCreation'> & { hostId: string })
+  | (Command<'FailCreation'> & { cause: string })
+  | Command<'DeleteVolume'>
+  | Command<'CompleteDeletion'>
+  | Asking<AttachmentStarted, 'AttachVolume'>
+  | (Command<'RecordAttachmentGrant'> & { instanceId: InstanceId; grantId: string })
+  | (Command<'CompleteAttachment'> & { instanceId: InstanceId })
+  | (Command<'FailAttachment'> & { instanceId: InstanceId; cause: string })
+  /** Without an instance or device: whatever the volume is attached to. */
+  | (Command<'DetachVolume'> & { instanceId?: InstanceId; device?: string })
+  /** The instance is gone, and with it the attachment, whatever state that is in. */
+  | (Command<'ReleaseFromInstance'> & { instanceId: InstanceId })
+  | (Command<'CompleteDetachment'> & { instanceId: InstanceId })
+  | (Command<'TagVolume'> & { tags: Tags })
+  | (Command<'UntagVolume'> & { removal: TagRemoval });

@@ -1,0 +1,76 @@
+import type { AccountId, Instant, InstanceId, Region, SnapshotId, VolumeId, WrappedDataKey } from '@holdfast/contracts';
+import type { VolumeType } from './volume-type-limits.ts';
+
+/** The key a volume was to be encrypted with, in the words it was asked for, and who chose it. */
+export interface ChosenKey {
+  kmsKeyId: string;
+  chosenBy: 'request' | 'source' | 'default';
+}
+
+/** The snapshot as it was when the volume was asked for: what becomes of it or its sharing later changes nothing. */
+export interface VolumeSource {
+  snapshotId: SnapshotId;
+  owned: boolean;
+  dataKey: WrappedDataKey | null;
+}
+
+export interface VolumeCreated {
+  type: 'VolumeCreated';
+  volumeId: VolumeId;
+  accountId: AccountId;
+  region: Region;
+  availabilityZone: string;
+  availabilityZoneId: string;
+  volumeType: VolumeType;
+  sizeGiB: number;
+  iops: number | null;
+  throughputMiBps: number | null;
+  source: VolumeSource | null;
+  encryption: ChosenKey | null;
+  tags: Readonly<Record<string, string>>;
+  at: Instant;
+}
+
+/**
+ * `dataKey` is the volume's own. `sourceDataKey` is the snapshot's, wrapped anew by the volume's KMS key: what its blocks are
+ * read with. Null when there is none to read, or when the volume goes on with the snapshot's data key.
+ */
+export interface VolumeDataKeyObtained {
+  type: 'VolumeDataKeyObtained';
+  volumeId: VolumeId;
+  dataKey: WrappedDataKey;
+  sourceDataKey: WrappedDataKey | null;
+  at: Instant;
+}
+
+export interface AttachmentStarted {
+  type: 'AttachmentStarted';
+  volumeId: VolumeId;
+  instanceId: InstanceId;
+  /** The data-plane host that serves the instance's devices. */
+  hostId: string;
+  device: string;
+  deleteOnTermination: boolean;
+  at: Instant;
+}
+
+/** The facts of one volume's life; stream `volume-<volumeId>`. */
+export type VolumeEvent =
+  | VolumeCreated
+  | VolumeDataKeyObtained
+  /** EBS may unwrap the data key until the volume's blocks are made. */
+  | { type: 'VolumeGrantCreated'; volumeId: VolumeId; grantId: string; at: Instant }
+  | { type: 'VolumeProvisioned'; volumeId: VolumeId; hostId: string; at: Instant }
+  /** The volume is gone as if it had never been; `cause` is what KMS or the data plane said. */
+  | { type: 'VolumeCreationFailed'; volumeId: VolumeId; cause: string; at: Instant }
+  | { type: 'VolumeDeletionStarted'; volumeId: VolumeId; at: Instant }
+  | { type: 'VolumeDeleted'; volumeId: VolumeId; at: Instant }
+  | AttachmentStarted
+  /** The instance's host may unwrap the data key until the volume is detached. */
+  | { type: 'AttachmentGrantCreated'; volumeId: VolumeId; instanceId: InstanceId; grantId: string; at: Instant }
+  | { type: 'AttachmentCompleted'; volumeId: VolumeId; instanceId: InstanceId; at: Instant }
+  | { type: 'AttachmentFailed'; volumeId: VolumeId; instanceId: InstanceId; cause: string; at: Instant }
+  | { type: 'DetachmentStarted'; volumeId: VolumeId; instanceId: InstanceId; deleteVolume: boolean; at: Instant }
+  | { type: 'VolumeDetached'; volumeId: VolumeId; instanceId: InstanceId; at: Instant }
+  | { type: 'VolumeTagged'; volumeId: VolumeId; tags: Readonly<Record<string, string>>; at: Instant }
+  | { type: 'VolumeUntagged'; volumeId: VolumeId; keys: readonly string[]; at: Instant };

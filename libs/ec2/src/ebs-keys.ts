@@ -1,0 +1,90 @@
+import { AwsError, type RequestContext, type WrappedDataKey } from '@holdfast/contracts';
+import type { GrantRequest } from './ebs-grants.ts';
+
+/** Sends one of KMS's own operations. @throws AwsError as KMS answers it. */
+export type KmsRequest = <Output>(action: string, input: unknown, context: RequestContext) => Promise<Output>;
+
+/** AES-256-XTS takes two 256-bit keys. */
+const DATA_KEY_BYTES = 64;
+
+/** Refusals that say nothing about the key: the same call may succeed later. */
+const TRANSIENT = new Set([
+  'DependencyTimeoutException',
+  'InternalError',
+  'InternalFailure',
+  'KMSInternalException',
+  'KeyUnavailableException',
+  'LimitExceededException',
+  'ServiceUnavailable',
+  'ThrottlingException',
+]);
+
+/** Whether an error is a service's considered no, which asking again won't change. */
+export const isRefusal = (error: unknown): error is AwsError =>
+  error instanceof AwsError && !TRANSIENT.has(error.code) && (error.status ?? 400) < 500;
+
+/** The members of DescribeKey's answer that decide whether EBS can use a key. */
+export interface KeyMetadata {
+  Arn: string;
+  KeyState: string;
+  KeySpec: string;
+  KeyUsage: string;
+}
+
+/** What EBS asks of KMS. Every key it sees is wrapped. */
+export class EbsKeys {
+  constructor(private readonly send: KmsRequest) {}
+
+  async describe(keyId: string, context: RequestContext): Promise<KeyMetadata> {
+    const { KeyMetadata } = await this.send<{ KeyMetadata: KeyMetadata }>('DescribeKey', { KeyId: keyId }, context);
+    return KeyMetadata;
+  }
+
+  /** A new data key of 64 bytes. */
+  async newDataKey(
+    keyId: string,
+    encryptionContext: Record<string, string>,
+    context: RequestContext,
+  ): Promise<Omit<WrappedDataKey, 'dataKeyId'>> {
+    const input = { KeyId: keyId, NumberOfBytes: DATA_KEY_BYTES, EncryptionContext: encryptionContext };
+    type Output = { CiphertextBlob: string; KeyId: string };
+    const { CiphertextBlob, KeyId } = await this.send<Output>('GenerateDataKeyWithoutPlaintext', input, context);
+    return { keyArn: KeyId, encryptedDataKey: CiphertextBlob, encryptionContext };
+  }
+
+  /** The same data key under `keyId`, for another owner. */
+  async rewrap(
+    source: WrappedDataKey,
+    keyId: string,
+    encryptionContext: Record<string, string>,
+    context: RequestContext,
+  ): Promise<WrappedDataKey> {
+    type Output = { CiphertextBlob: string; KeyId: string };
+    const { CiphertextBlob, KeyId } = await this.send<Output>(
+      'ReEncrypt',
+      {
+        CiphertextBlob: source.encryptedDataKey,
+        SourceKeyId: source.keyArn,
+        SourceEncryptionContext: source.encryptionContext,
+        DestinationKeyId: keyId,
+        DestinationEncryptionContext: encryptionContext,
+      },
+      context,
+    );
+    return { keyArn: KeyId, encryptedDataKey: CiphertextBlob, encryptionContext, dataKeyId: source.dataKeyId };
+  }
+
+  /** @returns the grant's id; the same for a repetition under the same name. */
+  async createGrant(grant: GrantRequest, context: RequestContext): Promise<string> {
+    return (await this.send<{ GrantId: string }>('CreateGrant', grant, context)).GrantId;
+  }
+
+  /** Takes a grant back; one that is gone already, or whose key is, needs nothing. */
+  async retireGrant(keyArn: string, grantId: string, context: RequestContext): Promise<void> {
+    try {
+      await this.send('RetireGrant', { KeyId: keyArn, GrantId: grantId }, context);
+    } catch (error) {
+      if (!(error instanceof AwsError) || error.code !== 'NotFoundException') throw error;
+    }
+  }
+}

@@ -1,0 +1,5 @@
+export { errnoOf, NbdProtocolError } from './export-backend.ts';
+export type { ExportBackend, Extent } from './export-backend.ts';
+export { serveNbd } from './server.ts';
+export type { NbdServer, NbdServerOptions } from './server.ts';
+export type { CommandStats, NbdCommandName, NbdStats } from './stats.ts';

@@ -1,0 +1,143 @@
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { Connection, type ConnectionContext } from './connection.ts';
+import type { ExportBackend } from './export-backend.ts';
+import { SlabPool } from './output.ts';
+import { StatsCounter, type NbdStats } from './stats.ts';
+import { listenOnUnixSocket } from './unix-socket.ts';
+import { MAX_PAYLOAD_BYTES } from './wire.ts';
+
+export interface NbdServerOptions {
+  /** Where to listen: a unix socket, or TCP on one address (port 0: any free one). */
+  readonly listen: { readonly socketPath: string } | { readonly host: string; readonly port: number };
+  /** @returns the export of that name, null if there is none; the default export's name is empty. */
+  readonly exports: (name: string) => ExportBackend | null;
+  /** What LIST answers; default: the default export if there is one. */
+  readonly exportNames?: () => readonly string[];
+  readonly describe?: (name: string) => string | null;
+  readonly maxConnections?: number;
+  readonly handshakeTimeoutMs?: number;
+  /** Largest READ and WRITE, from 1 byte to 32 MiB (the default). */
+  readonly maxPayloadBytes?: number;
+  /** Bytes that one connection may hold in memory before the server stops reading from it. */
+  readonly maxBytesInFlight?: number;
+  readonly onConnectionError?: (error: Error) => void;
+}
+
+export interface NbdServer {
+  /** As Node's `server.address()`: the port chosen, or the socket's path. */
+  readonly address: AddressInfo | string;
+  stats(): NbdStats;
+  /**
+   * Stops accepting, refuses new requests with ESHUTDOWN, finishes those under way, flushes the exports in use, and ends
+   * the connections. Those that are not done after `graceMs` (default 10 s) are cut.
+   * @throws what a flush threw, after everything is closed.
+   */
+  close(options?: { graceMs?: number }): Promise<void>;
+}
+
+const DEFAULT_MAX_CONNECTIONS = 64;
+const DEFAULT_HANDSHAKE_TIMEOUT_MS = 10_000;
+const DEFAULT_GRACE_MS = 10_000;
+const KEPT_SLABS = 64;
+
+/**
+ * Serves exports over NBD until closed. Nothing a client sends ends more than its own connection.
+ * @throws Error when the address can't be listened on.
+ */
+export const serveNbd = async (options: NbdServerOptions): Promise<NbdServer> => {
+  const maxPayloadBytes = options.maxPayloadBytes ?? MAX_PAYLOAD_BYTES;
+  if (!Number.isInteger(maxPayloadBytes) || maxPayloadBytes < 1 || maxPayloadBytes > MAX_PAYLOAD_BYTES) {
+    throw new RangeError(`maxPayloadBytes must be from 1 to ${MAX_PAYLOAD_BYTES}, not ${maxPayloadBytes}`);
+  }
+  const defaultNames = () => (options.exports('') === null ? [] : ['']);
+  const context: ConnectionContext = {
+    catalogue: {
+      open: options.exports,
+      names: options.exportNames ?? defaultNames,
+      describe: options.describe ?? (() => null),
+    },
+    slabs: new SlabPool(KEPT_SLABS),
+    stats: new StatsCounter(),
+    maxPayloadBytes,
+    maxBytesInFlight: options.maxBytesInFlight ?? MAX_PAYLOAD_BYTES,
+    handshakeTimeoutMs: options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
+    onConnectionError: options.onConnectionError ?? (() => undefined),
+  };
+  const running = new RunningServer(context, options.maxConnections ?? DEFAULT_MAX_CONNECTIONS);
+  await running.listen(options.listen);
+  return running;
+};
+
+class RunningServer implements NbdServer {
+  readonly #context: ConnectionContext;
+  readonly #maxConnections: number;
+  readonly #listener: Server;
+  readonly #connections = new Set<Connection>();
+  #socketPath: string | null = null;
+  #closed: Promise<void> | null = null;
+
+  constructor(context: ConnectionContext, maxConnections: number) {
+    this.#context = context;
+    this.#maxConnections = maxConnections;
+    this.#listener = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true, keepAlive: true });
+    this.#listener.on('connection', (socket) => this.#accept(socket));
+  }
+
+  get address(): AddressInfo | string {
+    return this.#socketPath ?? this.#listener.address() ?? '';
+  }
+
+  async listen(where: NbdServerOptions['listen']): Promise<void> {
+    if ('socketPath' in where) {
+      await listenOnUnixSocket(this.#listener, where.socketPath);
+      this.#socketPath = where.socketPath;
+    } else {
+      this.#listener.listen(where.port, where.host);
+      await once(this.#listener, 'listening');
+    }
+  }
+
+  stats(): NbdStats {
+    return this.#context.stats.snapshot();
+  }
+
+  close({ graceMs = DEFAULT_GRACE_MS }: { graceMs?: number } = {}): Promise<void> {
+    this.#closed ??= this.#close(graceMs);
+    return this.#closed;
+  }
+
+  #accept(socket: Socket): void {
+    const { stats } = this.#context;
+    if (this.#closed !== null || this.#connections.size >= this.#maxConnections) {
+      stats.connectionsRefused += 1;
+      socket.on('error', () => undefined).destroy();
+      return;
+    }
+    const connection = new Connection(socket, this.#context);
+    this.#connections.add(connection);
+    stats.connections += 1;
+    stats.connectionsTotal += 1;
+    void connection.ended.then(() => {
+      this.#connections.delete(connection);
+      stats.connections -= 1;
+    });
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    this.#listener.close();
+    if (this.#socketPath !== null) await rm(this.#socketPath, { force: true });
+    const connections = [...this.#connections];
+    const backends = new Set(connections.flatMap(({ exported }) => (exported === null ? [] : [exported.backend])));
+    const cut = setTimeout(() => connections.forEach((connection) => connection.destroy()), graceMs);
+    try {
+      await Promise.all(connections.map((connection) => connection.shutDown()));
+      await Promise.all([...backends].map((backend) => (backend.readOnly ? undefined : backend.flush())));
+    } finally {
+      connections.forEach((connection) => connection.end());
+      await Promise.all(connections.map((connection) => connection.ended));
+      clearTimeout(cut);
+    }
+  }
+}

@@ -1,12 +1,15 @@
 import type { InternalRequests, RequestContext } from '@holdfast/contracts';
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import type { Registry } from 'prom-client';
+import { EventConsumer } from './event-consumer.ts';
 import { type BusLogger, silentLogger } from './logger.ts';
 import { type BusMetrics, busMetrics } from './metrics.ts';
+import { ParkedEvents } from './parked.ts';
 import { RequestServer, type ServeOptions } from './request-server.ts';
 import { sendRequest } from './requester.ts';
-import type { RequestHandlers, Requests, ServiceName } from './types.ts';
+import type { ConsumerOptions, RequestHandlers, Requests, ServiceName } from './types.ts';
 
 export interface BusOptions {
   /** `servers` without credentials: the transport refuses a URL that has them. Several are separated by commas. */
@@ -25,14 +28,23 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** One connection to NATS and everything a service does over it. */
 export class Bus implements Requests {
   private readonly servers: RequestServer[] = [];
+  private readonly consumers: EventConsumer[] = [];
+  private jsm: JetStreamManager | undefined;
   private closing: Promise<void> | undefined;
+  readonly parked: ParkedEvents;
 
   constructor(
     /** For what the bus has no words for: development broadcasts and the relay. */
     readonly connection: NatsConnection,
     private readonly logger: BusLogger,
     private readonly metrics: BusMetrics | undefined,
-  ) {}
+  ) {
+    this.parked = new ParkedEvents(connection, this.manager);
+  }
+
+  /** Without a check of the account: JetStream may be away for now. */
+  private readonly manager = async (): Promise<JetStreamManager> =>
+    (this.jsm ??= await jetstreamManager(this.connection, { checkAPI: false }));
 
   async request<Output>(service: string, action: string, input: unknown, context: RequestContext): Promise<Output> {
     return (await sendRequest(this.connection, service, action, input, context)) as Output;
@@ -55,6 +67,13 @@ export class Bus implements Requests {
     return server;
   }
 
+  /** Starts handling another service's events, from the first one that this consumer has not acknowledged. */
+  consume(options: ConsumerOptions): EventConsumer {
+    const consumer = new EventConsumer(this.connection, this.manager, options, this.logger, this.metrics);
+    this.consumers.push(consumer);
+    return consumer;
+  }
+
   /** Takes no more work, finishes what is in flight, and closes the connection. */
   close(): Promise<void> {
     this.closing ??= this.drain();
@@ -63,6 +82,7 @@ export class Bus implements Requests {
 
   private async drain(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.close()));
+    await Promise.all(this.consumers.map((consumer) => consumer.close()));
     if (!this.connection.isClosed()) await this.connection.drain();
   }
 }

@@ -48,4 +48,10 @@ export interface ConsumerOptions {
   readonly handlers: EventHandlers;
   /** Events of one stream are handled one after the other, of different streams up to this many at once. */
   readonly concurrency?: number;
+  /** Failures after which an event is parked. */
+  readonly maxAttempts?: number;
+  /** Wait after the n-th failure (from 1), in milliseconds; later events of the same stream wait with it. */
+  readonly backoffMs?: (failures: number) => number;
+  /** How long a replica may be silent before its events go to another one, in milliseconds. */
+  readonly ackWaitMs?: number;
 }

@@ -16,6 +16,10 @@ export interface ServiceEnvironment {
   migrationDatabaseUrl?: string;
   nats: { servers: string; user?: string; password?: string };
   logLevel: string;
+  /** Appended to instead of standard output. */
+  logFile?: string;
+  /** Where to answer /health/live, /health/ready and /metrics; absent: nowhere. */
+  http?: { host: string; port: number };
   /** Settings of one service only, already validated by its config.ts. */
   settings?: Record<string, unknown>;
 }

@@ -48,14 +48,23 @@ export const debianEnvironment = async (targetDir, base = process.env) => {
   const target = resolve(targetDir);
   const folders = [];
   for (const parent of [join(target, 'usr', 'lib'), join(target, 'lib')]) {
-    const entries = await readdir(parent, { withFileTypes: true }).catch(() => []);
-    folders.push(
-      ...entries.filter((e) => e.isDirectory() && e.name.includes('-linux-')).map((e) => join(parent, e.name)),
-    );
-    if (entries.length > 0) folders.push(parent);
+    for (const triplet of await foldersOf(parent)) {
+      if (!triplet.includes('-linux-')) continue;
+      folders.push(join(parent, triplet));
+      // Some packages keep libraries one level below (their programs look there by absolute path).
+      for (const folder of await foldersOf(join(parent, triplet))) {
+        const files = await readdir(join(parent, triplet, folder));
+        if (files.some((file) => /^lib.*\.so(\.|$)/.test(file))) folders.push(join(parent, triplet, folder));
+      }
+    }
   }
   if (base.LD_LIBRARY_PATH) folders.push(base.LD_LIBRARY_PATH);
   return { ...base, LD_LIBRARY_PATH: folders.join(':') };
+};
+
+const foldersOf = async (parent) => {
+  const entries = await readdir(parent, { withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
 };
 
 const holds = async (target, names) => {

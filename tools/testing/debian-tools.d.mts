@@ -1,0 +1,1 @@
+export declare const debianTool: (program: string) => Promise<{ path: string; env: NodeJS.ProcessEnv }>;

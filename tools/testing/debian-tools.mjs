@@ -1,0 +1,54 @@
+// The programs of other projects that tests and benchmarks run against us: taken from PATH, else fetched.
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { debianEnvironment, unpackDebianPackages } from '../debian/unpack.mjs';
+
+const CACHE = fileURLToPath(new URL('../../.cache/debian', import.meta.url));
+
+/** Packages that are fetched together, and the programs we use of them. */
+const SETS = {
+  'nbd-clients': {
+    packages: ['libnbd-bin', 'qemu-utils', 'fio'],
+    programs: ['nbdinfo', 'nbdcopy', 'qemu-img', 'qemu-io', 'qemu-nbd', 'fio'],
+  },
+  nbdkit: { packages: ['nbdkit'], programs: ['nbdkit'] },
+};
+
+/**
+ * Finds a program, fetching its Debian package into .cache/debian when PATH has none.
+ * @returns its path, and the environment to start it with.
+ * @throws Error saying what to install, when it can't be had.
+ */
+export const debianTool = async (program) => {
+  const installed = findOnPath(program);
+  if (installed !== null) return { path: installed, env: process.env };
+  const set = Object.entries(SETS).find(([, { programs }]) => programs.includes(program));
+  if (set === undefined) throw new Error(`no package is known for ${program}`);
+  const [name, { packages }] = set;
+  const folder = join(CACHE, name);
+  try {
+    await unpackDebianPackages(packages, folder);
+  } catch (error) {
+    throw new Error(`${program} is not on PATH, and ${error.message}`, { cause: error });
+  }
+  const path = ['usr/bin', 'usr/sbin'].map((bin) => join(folder, bin, program)).find(isExecutable);
+  if (path === undefined) throw new Error(`${packages.join(', ')} hold no ${program}`);
+  return { path, env: await debianEnvironment(folder) };
+};
+
+const findOnPath = (program) =>
+  (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter((folder) => folder !== '')
+    .map((folder) => join(folder, program))
+    .find(isExecutable) ?? null;
+
+const isExecutable = (path) => {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};

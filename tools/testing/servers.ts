@@ -6,19 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startNats, startPostgres } from '@holdfast/embedded';
-
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** Superuser; see createTestDatabase in @holdfast/embedded/testing. */
-    postgresAdminUrl: string;
-    natsUrl: string;
-    natsUser: string;
-    natsPassword: string;
-    /** Process ids, for tests that kill a server of their own making and must not meet these. */
-    postgresPid: number;
-    natsPid: number;
-  }
-}
+import type {} from '@holdfast/embedded/testing'; // Declares what is provided below.
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-test-'));

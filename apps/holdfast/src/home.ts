@@ -14,7 +14,7 @@ import { z } from 'zod';
 import { UserError } from './errors.ts';
 
 /** Raised when an older program could not read what a newer one writes, or the other way round. */
-const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 1;
 
 /** Paths of one state folder. */
 export const homePaths = (home: string) => ({

@@ -1,9 +1,14 @@
-import { Command, CommanderError, Option } from 'commander';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError } from 'commander';
 import { EmbeddedServerError } from '@holdfast/embedded';
+import { doctor } from './commands/doctor.ts';
+import { events } from './commands/events.ts';
 import { up } from './commands/up.ts';
 import { readConfig } from './config.ts';
+import { CHECKS } from './doctor-checks.ts';
 import { UserError } from './errors.ts';
 import { serviceLoader } from './services.ts';
+import { parseSince } from './timeline.ts';
 
 /** The folder with one folder per app; this file is `<dist>/holdfast/main.js`. */
 const DIST = new URL('../', import.meta.url);
@@ -17,19 +22,42 @@ const program = new Command('holdfast').description(
   'Encrypted block storage behind Amazon’s EC2, EBS and KMS interfaces.',
 );
 
-const portOption = new Option('-p, --port <number>', 'TCP port of the endpoint, 0 for any free one').env(
-  'HOLDFAST_PORT',
-);
+const natsUrl = process.env['NATS_URL'] || undefined;
 
 program
   .command('up')
   .description('run the whole stack until Ctrl-C')
   .option('--ephemeral', 'keep state in a temporary folder and remove it at the end', false)
-  .addOption(portOption)
+  .option('-p, --port <number>', 'TCP port of the endpoint, 0 for any free one (default: HOLDFAST_PORT, else 4566)')
   .action(async ({ ephemeral, port }: { ephemeral: boolean; port?: string }) => {
     const environment = port === undefined ? process.env : { ...process.env, HOLDFAST_PORT: port };
-    const natsUrl = process.env['NATS_URL'] || undefined;
     await up({ config: readConfig(environment), ephemeral, natsUrl, loadService: serviceLoader(DIST), print, report });
+  });
+
+program
+  .command('doctor')
+  .description('check what a start needs, and say how to mend what is wrong')
+  .action(async () => {
+    const context = {
+      config: readConfig(process.env),
+      natsUrl,
+      dist: fileURLToPath(DIST),
+      nodeVersion: process.version,
+    };
+    if (!(await doctor(CHECKS, context, print))) process.exitCode = 1;
+  });
+
+program
+  .command('events')
+  .description('print the events of all services of the running stack as one timeline')
+  .option('-f, --follow', 'go on with events as they happen', false)
+  .option('--since <when>', 'only events since 15m, 2h, 1d ago, or since 2026-01-31T12:00:00Z')
+  .option('--json', 'one JSON object a line', false)
+  .action(async ({ follow, since, json }: { follow: boolean; since?: string; json: boolean }) => {
+    const end = new AbortController();
+    process.once('SIGINT', () => end.abort()).once('SIGTERM', () => end.abort());
+    const from = since === undefined ? new Date(0) : parseSince(since, new Date());
+    await events({ home: readConfig(process.env).home, since: from, follow, json, signal: end.signal, print });
   });
 
 const describe = (error: unknown): string => {

@@ -103,9 +103,9 @@ export const startNats = async (options: NatsOptions): Promise<RunningNats> => {
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     const ended = () => child.exitCode !== null || child.signalCode !== null;
     const giveUpAt = Date.now() + START_TIMEOUT_MS;
-    // A server of someone else's may answer on a port that was just taken, so ours must also be alive after the greeting.
+    // Its own word comes first: on a port that was just taken somebody else's server may answer.
     while (!ended() && Date.now() < giveUpAt) {
-      if ((await greets(port)) && /Server is ready/.test(readFileSync(logFile).subarray(offset).toString('utf8'))) {
+      if (/Server is ready/.test(readFileSync(logFile).subarray(offset).toString('utf8')) && (await greets(port))) {
         const stop = async () => {
           await stopProcess(child.pid, ['SIGTERM'], STOP_TIMEOUT_MS);
           rmSync(pidFile, { force: true });

@@ -1,11 +1,22 @@
 import { execFile } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { EmbeddedServerError } from './errors.ts';
 import { freePort } from './ports.ts';
-import { postgresBinaries } from './postgres-binaries.ts';
+import { postgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
 import { commandLineOf, dyingWithParent, isAlive, spawnServer, stopProcess } from './processes.ts';
 import { unprivilegedPrefix } from './unprivileged.ts';
 
@@ -18,7 +29,7 @@ export interface PostgresOptions {
   readonly password: string;
   /** Server messages are appended to this file; default `postgres.log` beside the data directory. */
   readonly logFile?: string;
-  /** False for servers that only tests use: no fsync, so that a power cut loses everything. Default true. */
+  /** False for servers that only tests use: no fsync, so that a power cut loses everything, but a crash of the server nothing. Default true. */
   readonly durable?: boolean;
 }
 
@@ -54,37 +65,45 @@ const SETTINGS = {
   logging_collector: 'off',
   password_encryption: 'scram-sha-256',
 };
-const NOT_DURABLE = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+/** A commit still reaches the operating system, so it survives a kill -9 of the server. */
+const NOT_DURABLE = { fsync: 'off', full_page_writes: 'off' };
 
 const environment = (): NodeJS.ProcessEnv => {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PG'));
   return { ...Object.fromEntries(inherited), LC_ALL: 'C' };
 };
 
-const initialize = async (initdb: string, prefix: readonly string[], options: PostgresOptions): Promise<void> => {
+/** Made aside and moved into place, so that what a crash leaves half-made is never started. */
+const initialize = async (binaries: PostgresBinaries, options: PostgresOptions): Promise<void> => {
   const { dataDir, password, durable = true } = options;
+  if (existsSync(dataDir) && readdirSync(dataDir).length > 0)
+    throw new EmbeddedServerError(`${dataDir} is neither empty nor a data directory of Postgres`);
+  const aside = `${dataDir}.new`;
   const passwordFile = `${dataDir}.password`;
-  writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
-  const [file = '', ...args] = [
-    ...prefix,
-    initdb,
-    `--pgdata=${dataDir}`,
-    `--username=${SUPERUSER}`,
-    `--pwfile=${passwordFile}`,
-    '--auth=scram-sha-256',
-    '--encoding=UTF8',
-    '--locale=C',
-    ...(durable ? ['--data-checksums'] : ['--no-sync', '--no-data-checksums']),
-  ];
+  rmSync(aside, { recursive: true, force: true });
+  mkdirSync(aside, { mode: 0o700 });
   try {
-    const run = promisify(execFile)(file, args, { cwd: dataDir, env: environment() });
-    await run;
+    writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
+    const [file = '', ...args] = [
+      ...unprivilegedPrefix(binaries.postgres, aside),
+      binaries.initdb,
+      `--pgdata=${aside}`,
+      `--username=${SUPERUSER}`,
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale=C',
+      ...(durable ? ['--data-checksums'] : ['--no-sync', '--no-data-checksums']),
+    ];
+    await promisify(execFile)(file, args, { cwd: aside, env: environment() });
+    renameSync(aside, dataDir);
   } catch (error) {
-    const reason = String((error as { stderr?: string }).stderr ?? error).trim();
-    rmSync(dataDir, { recursive: true, force: true }); // A half-made cluster would be refused by the next start.
+    if (error instanceof EmbeddedServerError) throw error;
+    const reason = String((error as { stderr?: string }).stderr || error).trim();
     throw new EmbeddedServerError(`Postgres cannot make its data directory ${dataDir}: ${reason}`);
   } finally {
     rmSync(passwordFile, { force: true });
+    rmSync(aside, { recursive: true, force: true });
   }
 };
 
@@ -146,12 +165,13 @@ const untilReady = async (
  */
 export const startPostgres = async (options: PostgresOptions): Promise<RunningPostgres> => {
   const binaries = postgresBinaries();
-  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-  const dataDir = realpathSync(options.dataDir);
+  const parent = dirname(resolve(options.dataDir));
+  mkdirSync(parent, { recursive: true, mode: 0o700 });
+  const dataDir = join(realpathSync(parent), basename(options.dataDir));
   const logFile = options.logFile ?? join(dirname(dataDir), 'postgres.log');
   await clearRemains(dataDir);
+  if (!existsSync(join(dataDir, 'PG_VERSION'))) await initialize(binaries, { ...options, dataDir });
   const prefix = unprivilegedPrefix(binaries.postgres, dataDir);
-  if (!existsSync(join(dataDir, 'PG_VERSION'))) await initialize(binaries.initdb, prefix, { ...options, dataDir });
 
   const settings = { ...SETTINGS, ...(options.durable === false ? NOT_DURABLE : {}) };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);

@@ -1,6 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 
+/** What the global set-up of the integration tests (tools/testing/servers.ts) hands to `inject`. */
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Superuser; see createTestDatabase. */
+    postgresAdminUrl: string;
+    natsUrl: string;
+    natsUser: string;
+    natsPassword: string;
+    /** Process ids, for tests that kill a server of their own making and must not meet these. */
+    postgresPid: number;
+    natsPid: number;
+  }
+}
+
 export interface TestDatabase {
   /** May change the schema; owns it. */
   readonly ownerUrl: string;

@@ -3,11 +3,11 @@ import { chownSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EmbeddedServerError } from './errors.ts';
 
-/** Any id but 0; inside the namespace it stands for root outside. */
-const NAMESPACE_ID = 1000;
+/** The user `nobody`. initdb wants a user that the system knows, and this one is known nearly everywhere. */
 const NOBODY_ID = 65_534;
 
-const NAMESPACE = ['unshare', '--user', `--map-user=${NAMESPACE_ID}`, `--map-group=${NAMESPACE_ID}`, '--'];
+/** Inside, this user's files and processes are nobody's, and nothing else is. */
+const NAMESPACE = ['unshare', '--user', `--map-user=${NOBODY_ID}`, `--map-group=${NOBODY_ID}`, '--'];
 
 const asUser = (uid: number, gid: number): string[] => [
   'setpriv',
@@ -29,27 +29,36 @@ const giveTo = (uid: number, gid: number, path: string): void => {
   chownSync(path, uid, gid);
 };
 
+/** Whether the system has a name for this user. */
+const isKnown = (uid: number): boolean => spawnSync('id', ['-un', '--', String(uid)], { stdio: 'ignore' }).status === 0;
+
+/** Started through sudo in a user's folder: that user. Files of an earlier such start keep their owner. */
+const userFor = (dataDir: string): { uid: number; gid: number } => {
+  const candidates = [statSync(dataDir), statSync(dirname(dataDir))];
+  const owner = candidates.find(({ uid }) => uid !== 0 && isKnown(uid));
+  return owner ?? { uid: NOBODY_ID, gid: NOBODY_ID };
+};
+
 /**
- * What to put before a command that refuses to run as root, so that it may use `dataDir`. Nothing for an ordinary user.
- * For root: a user namespace in which root's files belong to an ordinary user, so nothing has to change hands. Where the
- * system forbids namespaces: another user, who may still pass folders that are root's alone.
+ * What to put before a command that refuses to run as root or as a user without a name, so that it may use `dataDir`.
+ * Nothing for an ordinary user. Else a user namespace, in which this user is another one, so that no file has to change
+ * hands. Where the system forbids namespaces, root becomes another user, who may still pass folders that are root's alone.
  * @throws EmbeddedServerError when neither works here.
  */
 export const unprivilegedPrefix = (binary: string, dataDir: string): readonly string[] => {
-  if (process.getuid?.() !== 0) return [];
-  const owner = statSync(dataDir);
-  if (owner.uid === 0 && works(NAMESPACE, binary, dataDir)) return NAMESPACE;
-
-  // Started through sudo in a user's folder: that user. Files of an earlier such start keep their owner.
-  const folder = statSync(dirname(dataDir));
-  const [uid, gid] =
-    owner.uid !== 0 ? [owner.uid, owner.gid] : folder.uid !== 0 ? [folder.uid, folder.gid] : [NOBODY_ID, NOBODY_ID];
-  const prefix = asUser(uid, gid);
-  if (works(prefix, binary, dataDir)) {
-    if (owner.uid !== uid) giveTo(uid, gid, dataDir);
-    return prefix;
+  const ownId = process.getuid?.();
+  if (ownId === undefined || (ownId !== 0 && isKnown(ownId))) return [];
+  if (statSync(dataDir).uid === ownId && works(NAMESPACE, binary, dataDir)) return NAMESPACE;
+  if (ownId === 0) {
+    const { uid, gid } = userFor(dataDir);
+    const prefix = asUser(uid, gid);
+    if (works(prefix, binary, dataDir)) {
+      if (statSync(dataDir).uid !== uid) giveTo(uid, gid, dataDir);
+      return prefix;
+    }
   }
   throw new EmbeddedServerError(
-    'Postgres refuses to run as root, and neither "unshare --user" nor "setpriv" may be used here: run as an ordinary user',
+    'Postgres refuses to run as root or as a user without a name, and neither "unshare --user" nor "setpriv" may be used ' +
+      'here: run as an ordinary user',
   );
 };

@@ -3,7 +3,7 @@ import { type Consumer, jetstream, type JetStreamManager, type JsMsg } from '@na
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import type { Delivery } from './delivery.ts';
 import { errorText } from './errors.ts';
-import { durableConfig, ensureEventStream, ensureParkedStream, eventStreamName } from './event-streams.ts';
+import { durableConfig, ensureParkedStream, eventStreamName, isStreamMissing } from './event-streams.ts';
 import { Lanes } from './lanes.ts';
 import type { BusLogger } from './logger.ts';
 import type { BusMetrics } from './metrics.ts';
@@ -111,7 +111,10 @@ export class EventConsumer {
         await this.pullFrom(consumer, signal);
       } catch (error) {
         if (signal.aborted || this.connection.isClosed()) return;
-        if (!failing) this.logger.warn({ consumer: this.label, reason: errorText(error) }, 'events cannot be pulled');
+        const fields = { consumer: this.label, reason: errorText(error) };
+        // The source makes its stream when it first starts, or starts again after the broker lost it.
+        if (isStreamMissing(error)) this.logger.debug(fields, 'there is no stream yet');
+        else if (!failing) this.logger.warn(fields, 'events cannot be pulled');
         failing = true;
         await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
       }
@@ -121,7 +124,6 @@ export class EventConsumer {
   private async bind(): Promise<Consumer> {
     const jsm = await this.manager();
     const { source } = this.options;
-    await ensureEventStream(jsm, source);
     await ensureParkedStream(jsm);
     const stream = eventStreamName(source);
     const { created } = await jsm.consumers.add(stream, durableConfig(this.durable, this.ackWaitMs));

@@ -2,6 +2,7 @@ import {
   type ConsumerConfig,
   AckPolicy,
   DeliverPolicy,
+  JetStreamApiCodes,
   JetStreamApiError,
   type JetStreamManager,
   ReplayPolicy,
@@ -11,16 +12,10 @@ import {
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 
+/** Made, and configured, by the relay of the service whose events it carries: one owner per stream. */
 export const eventStreamName = (service: string): string => `EVENTS-${service}`;
 export const PARKED_STREAM = 'PARKED';
 export const parkedSubject = (owner: string, consumer: string): string => `parked.${owner}.${consumer}`;
-
-const eventStream = (service: string): Partial<StreamConfig> & { name: string } => ({
-  name: eventStreamName(service),
-  subjects: [`${service}.event.>`],
-  retention: RetentionPolicy.Limits,
-  storage: StorageType.File,
-});
 
 const parkedStream: Partial<StreamConfig> & { name: string } = {
   name: PARKED_STREAM,
@@ -29,21 +24,20 @@ const parkedStream: Partial<StreamConfig> & { name: string } = {
   storage: StorageType.File,
 };
 
+export const isStreamMissing = (error: unknown): boolean =>
+  error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound;
+
 /** JetStream's code for "stream name already in use with a different configuration". */
 const STREAM_IN_USE = 10058;
 
 /** Makes the stream unless it exists; one that exists keeps its configuration, e.g. its replicas. */
-const ensureStream = async (jsm: JetStreamManager, config: Partial<StreamConfig> & { name: string }): Promise<void> => {
+export const ensureParkedStream = async (jsm: JetStreamManager): Promise<void> => {
   try {
-    await jsm.streams.add(config);
+    await jsm.streams.add(parkedStream);
   } catch (error) {
     if (!(error instanceof JetStreamApiError && error.code === STREAM_IN_USE)) throw error;
   }
 };
-
-export const ensureEventStream = (jsm: JetStreamManager, service: string): Promise<void> =>
-  ensureStream(jsm, eventStream(service));
-export const ensureParkedStream = (jsm: JetStreamManager): Promise<void> => ensureStream(jsm, parkedStream);
 
 /**
  * Events waiting for a handler, or for the time a handler asked to see them again, count as unacknowledged: with this many

@@ -6,6 +6,7 @@ import {
   PostgresEventStore,
   PostgresInbox,
 } from '@holdfast/event-store/postgres';
+import { Relay } from '@holdfast/event-store/relay';
 import { type Bus, connectBus, type EventConsumer, type RequestServer, type ServiceName } from '@holdfast/messaging';
 import { type INestApplicationContext, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -18,6 +19,7 @@ import { emptyDatabase } from './empty-database.ts';
 import { type Readiness, startHealthServer, stopHealthServer } from './health-server.ts';
 import { createLogger, type Logger, nestLogger } from './logger.ts';
 import { type EventStoreOptions, partsModule, type ServiceParts } from './parts.ts';
+import { relayObserver } from './relay-observer.ts';
 import type { ServiceEnvironment } from './types.ts';
 
 /** How long a part may take to say that it works, in milliseconds. */
@@ -52,6 +54,7 @@ export class ServiceRun {
   private requestServer: RequestServer | undefined;
   private database: Database | undefined;
   private store: PostgresEventStore | undefined;
+  private relay: Relay | undefined;
   private closing: Promise<void> | undefined;
 
   constructor(
@@ -72,6 +75,7 @@ export class ServiceRun {
     this.closers.push(() => bus.close());
     const app = await this.createApp(bus);
     if (environment.mode === 'development') await this.listenForDevelopment(bus, app);
+    this.startRelay(bus);
     this.startConsumers(bus, app);
     await this.serveRequests(bus, app);
     const ready = () => this.readiness(bus);
@@ -149,6 +153,15 @@ export class ServiceRun {
     return app;
   }
 
+  private startRelay(bus: Bus): void {
+    if (this.store === undefined) return;
+    const { store, logger } = this;
+    const observer = relayObserver(logger, this.metrics);
+    const relay = new Relay({ store, connection: bus.connection, observer });
+    this.relay = relay;
+    this.closers.push(() => relay.close());
+  }
+
   private startConsumers(bus: Bus, app: INestApplicationContext): void {
     const owner = this.definition.name as ServiceName;
     for (const options of this.definition.consumers?.(app) ?? []) {
@@ -184,7 +197,8 @@ export class ServiceRun {
       await Promise.all(this.consumers.map((consumer) => consumer.pause()));
     } else if (phase === 'clear') {
       await this.requestServer?.idle();
-      if (this.database !== undefined) await emptyDatabase(this.database);
+      const { database, relay } = this;
+      if (database !== undefined) await (relay?.reset(() => emptyDatabase(database)) ?? emptyDatabase(database));
       await this.definition.reset?.(app);
     } else {
       for (const consumer of this.consumers) consumer.resume();

@@ -12,7 +12,7 @@ export class ResolveSigningKey {
   async run({ accessKeyId, date, region, service, recipientPublicKey }: Resolve['in']): Promise<Resolve['out']> {
     const key = this.accessKeys.find(accessKeyId);
     if (key === null) return null;
-    const signingKey = deriveSigningKey(key.secretAccessKey, { date, region, service });
+    const signingKey = deriveSigningKey(key.secretAccessKey, date, region, service).export();
     const sealedSigningKey = await seal(recipientPublicKey, signingKey, 'signing-key');
     signingKey.fill(0);
     return { principal: key.principal, accountId: key.principal.accountId, sealedSigningKey };

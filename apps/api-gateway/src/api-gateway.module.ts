@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto';
+import { SignatureVerifier } from '@holdfast/aws-protocol';
+import { PageTokens } from '@holdfast/ec2';
+import type { Bus } from '@holdfast/messaging';
+import { type ServiceParts, systemClock } from '@holdfast/service-kit';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { Counter, Histogram, type Registry } from 'prom-client';
+import { AwsAnswers, type Observer } from './aws/answer.ts';
+import { Dispatcher } from './aws/dispatch.ts';
+import { SealedMembers } from './aws/sealed-members.ts';
+import { SigningKeys } from './aws/signing-keys.ts';
+import { Tags } from './aws/tags.ts';
+import { settingsSchema } from './config.ts';
+import { GatewayServer } from './gateway-server.ts';
+
+const requestMetrics = (registry: Registry): Observer => {
+  const labelNames = ['service', 'operation', 'code'];
+  const registers = [registry];
+  const requests = new Counter({ name: 'holdfast_api_requests_total', help: 'AWS requests answered', labelNames, registers }); // prettier-ignore
+  const seconds = new Histogram({
+    name: 'holdfast_api_request_seconds',
+    help: 'Time from a request being read to its answer being ready',
+    labelNames: ['service', 'operation'],
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5, 30],
+    registers,
+  });
+  return {
+    answered: (service, operation, code, duration) => {
+      requests.inc({ service, operation, code });
+      seconds.observe({ service, operation }, duration);
+    },
+  };
+};
+
+@Module({})
+export class ApiGatewayModule {
+  static register({ environment, bus, clock, logger, metrics }: ServiceParts): DynamicModule {
+    const settings = settingsSchema.parse(environment.settings);
+    const isDevelopment = environment.mode === 'development';
+    return {
+      module: ApiGatewayModule,
+      providers: [
+        { provide: SealedMembers, useFactory: () => SealedMembers.create(bus) },
+        { provide: SigningKeys, useFactory: () => SigningKeys.create(bus) },
+        {
+          provide: Dispatcher,
+          inject: [SealedMembers],
+          useFactory: (sealed: SealedMembers) => {
+            const tokens = new PageTokens(randomBytes(32).toString('base64'));
+            return new Dispatcher(bus, sealed, new Tags(bus, tokens));
+          },
+        },
+        {
+          provide: AwsAnswers,
+          inject: [SigningKeys, Dispatcher],
+          useFactory: (keys: SigningKeys, dispatcher: Dispatcher) => {
+            // Clients sign by their own clocks and correct them by our answers' dates: a turned clock is none of theirs.
+            const verifier = new SignatureVerifier({ resolve: (scope) => keys.resolve(scope), now: systemClock.now });
+            return new AwsAnswers(verifier, dispatcher, systemClock, logger, requestMetrics(metrics));
+          },
+        },
+        {
+          provide: GatewayServer,
+          inject: [AwsAnswers],
+          useFactory: (answers: AwsAnswers) =>
+            new GatewayServer({
+              ...{ answers, requests: bus, clock, logger, metrics, settings },
+              ...(isDevelopment ? { development: { connection: (bus as Bus).connection } } : {}),
+            }),
+        },
+      ],
+    };
+  }
+}

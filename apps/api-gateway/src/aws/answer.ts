@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type Authenticated,
+  parseRequest,
+  type RawRequest,
+  type RawResponse,
+  serializeError,
+  serializeResponse,
+  type ServiceId,
+  serviceOf,
+  type SignatureVerifier,
+} from '@holdfast/aws-protocol';
+import { AwsError, type Principal, region, type RequestContext } from '@holdfast/contracts';
+import type { Clock, Logger } from '@holdfast/service-kit';
+import type { Dispatcher } from './dispatch.ts';
+import { internalFailure, requestTooLarge } from './gateway-errors.ts';
+
+/** How long a caller waits at most, in milliseconds; SDKs give up after a minute. */
+const DEADLINE_MS = 30_000;
+
+export interface Observer {
+  answered(service: string, operation: string, code: string, seconds: number): void;
+}
+
+export interface Client {
+  ip: string;
+  userAgent: string;
+  traceparent?: string;
+}
+
+/** A request's way: who is it, what do they want, who answers, and how does AWS say that. */
+export class AwsAnswers {
+  constructor(
+    private readonly verifier: SignatureVerifier<Principal>,
+    private readonly dispatcher: Dispatcher,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    private readonly observer: Observer,
+  ) {}
+
+  /** Never throws. `body` null: longer than may be. */
+  async answer(request: Omit<RawRequest, 'body'>, body: Buffer | null, client: Client): Promise<RawResponse> {
+    const requestId = randomUUID();
+    const started = performance.now();
+    const raw: RawRequest = { ...request, body: body ?? Buffer.alloc(0) };
+    const service = serviceOf(raw);
+    const progress = { operation: 'Unknown', code: 'OK' };
+    let response: RawResponse;
+    try {
+      if (body === null) throw requestTooLarge(service);
+      response = await this.carryOut(raw, requestId, client, progress);
+    } catch (error) {
+      const shape = this.asAwsError(error, service, requestId);
+      progress.code = shape.code;
+      response = serializeError(service, shape, { requestId, now: this.clock.now() });
+    }
+    const seconds = (performance.now() - started) / 1000;
+    this.observer.answered(service ?? 'unknown', progress.operation, progress.code, seconds);
+    this.logger.info(
+      { requestId, service, operation: progress.operation, code: progress.code, status: response.status, seconds },
+      'answered',
+    );
+    return response;
+  }
+
+  private async carryOut(
+    raw: RawRequest,
+    requestId: string,
+    client: Client,
+    progress: { operation: string },
+  ): Promise<RawResponse> {
+    const caller = await this.verifier.authenticate(raw);
+    const parsed = parseRequest(raw);
+    progress.operation = parsed.operation;
+    const output = await this.dispatcher.dispatch(parsed, contextOf(caller, requestId, client));
+    return serializeResponse(parsed.service, parsed.operation, output, { requestId, now: this.clock.now() });
+  }
+
+  private asAwsError(error: unknown, service: ServiceId | null, requestId: string): AwsError {
+    if (error instanceof AwsError) return error;
+    this.logger.error({ err: error, requestId }, 'a request failed');
+    return internalFailure(service);
+  }
+}
+
+const contextOf = (
+  { principal, region: regionName }: Authenticated<Principal>,
+  requestId: string,
+  client: Client,
+): RequestContext => ({
+  requestId,
+  accountId: principal.accountId,
+  region: region(regionName),
+  principal,
+  sourceIp: client.ip,
+  userAgent: client.userAgent,
+  ...(client.traceparent === undefined ? {} : { traceparent: client.traceparent }),
+  deadlineMs: Date.now() + DEADLINE_MS,
+});

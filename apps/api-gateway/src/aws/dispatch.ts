@@ -1,0 +1,31 @@
+import { type ParsedRequest, unsupportedOperation } from '@holdfast/aws-protocol';
+import type { RequestContext } from '@holdfast/contracts';
+import type { Requests } from '@holdfast/messaging';
+import { ownerOf } from './operation-owners.ts';
+import type { SealedMembers } from './sealed-members.ts';
+import type { Tags } from './tags.ts';
+
+/** Sends a parsed request to the service that owns the operation. */
+export class Dispatcher {
+  constructor(
+    private readonly requests: Requests,
+    private readonly sealed: SealedMembers,
+    private readonly tags: Tags,
+  ) {}
+
+  /** @throws AwsError as the service answered; UnsupportedOperation for what no service has. */
+  async dispatch({ service, operation, input }: ParsedRequest, context: RequestContext): Promise<unknown> {
+    const owner = ownerOf(service, operation);
+    if (owner === null) throw unsupportedOperation(service, operation);
+    if (owner === 'tags') return this.tags.run(operation, input, context);
+    if (owner !== 'kms') return this.requests.request(owner, operation, input, context);
+    const outbound = await this.sealed.outbound(operation, input, context);
+    const output = await this.requests.request<Readonly<Record<string, unknown>>>(
+      'kms',
+      operation,
+      outbound.input,
+      outbound.context,
+    );
+    return this.sealed.inbound(operation, output, context);
+  }
+}

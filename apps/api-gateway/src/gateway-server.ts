@@ -1,0 +1,86 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { RawResponse } from '@holdfast/aws-protocol';
+import type { Requests } from '@holdfast/messaging';
+import type { Clock, Logger } from '@holdfast/service-kit';
+import type { FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
+import { developmentRoutes } from './admin/development.ts';
+import { health } from './admin/health.ts';
+import type { AwsAnswers, Client } from './aws/answer.ts';
+import { readBody } from './aws/request-body.ts';
+import type { Settings } from './config.ts';
+import { createHttpServer } from './http-server.ts';
+
+export interface GatewayParts {
+  answers: AwsAnswers;
+  requests: Requests;
+  clock: Clock;
+  logger: Logger;
+  metrics: Registry;
+  settings: Settings;
+  /** Development mode only. */
+  development?: { connection: Parameters<typeof developmentRoutes>[1] };
+}
+
+/** The endpoint: AWS's interface, and health, metrics and development requests under `/_holdfast/`. */
+export class GatewayServer {
+  private readonly app: FastifyInstance;
+  private readonly server: () => Server;
+
+  constructor(private readonly parts: GatewayParts) {
+    const { app, server } = createHttpServer((request, response) => void this.serve(request, response));
+    this.app = app;
+    this.server = server;
+    app.get('/_holdfast/health', async (_, reply) => {
+      const answer = await health(parts.requests);
+      return reply.code(answer.status === 'ok' ? 200 : 503).send(answer);
+    });
+    app.get('/_holdfast/metrics', async (_, reply) =>
+      reply.type(parts.metrics.contentType).send(await parts.metrics.metrics()),
+    );
+    if (parts.development) developmentRoutes(app, parts.development.connection, parts.clock);
+  }
+
+  /** @throws with code EADDRINUSE when the port is taken. */
+  async onApplicationBootstrap(): Promise<void> {
+    const { host, port } = this.parts.settings;
+    await this.app.listen({ host, port });
+    this.parts.logger.info({ host, port }, 'listening');
+  }
+
+  /** Takes no more connections, answers what has begun, and closes those that are idle. */
+  async beforeApplicationShutdown(): Promise<void> {
+    const closed = this.app.close();
+    this.server().closeIdleConnections();
+    await closed;
+  }
+
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const body = await readBody(request);
+      const { method = '', url = '' } = request;
+      const head = { method, url, headers: request.headersDistinct };
+      const answer = await this.parts.answers.answer(head, body, clientOf(request));
+      send(response, answer, body === null);
+    } catch (error) {
+      // The connection broke while its request was read: nobody is left to answer.
+      this.parts.logger.debug({ err: error }, 'a connection ended early');
+      response.destroy();
+    }
+  }
+}
+
+const clientOf = (request: IncomingMessage): Client => {
+  const { traceparent } = request.headers;
+  return {
+    ip: request.socket.remoteAddress ?? '',
+    userAgent: request.headers['user-agent'] ?? '',
+    ...(typeof traceparent === 'string' ? { traceparent } : {}),
+  };
+};
+
+const send = (response: ServerResponse, { status, headers, body }: RawResponse, endConnection: boolean) => {
+  // What is left of a body that is too long is not read, so the connection can't be used again.
+  response.writeHead(status, endConnection ? { ...headers, connection: 'close' } : headers);
+  response.end(body);
+};

@@ -1,0 +1,112 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readJournal } from './block-journal.ts';
+import { DIGEST_BYTES } from './block-store.ts';
+import type { StoreLayout } from './layout.ts';
+import { Manifest } from './manifest.ts';
+
+export interface Collected {
+  readonly keptBlocks: number;
+  readonly removedBlocks: number;
+}
+
+const isAbsent = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';
+
+/**
+ * Removes blocks that no manifest, no copy under way and no volume being restored names. Copies in other processes may go
+ * on meanwhile: they announce a digest in their intent file, then put the block (which renews its age), then journal it.
+ * So a block that they need is either named when the marks are read, or younger than the collection. The age is read
+ * after the block has been moved aside, in one step with which no put can interfere; a young one is moved back.
+ *
+ * The caller makes sure that no manifest is copied or removed while this runs.
+ */
+export const collectGarbage = async (layout: StoreLayout): Promise<Collected> => {
+  const trash = join(layout.blocks, 'trash');
+  await mkdir(trash, { recursive: true, mode: 0o700 });
+  await restoreTrash(layout, trash);
+  const startedMs = await fileSystemTime(join(trash, 'clock'));
+  const marked = markedDigests(layout);
+  let [keptBlocks, removedBlocks] = [0, 0];
+  for (const folder of (await readdir(layout.blocks)).filter((name) => /^[0-9a-f]{2}$/.test(name))) {
+    for (const file of (await readdir(join(layout.blocks, folder))).filter((name) => /^[0-9a-f]{62}$/.test(name))) {
+      if (marked.has(folder + file) || !(await removeIfOlder(layout, trash, folder, file, startedMs))) keptBlocks++;
+      else removedBlocks++;
+    }
+  }
+  return { keptBlocks, removedBlocks };
+};
+
+/** Blocks that a killed collection left aside, and may have been about to move back. */
+const restoreTrash = async (layout: StoreLayout, trash: string): Promise<void> => {
+  for (const name of (await readdir(trash)).filter((entry) => /^[0-9a-f]{64}$/.test(entry))) {
+    await rename(join(trash, name), join(layout.blocks, name.slice(0, 2), name.slice(2)));
+  }
+};
+
+/** By the clock that stamps files, which lags the system's by some milliseconds. */
+const fileSystemTime = async (path: string): Promise<number> => {
+  writeFileSync(path, '', { mode: 0o600 });
+  const { mtimeMs } = await stat(path);
+  await rm(path);
+  return mtimeMs;
+};
+
+const removeIfOlder = async (
+  layout: StoreLayout,
+  trash: string,
+  folder: string,
+  file: string,
+  startedMs: number,
+): Promise<boolean> => {
+  const path = join(layout.blocks, folder, file);
+  const aside = join(trash, folder + file);
+  try {
+    if ((await stat(path)).mtimeMs >= startedMs) return false;
+    await rename(path, aside);
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
+  if ((await stat(aside)).mtimeMs >= startedMs) {
+    await rename(aside, path);
+    return false;
+  }
+  await rm(aside);
+  return true;
+};
+
+/** Hexadecimal digests of every block that something names. Work in progress is read before what it may turn into. */
+const markedDigests = (layout: StoreLayout): Set<string> => {
+  const marked = new Set<string>();
+  const mark = (read: () => Iterable<Buffer>) => {
+    try {
+      for (const digest of read()) marked.add(digest.toString('hex'));
+    } catch (error) {
+      if (!isAbsent(error)) throw error;
+    }
+  };
+  const snapshots = names(layout.snapshots, /^snap-[0-9a-f]{8,17}$/).map((id) => layout.snapshot(id));
+  const volumes = names(layout.volumes, /^vol-[0-9a-f]{8,17}$/).map((id) => layout.volume(id));
+  for (const paths of snapshots) {
+    mark(() => digestsIn(readFileSync(paths.intent)));
+    mark(() => readJournal(paths.journal));
+    mark(() => manifestDigests(paths.base));
+  }
+  for (const paths of volumes) mark(() => manifestDigests(paths.source));
+  // Listed again: a snapshot that was completed or frozen since has what it needs in one of these.
+  for (const id of names(layout.snapshots, /^snap-[0-9a-f]{8,17}$/)) {
+    mark(() => manifestDigests(layout.snapshot(id).base));
+    mark(() => manifestDigests(layout.snapshot(id).manifest));
+  }
+  return marked;
+};
+
+const names = (folder: string, pattern: RegExp): string[] =>
+  existsSync(folder) ? readdirSync(folder).filter((name) => pattern.test(name)) : [];
+
+const manifestDigests = (path: string): Buffer[] => [...Manifest.read(path)].map(([, digest]) => digest);
+
+const digestsIn = function* (bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at + DIGEST_BYTES <= bytes.length; at += DIGEST_BYTES) yield bytes.subarray(at, at + DIGEST_BYTES);
+};

@@ -1,0 +1,33 @@
+export { type BackingFile, openNodeFile, type OpenFile } from './backing-file.ts';
+export { BackgroundWork } from './background.ts';
+export { Bitmap } from './bitmap.ts';
+export type { BlockDevice, SectorCipher, SyncDevice } from './block-device.ts';
+export { BlockJournal } from './block-journal.ts';
+export { BlockDamaged, type BlockStore, digestOf, FolderBlockStore } from './block-store.ts';
+export { makeDirectory, syncDirectory, writeFileDurably } from './durable-files.ts';
+export { decryptUnits, EncryptedDevice, reEncryptUnits } from './encrypted-device.ts';
+export { discardJobFiles, Freeze, type FreezeJob } from './freeze.ts';
+export { type Collected, collectGarbage } from './garbage.ts';
+export { BLOCK_SIZE_BYTES, GIB, MAX_VOLUME_GIB, UNIT_SIZE_BYTES } from './geometry.ts';
+export { GuestDevice } from './guest-device.ts';
+export { type SnapshotPaths, StoreLayout, type VolumePaths } from './layout.ts';
+export { blockCount, type KeyReference, Manifest, ManifestDamaged, type ManifestHeader } from './manifest.ts';
+export { lockVolume, VolumeLocked } from './process-lock.ts';
+export {
+  type CipherPair,
+  type CopyJob,
+  createCopyJob,
+  reEncryptIntoVolume,
+  reEncryptSnapshot,
+} from './re-encryption.ts';
+export { VolumeFile, type VolumeFileOptions } from './volume-file.ts';
+export {
+  createEmptyVolume,
+  createRestoredVolume,
+  isKeyOf,
+  keyCheckOf,
+  readVolumeHeader,
+  removeVolumeFiles,
+  type VolumeHeader,
+} from './volume-header.ts';
+export { VolumeMap } from './volume-map.ts';

@@ -1,0 +1,85 @@
+import { join } from 'node:path';
+
+/** Where a host keeps its volumes, snapshots and blocks. Ids are checked before they become part of a path. */
+export class StoreLayout {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  get blocks(): string {
+    return join(this.root, 'blocks');
+  }
+  get volumes(): string {
+    return join(this.root, 'volumes');
+  }
+  get snapshots(): string {
+    return join(this.root, 'snapshots');
+  }
+  volume(volumeId: string): VolumePaths {
+    return volumePaths(join(this.volumes, checked(volumeId, /^vol-[0-9a-f]{8,17}$/)));
+  }
+  snapshot(snapshotId: string): SnapshotPaths {
+    return snapshotPaths(join(this.snapshots, checked(snapshotId, /^snap-[0-9a-f]{8,17}$/)));
+  }
+}
+
+const checked = (id: string, pattern: RegExp): string => {
+  if (!pattern.test(id)) throw new TypeError(`not an id: ${JSON.stringify(id)}`);
+  return id;
+};
+
+export interface VolumePaths {
+  readonly folder: string;
+  /** Written last: a folder without it is an allocation that was not finished. */
+  readonly header: string;
+  readonly data: string;
+  readonly map: string;
+  /** Manifest of the snapshot that the volume is restored from, while blocks are missing. */
+  readonly source: string;
+  /** One empty file per freeze whose copying goes on: `<sequence>-<snapshot id>`. */
+  readonly freezes: string;
+  /** Process that has the volume open. */
+  readonly lock: string;
+}
+
+export interface SnapshotPaths {
+  readonly folder: string;
+  readonly manifest: string;
+  readonly job: string;
+  /** The parent's manifest; for a copy, the source's. */
+  readonly base: string;
+  readonly need: string;
+  readonly journal: string;
+  /** Digests about to be put into the store. */
+  readonly intent: string;
+  readonly spill: string;
+  /** Why it failed. */
+  readonly failed: string;
+  /** There from the moment it is deleted: a copy that is under way is thrown away at its end. */
+  readonly removed: string;
+}
+
+const volumePaths = (folder: string): VolumePaths => ({
+  folder,
+  header: join(folder, 'header.json'),
+  data: join(folder, 'data'),
+  map: join(folder, 'map'),
+  source: join(folder, 'source'),
+  freezes: join(folder, 'freezes'),
+  lock: join(folder, 'lock'),
+});
+
+const snapshotPaths = (folder: string): SnapshotPaths => ({
+  folder,
+  manifest: join(folder, 'manifest'),
+  job: join(folder, 'job.json'),
+  base: join(folder, 'base'),
+  need: join(folder, 'need'),
+  journal: join(folder, 'journal'),
+  intent: join(folder, 'intent'),
+  spill: join(folder, 'spill'),
+  failed: join(folder, 'failed.json'),
+  removed: join(folder, 'removed'),
+});

@@ -12,6 +12,7 @@ export type {
   EventStore,
   Inbox,
   InlineProjection,
+  LogPage,
   Sql,
   StoredEvent,
   SubscribableStore,

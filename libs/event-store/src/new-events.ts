@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { AppendOptions, DomainEvent } from './types.ts';
 import type { EventSchemas } from './upcasters.ts';
 
-/** Longest JSON of one event, in UTF-8 bytes: it must fit into one message on the bus (1 MiB by default) with its metadata. */
+/** Longest JSON of one event and its metadata, in UTF-8 bytes: both must fit into one message on the bus (1 MiB by default). */
 export const MAX_EVENT_BYTES = 512 * 1024;
 /** Most events of one append; a decision that yields more is a batch job. */
 export const MAX_EVENTS_PER_APPEND = 1000;
@@ -19,13 +19,13 @@ export interface NewEvent {
 /** Characters that `jsonb` can't hold: NUL and lone surrogates, which JSON.stringify writes as escapes. */
 const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/;
 
+/** Becomes a part of the subject that the event is published on. */
+const EVENT_TYPE = /^[A-Z][A-Za-z0-9]{0,99}$/;
+
 const storableJson = (what: string, value: unknown): string => {
   const json = JSON.stringify(value);
   if (json.includes('\\u') && UNSTORABLE.test(json)) {
     throw new TypeError(`${what} contains a character that the log cannot hold`);
-  }
-  if (Buffer.byteLength(json) > MAX_EVENT_BYTES) {
-    throw new RangeError(`${what} is longer than ${String(MAX_EVENT_BYTES)} bytes`);
   }
   return json;
 };
@@ -46,12 +46,17 @@ export const prepareEvents = (
   if (events.length === 0 || events.length > MAX_EVENTS_PER_APPEND) {
     throw new RangeError(`an append takes 1 to ${String(MAX_EVENTS_PER_APPEND)} events, not ${String(events.length)}`);
   }
-  const newEvents = events.map((event, index) => ({
-    eventId: randomUUID(),
-    version: expectedVersion + index + 1,
-    type: event.type,
-    schemaVersion: schemas.currentVersion(event.type),
-    dataJson: storableJson(event.type, event),
-  }));
-  return { newEvents, metadataJson: storableJson('metadata', options.metadata) };
+  const metadataJson = storableJson('metadata', options.metadata);
+  const metadataBytes = Buffer.byteLength(metadataJson);
+  const newEvents = events.map((event, index) => {
+    const { type } = event;
+    if (!EVENT_TYPE.test(type)) throw new TypeError(`not an event type: ${JSON.stringify(type)}`);
+    const dataJson = storableJson(type, event);
+    if (Buffer.byteLength(dataJson) + metadataBytes > MAX_EVENT_BYTES) {
+      throw new RangeError(`${type} is longer than ${String(MAX_EVENT_BYTES)} bytes`);
+    }
+    const version = expectedVersion + index + 1;
+    return { eventId: randomUUID(), version, type, schemaVersion: schemas.currentVersion(type), dataJson };
+  });
+  return { newEvents, metadataJson };
 };

@@ -68,6 +68,14 @@ export interface Checkpoint {
   readonly globalPosition: number;
 }
 
+export interface LogPage {
+  readonly events: StoredEvent[];
+  /** Of the last event; the one that was given when there is none. */
+  readonly checkpoint: Checkpoint | null;
+  /** The page is empty, yet later events are committed: they wait for an older transaction to end. */
+  readonly heldBack: boolean;
+}
+
 export interface EventStore {
   /** Empty when the stream does not exist. Old schema versions come back upcast. */
   readStream<Event extends DomainEvent>(streamId: string, fromVersion?: number): Promise<StoredEvent<Event>[]>;
@@ -84,10 +92,7 @@ export interface EventStore {
     options: AppendOptions,
   ): Promise<StoredEvent<Event>[]>;
   /** Up to `limit` events after `checkpoint` (null: from the start), in log order, never skipping a late commit. */
-  readLog(
-    checkpoint: Checkpoint | null,
-    limit: number,
-  ): Promise<{ events: StoredEvent[]; checkpoint: Checkpoint | null }>;
+  readLog(checkpoint: Checkpoint | null, limit: number): Promise<LogPage>;
   findClientToken(scope: string, token: string): Promise<ClientToken | null>;
 }
 

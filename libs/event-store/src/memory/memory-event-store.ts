@@ -7,6 +7,7 @@ import type {
   ClientToken,
   DomainEvent,
   InlineProjection,
+  LogPage,
   Sql,
   StoredEvent,
   SubscribableStore,
@@ -120,15 +121,13 @@ export class MemoryEventStore implements SubscribableStore {
     });
   }
 
-  async readLog(
-    checkpoint: Checkpoint | null,
-    limit: number,
-  ): Promise<{ events: StoredEvent[]; checkpoint: Checkpoint | null }> {
+  async readLog(checkpoint: Checkpoint | null, limit: number): Promise<LogPage> {
     const after = checkpoint?.globalPosition ?? 0;
     const rows = this.log.rows.filter(({ event }) => event.globalPosition > after).slice(0, limit);
     const last = rows.at(-1);
     return {
       events: rows.map((row) => this.read(row)),
+      heldBack: false, // Writers take turns.
       checkpoint:
         last === undefined
           ? checkpoint

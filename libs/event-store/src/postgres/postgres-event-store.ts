@@ -9,6 +9,7 @@ import type {
   DomainEvent,
   EventMetadata,
   InlineProjection,
+  LogPage,
   Sql,
   StoredEvent,
   SubscribableStore,
@@ -117,17 +118,27 @@ export class PostgresEventStore implements SubscribableStore {
     }
   }
 
-  async readLog(
-    checkpoint: Checkpoint | null,
-    limit: number,
-  ): Promise<{ events: StoredEvent[]; checkpoint: Checkpoint | null }> {
+  async readLog(checkpoint: Checkpoint | null, limit: number): Promise<LogPage> {
     const { transactionId, globalPosition } = checkpoint ?? { transactionId: '0', globalPosition: 0 };
     const rows = await this.database.query<EventRow>(statements.READ_LOG, [transactionId, globalPosition, limit]);
     const last = rows.at(-1);
-    return {
-      events: rows.map((row) => this.storedEvent(row)),
-      checkpoint: last === undefined ? checkpoint : checkpointOf(last),
-    };
+    if (last === undefined) {
+      const [later] = await this.database.query<{ any: boolean }>(statements.ANY_LATER, [
+        transactionId,
+        globalPosition,
+      ]);
+      return { events: [], checkpoint, heldBack: later?.any === true };
+    }
+    return { events: rows.map((row) => this.storedEvent(row)), checkpoint: checkpointOf(last), heldBack: false };
+  }
+
+  /** Where exactly this event stands in the log; null when the log does not hold it. */
+  async positionOf(event: Pick<StoredEvent, 'eventId' | 'streamId' | 'version'>): Promise<Checkpoint | null> {
+    const [row] = await this.database.query<PositionRow & { event_id: string }>(
+      'SELECT transaction_id, global_position, event_id FROM events WHERE stream_id = $1 AND version = $2',
+      [event.streamId, event.version],
+    );
+    return row?.event_id === event.eventId ? checkpointOf(row) : null;
   }
 
   async findClientToken(scope: string, token: string): Promise<ClientToken | null> {

@@ -9,7 +9,7 @@ const OWN_TABLES = ['events', 'client_tokens', 'checkpoints', 'relay_checkpoint'
  * @param readModels tables made from the events, emptied with them.
  */
 export const resetDatabase = async (migrationUrl: string, readModels: readonly string[]): Promise<void> => {
-  const tables = [...OWN_TABLES, ...readModels];
+  const tables = [...new Set([...OWN_TABLES, ...readModels])];
   const wrong = tables.find((table) => !IDENTIFIER.test(table));
   if (wrong !== undefined) throw new TypeError(`not a table name: ${JSON.stringify(wrong)}`);
   const client = new pg.Client({ connectionString: migrationUrl });

@@ -18,6 +18,9 @@ export const READ_LOG = `
     AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
   ORDER BY transaction_id, global_position LIMIT $3`;
 
+export const ANY_LATER = `
+  SELECT EXISTS (SELECT FROM events WHERE (transaction_id, global_position) > ($1::xid8, $2::bigint)) AS any`;
+
 export const START_CHECKPOINT = `
   INSERT INTO checkpoints (name, transaction_id, global_position) VALUES ($1, $2::xid8, $3)
   ON CONFLICT DO NOTHING RETURNING true`;

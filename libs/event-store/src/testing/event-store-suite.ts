@@ -119,6 +119,7 @@ export const describeEventStore = (name: string, start: () => Promise<StoreUnder
         ['a fractional version', 0.5, [counted(1)], RangeError],
         ['a NUL character', 0, [counted(1, 'a\0b')], TypeError],
         ['a lone surrogate', 0, [counted(1, '\\\ud83d')], TypeError],
+        ['a type that is no subject token', 0, [{ type: 'Not.a.type' } as never], TypeError],
         ['an event too long for the bus', 0, [counted(1, 'x'.repeat(MAX_EVENT_BYTES))], RangeError],
       ])('with %s is refused', async (_, version, events, error) => {
         await expect(store.append(newStreamId(), version, events, appendOptions)).rejects.toThrow(error);
@@ -258,7 +259,11 @@ export const describeEventStore = (name: string, start: () => Promise<StoreUnder
         await eventually(async () => (await store.readLog(end.checkpoint, 10)).events.length === 1);
         const next = await store.readLog(end.checkpoint, 10);
         expect(next.events.map((event) => event.streamId)).toEqual([streamId]);
-        expect(await store.readLog(next.checkpoint, 10)).toEqual({ events: [], checkpoint: next.checkpoint });
+        expect(await store.readLog(next.checkpoint, 10)).toEqual({
+          events: [],
+          checkpoint: next.checkpoint,
+          heldBack: false,
+        });
       });
     });
 

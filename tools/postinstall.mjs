@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
+import { buildNative } from './build-native.mjs';
 import { unpackDebianPackages } from './debian/unpack.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -27,7 +28,7 @@ const provideNatsServer = async () => {
   return 'nats-server: unpacked into .cache';
 };
 
-const STEPS = { 'nats-server': provideNatsServer };
+const STEPS = { 'nats-server': provideNatsServer, xts: buildNative };
 
 for (const [name, step] of Object.entries(STEPS)) {
   try {

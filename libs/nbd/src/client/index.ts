@@ -1,0 +1,1 @@
+export { NbdClient, NbdClientError } from './nbd-client.ts';

@@ -26,7 +26,10 @@ export const readStreamOf = async (service: string, nats: NatsConnection): Promi
   const consumer = await jetstream(nats).consumers.get(`EVENTS-${service}`, name);
   const published: Published[] = [];
   while (published.length < state.messages) {
-    for await (const message of await consumer.fetch({ max_messages: 500, expires: 1000 })) {
+    for await (const message of await consumer.fetch({
+      max_messages: state.messages - published.length,
+      expires: 2000,
+    })) {
       const { subject, seq, headers } = message;
       published.push({
         ...message.json<Published>(),

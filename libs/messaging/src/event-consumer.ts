@@ -40,6 +40,8 @@ export class EventConsumer {
   private readonly heartbeat: NodeJS.Timeout;
   private readonly retries: Subscription;
   private stop = new AbortController();
+  /** Aborted to pull anew, on a server that may have forgotten the pull and the durable. */
+  private refresh = new AbortController();
   private pulling: Promise<void>;
   /** Changes when the durable was made anew, and sequences may mean other events. */
   private generation = '';
@@ -74,6 +76,7 @@ export class EventConsumer {
       callback: (_, message) => void this.retryParked(message),
     });
     this.metrics?.collectors.add(this.collect);
+    void this.watchConnection();
     this.pulling = this.pull(this.stop.signal);
   }
 
@@ -105,10 +108,11 @@ export class EventConsumer {
     let failing = false;
     while (!signal.aborted) {
       try {
+        this.refresh = new AbortController();
         const consumer = await this.bind();
         if (failing) this.logger.info({ consumer: this.label }, 'events arrive again');
         failing = false;
-        await this.pullFrom(consumer, signal);
+        await this.pullFrom(consumer, AbortSignal.any([signal, this.refresh.signal]));
       } catch (error) {
         if (signal.aborted || this.connection.isClosed()) return;
         const fields = { consumer: this.label, reason: errorText(error) };
@@ -118,6 +122,14 @@ export class EventConsumer {
         failing = true;
         await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
       }
+    }
+  }
+
+  /** A server answers no pull from a durable it does not have, so that only the reconnection tells. */
+  private async watchConnection(): Promise<void> {
+    for await (const status of this.connection.status()) {
+      if (this.closed) return;
+      if (status.type === 'reconnect') this.refresh.abort();
     }
   }
 

@@ -1,54 +1,218 @@
-import { createTestDatabase, type TestDatabase } from '@holdfast/embedded/testing';
-import { connectBus } from '@holdfast/messaging';
-import { Module } from '@nestjs/common';
-import { afterEach, beforeEach, expect, inject, it } from 'vitest';
-import { type Clock, CLOCK, defineService, type ServiceEnvironment } from './index.ts';
+import { instant, type RequestContext, callerOf } from '@holdfast/contracts';
+import { freePort } from '@holdfast/embedded';
+import { CommandHandler, type EventStore, type InlineProjection } from '@holdfast/event-store';
+import { grantReadModel } from '@holdfast/event-store/postgres';
+import type { DeliveredEvent, RequestHandlers, Requests } from '@holdfast/messaging';
 import { testContext } from '@holdfast/messaging/testing';
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { QueryRunner } from 'typeorm';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import {
+  BUS,
+  type Clock,
+  CLOCK,
+  defineService,
+  OPEN_EVENT_STORE,
+  type OpenEventStore,
+  resetServices,
+  type ServiceParts,
+  turnClocks,
+} from './index.ts';
+import { startTestStack, type TestStack } from './testing/index.ts';
 
-let database: TestDatabase;
-let environment: ServiceEnvironment;
+let stack: TestStack;
 beforeEach(async () => {
-  database = await createTestDatabase(inject('postgresAdminUrl'));
-  environment = {
-    mode: 'development',
-    databaseUrl: database.serviceUrl,
-    migrationDatabaseUrl: database.ownerUrl,
-    nats: { servers: inject('natsUrl'), user: inject('natsUser'), password: inject('natsPassword') },
-    logLevel: 'warn',
-  };
+  stack = await startTestStack(inject('postgresAdminUrl'));
 });
-afterEach(() => database.drop());
+afterEach(() => stack.close());
 
-const GREETER = Symbol('Greeter');
+// A service as an app writes it: a stream for each guest, and a table of greetings.
+interface Greeted {
+  type: 'Greeted';
+  name: string;
+}
+class CreateGreetings1700000000001 {
+  readonly name = 'CreateGreetings1700000000001';
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('CREATE TABLE greetings (name text PRIMARY KEY)');
+    await runner.query(grantReadModel('greetings'));
+  }
+  async down(): Promise<void> {}
+}
+const greetings: InlineProjection<Greeted> = {
+  name: 'greetings',
+  project: async ({ data }, sql) => void (await sql.query('INSERT INTO greetings VALUES ($1)', [data.name])),
+};
+const greetingDecider = {
+  initialState: false,
+  evolve: () => true,
+  decide: ({ name }: { name: string }, greeted: boolean) => (greeted ? [] : [{ type: 'Greeted' as const, name }]),
+};
 class Greeter {
-  constructor(private readonly clock: Clock) {}
-  greet(name: string) {
-    return `Hello ${name}, it is ${String(this.clock.now().getFullYear())}`;
+  private readonly guests: CommandHandler<{ name: string }, Greeted, boolean>;
+  constructor(
+    store: EventStore,
+    private readonly clock: Clock,
+  ) {
+    this.guests = new CommandHandler(store, greetingDecider, (name) => `guest-${name}`);
+  }
+  async greet(name: string, context: RequestContext) {
+    const time = instant(this.clock.now());
+    await this.guests.handle(name, { name }, { metadata: { caller: callerOf(context) }, time });
+    return { greeting: `Hello ${name}`, time };
   }
 }
 @Module({})
-class GreeterModule {}
-
-it('starts a service that answers', async () => {
-  const start = defineService({
-    name: 'identity',
-    migrations: [],
-    module: () => ({
+class GreeterModule {
+  static with(parts: ServiceParts): DynamicModule {
+    return {
       module: GreeterModule,
-      providers: [{ provide: GREETER, useFactory: (clock: Clock) => new Greeter(clock), inject: [CLOCK] }],
-    }),
-    requests: (app) => ({
-      Greet: async ({ name }: { name: string }) => app.get<Greeter>(GREETER).greet(name),
-    }),
-  });
-  const service = await start(environment);
-  const bus = await connectBus({ nats: environment.nats, name: 'test' });
-  try {
-    const greeting = await bus.request('identity', 'Greet', { name: 'Ada' }, testContext());
-    expect(greeting).toBe(`Hello Ada, it is ${String(new Date().getFullYear())}`);
-    expect(await service.ready()).toEqual({ nats: null, database: null });
-  } finally {
-    await bus.close();
-    await service.close();
+      providers: [
+        {
+          provide: Greeter,
+          useFactory: (open: OpenEventStore, clock: Clock) => new Greeter(open({ projections: [greetings] }), clock),
+          inject: [OPEN_EVENT_STORE, CLOCK],
+        },
+        { provide: 'names', useValue: () => parts.database.query('SELECT name FROM greetings') },
+      ],
+    };
   }
+}
+const startGreeter = defineService({
+  name: 'identity',
+  migrations: [CreateGreetings1700000000001],
+  module: (parts) => GreeterModule.with(parts),
+  requests: (app): RequestHandlers => ({
+    Greet: ({ name }: { name: string }, context) => app.get(Greeter).greet(name, context),
+    Greeted: () => app.get<() => Promise<unknown>>('names')(),
+  }),
+});
+
+// And one that has no database, and counts the first one's events.
+class Counter {
+  readonly names: string[] = [];
+  constructor(readonly bus: Requests) {}
+}
+@Module({ providers: [{ provide: Counter, useFactory: (bus: Requests) => new Counter(bus), inject: [BUS] }] })
+class CounterModule {}
+const startCounter = defineService({
+  name: 'data-plane',
+  module: () => ({ module: CounterModule }),
+  consumers: (app) => [
+    {
+      name: 'greetings',
+      source: 'identity',
+      handlers: { Greeted: async ({ data }: DeliveredEvent<Greeted>) => void app.get(Counter).names.push(data.name) },
+    },
+  ],
+  reset: async (app) => void app.get(Counter).names.splice(0),
+});
+
+const greet = (name: string) =>
+  stack.bus.request<{ greeting: string; time: string }>('identity', 'Greet', { name }, testContext());
+const greeted = () => stack.bus.request('identity', 'Greeted', {}, testContext());
+
+describe('a service', () => {
+  it('answers, keeps what it did, and tells others by events', async () => {
+    const counter = await stack.start(startCounter);
+    const greeter = await stack.start(startGreeter);
+    expect((await greet('Ada')).greeting).toBe('Hello Ada');
+    expect(await greeted()).toEqual([{ name: 'Ada' }]);
+    await expect.poll(() => counter.app.get(Counter).names).toEqual(['Ada']);
+    expect(await greeter.ready()).toEqual({ nats: null, database: null });
+    expect(await counter.ready()).toEqual({ nats: null });
+    expect(await greeter.metrics.metrics()).toMatch(/holdfast_requests_total\{service="identity",action="Greet",code="ok",app="identity"\} 1/); // prettier-ignore
+  });
+
+  it('finishes what it does before it closes, and starts again from its state', async () => {
+    const environment = await stack.environment();
+    const service = await startGreeter(environment);
+    const reply = greet('Ada');
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    await service.close();
+    expect((await reply).greeting).toBe('Hello Ada');
+    expect(await service.ready()).toEqual({ service: 'stopping' });
+    const again = await startGreeter(environment);
+    expect(await greeted()).toEqual([{ name: 'Ada' }]);
+    await again.close();
+  });
+
+  it('refuses to start without the database it needs', async () => {
+    const environment = { ...(await stack.environment()), databaseUrl: undefined };
+    await expect(startGreeter(environment)).rejects.toThrow('HOLDFAST_DATABASE_URL');
+  });
+
+  it('leaves nothing open when it cannot start', async () => {
+    const broken = defineService({
+      name: 'identity',
+      migrations: [],
+      module: () => {
+        throw new Error('no such thing');
+      },
+    });
+    await expect(broken(await stack.environment())).rejects.toThrow('no such thing');
+    // The test database can be dropped, and nobody serves the requests.
+    await expect(greet('Ada')).rejects.toThrow('nobody serves it');
+  });
+
+  it('answers health and metrics over HTTP when it is given a port', async () => {
+    const port = await freePort();
+    const service = await startGreeter({ ...(await stack.environment()), http: { host: '127.0.0.1', port } });
+    const get = async (path: string) => {
+      const response = await fetch(`http://127.0.0.1:${String(port)}${path}`);
+      return { status: response.status, text: await response.text() };
+    };
+    expect(await get('/health/live')).toMatchObject({ status: 200 });
+    expect(await get('/health/ready')).toEqual({ status: 200, text: '{"status":"ok","parts":{"nats":null,"database":null}}' }); // prettier-ignore
+    expect((await get('/metrics')).text).toContain('process_cpu_seconds_total');
+    expect((await get('/')).status).toBe(404);
+    await service.close();
+    await expect(get('/health/live')).rejects.toThrow();
+  });
+});
+
+describe('in development', () => {
+  it('clocks can be turned, and later starters follow', async () => {
+    await stack.start(startGreeter);
+    await turnClocks(stack.bus.connection, ['identity'], 40 * 24 * 3_600_000);
+    const days = async (name: string) =>
+      Math.round((Date.parse((await greet(name)).time) - Date.now()) / (24 * 3_600_000));
+    expect(await days('Ada')).toBe(40);
+    const counter = await stack.start(startCounter);
+    expect(counter.clock.now().getTime() - Date.now()).toBeGreaterThan(39 * 24 * 3_600_000);
+    await expect(turnClocks(stack.bus.connection, ['identity'], 1e18)).rejects.toThrow("identity: a clock can't");
+    await turnClocks(stack.bus.connection, ['identity', 'data-plane'], 0);
+    expect(Math.abs(await days('Eve'))).toBe(0);
+  });
+
+  it('the state can be emptied in under 200 ms', async () => {
+    const counter = await stack.start(startCounter);
+    await stack.start(startGreeter);
+    const { names } = counter.app.get(Counter);
+    await greet('Ada');
+    await expect.poll(() => names).toEqual(['Ada']);
+    const began = performance.now();
+    await resetServices(stack.bus.connection, ['identity', 'data-plane']);
+    const tookMs = performance.now() - began;
+    expect(await greeted()).toEqual([]);
+    expect(names).toEqual([]);
+    await greet('Ada');
+    await greet('Eve');
+    await expect.poll(() => names).toEqual(['Ada', 'Eve']);
+    expect(tookMs).toBeLessThan(200);
+  });
+
+  it('a reset says who did not answer', async () => {
+    await stack.start(startCounter);
+    await expect(resetServices(stack.bus.connection, ['data-plane', 'kms'], 200)).rejects.toThrow('kms: no answer');
+  });
+
+  it('only: a production start hears no broadcast', async () => {
+    const service = await startGreeter({ ...(await stack.environment()), mode: 'production' });
+    await greet('Ada');
+    await expect(resetServices(stack.bus.connection, ['identity'], 200)).rejects.toThrow('identity: no answer');
+    await expect(turnClocks(stack.bus.connection, ['identity'], 1000, 200)).rejects.toThrow('identity: no answer');
+    expect(await greeted()).toEqual([{ name: 'Ada' }]);
+    await service.close();
+  });
 });

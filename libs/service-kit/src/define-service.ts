@@ -1,12 +1,12 @@
 import type { MigrationClass } from '@holdfast/event-store/postgres';
-import type { ConsumerOptions, RequestHandlers } from '@holdfast/messaging';
+import type { Bus, ConsumerOptions, RequestHandlers } from '@holdfast/messaging';
 import type { DynamicModule, INestApplicationContext } from '@nestjs/common';
 import type { Registry } from 'prom-client';
 import type { Readiness } from './health-server.ts';
 import type { Logger } from './logger.ts';
 import type { ServiceParts } from './parts.ts';
 import { ServiceRun } from './service-run.ts';
-import type { RunningService, ServiceEnvironment } from './types.ts';
+import type { Clock, RunningService, ServiceEnvironment } from './types.ts';
 
 export interface ServiceDefinition {
   readonly name: RunningService['name'];
@@ -25,6 +25,8 @@ export interface ServiceDefinition {
 /** A service that runs, with what a composed start wants to see of it. */
 export interface BootedService extends RunningService {
   readonly app: INestApplicationContext;
+  readonly bus: Bus;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
   ready(): Promise<Readiness>;

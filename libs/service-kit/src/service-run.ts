@@ -11,7 +11,7 @@ import { type Bus, connectBus, type EventConsumer, type RequestServer, type Serv
 import { type INestApplicationContext, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { systemClock, TurnableClock } from './clock.ts';
+import { TurnableClock } from './clock.ts';
 import { ConfigError } from './config.ts';
 import type { BootedService, ServiceDefinition } from './define-service.ts';
 import { listenForDevelopment, type ResetPhase } from './development.ts';
@@ -47,7 +47,8 @@ const problemOf = async (probe: Promise<unknown>): Promise<string | null> => {
 export class ServiceRun {
   private readonly logger: Logger;
   private readonly metrics = new Registry();
-  private readonly clock: TurnableClock;
+  /** Only development mode ever turns it. */
+  private readonly clock = new TurnableClock();
   /** Undone last to first. */
   private readonly closers: (() => Promise<unknown>)[] = [];
   private readonly consumers: EventConsumer[] = [];
@@ -63,7 +64,6 @@ export class ServiceRun {
   ) {
     const { logLevel: level, logFile: file } = environment;
     this.logger = createLogger({ name: definition.name, level, file });
-    this.clock = new TurnableClock();
     this.metrics.setDefaultLabels({ app: definition.name });
   }
 
@@ -84,7 +84,8 @@ export class ServiceRun {
       this.closers.push(() => stopHealthServer(server));
     }
     logger.info({ mode: environment.mode }, 'started');
-    return { name: definition.name, app, logger, metrics, ready, close: () => this.close() };
+    const { clock } = this;
+    return { name: definition.name, app, bus, clock, logger, metrics, ready, close: () => this.close() };
   }
 
   close(): Promise<void> {
@@ -129,7 +130,7 @@ export class ServiceRun {
     return {
       environment,
       bus,
-      clock: environment.mode === 'development' ? this.clock : systemClock,
+      clock: this.clock,
       logger,
       metrics,
       openEventStore: (options) => this.openEventStore(options),

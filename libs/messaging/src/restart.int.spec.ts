@@ -1,0 +1,118 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, type RunningNats, startNats } from '@holdfast/embedded';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type Bus, connectBus } from './bus.ts';
+import { ServiceUnavailable } from './errors.ts';
+import { testContext } from './testing/context.ts';
+import { TestSource } from './testing/events.ts';
+import type { DeliveredEvent, ServiceName } from './types.ts';
+
+/** A server of this suite's own, to be killed. */
+let nats: RunningNats;
+let folder: string;
+let port: number;
+let bus: Bus;
+let source: TestSource;
+const seen: DeliveredEvent[] = [];
+
+const start = () => startNats({ storeDir: join(folder, 'nats'), port, user: 'test', password: 'test' });
+const kill = async (): Promise<void> => {
+  process.kill(nats.pid, 'SIGKILL');
+  await nats.exited;
+};
+const reconnected = () => expect.poll(() => bus.connection.flush().then(() => bus.connection.info?.port)).toBe(port);
+const versions = () => seen.map(({ streamId, version }) => `${streamId}/${String(version)}`);
+
+beforeEach(async () => {
+  seen.length = 0;
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-messaging-'));
+  port = await freePort();
+  nats = await start();
+  bus = await connectBus({ nats: { servers: nats.servers, user: 'test', password: 'test' }, name: 'test' });
+  source = new TestSource(bus, 'volumes');
+  await source.createStream();
+});
+afterEach(async () => {
+  await bus.close();
+  await nats.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const consume = () =>
+  bus.consume({
+    name: 'test',
+    owner: 'snapshots',
+    source: 'volumes',
+    handlers: { Happened: async (event: DeliveredEvent) => void seen.push(event) },
+  });
+
+it('serves and asks again after the server was killed', async () => {
+  await bus.serveRequests('volumes', { Work: async () => 'done' });
+  expect(await bus.request('volumes', 'Work', {}, testContext())).toBe('done');
+  await kill();
+  nats = await start();
+  await expect.poll(() => bus.request('volumes', 'Work', {}, testContext(500)).catch(() => null), { timeout: 5000 }).toBe('done'); // prettier-ignore
+  await expect(bus.request('kms', 'Work', {}, testContext())).rejects.toBeInstanceOf(ServiceUnavailable);
+});
+
+it('goes on with the event after the last acknowledged one when the server kept its storage', async () => {
+  consume();
+  await source.emit('s-1', 'Happened');
+  await expect.poll(versions).toEqual(['s-1/1']);
+  await bus.connection.flush();
+  await new Promise((resolve) => setTimeout(resolve, 300)); // The server writes acknowledgements a little later.
+  await kill();
+  nats = await start();
+  await reconnected();
+  await source.emit('s-2', 'Happened');
+  await expect.poll(versions, { timeout: 2000 }).toContain('s-2/1');
+  expect(versions().filter((version) => version === 's-1/1')).toHaveLength(1);
+});
+
+it('handles the whole history again when the server lost its storage and the source published it anew', async () => {
+  consume();
+  const history = [await source.emit('s-1', 'Happened'), await source.emit('s-1', 'Happened')];
+  await expect.poll(versions).toEqual(['s-1/1', 's-1/2']);
+  await kill();
+  await rm(join(folder, 'nats'), { recursive: true });
+  nats = await start();
+  await reconnected();
+  await source.createStream();
+  await source.publish(...history, source.event('s-1', 'Happened'));
+  await expect.poll(versions, { timeout: 2000 }).toEqual(['s-1/1', 's-1/2', 's-1/1', 's-1/2', 's-1/3']);
+});
+
+it('handles what it held when the server went away, and does not acknowledge it to a stream made anew', async () => {
+  const releases = new Map<string, () => void>();
+  bus.consume({
+    name: 'slow',
+    owner: 'snapshots',
+    source: 'volumes',
+    handlers: {
+      Happened: ({ streamId }: DeliveredEvent) => new Promise<void>((resolve) => releases.set(streamId, resolve)),
+    },
+  });
+  const unacknowledged = async () => {
+    const jsm = await jetstreamManager(bus.connection);
+    return (await jsm.consumers.info('EVENTS-volumes', 'snapshots-slow')).num_ack_pending;
+  };
+  await source.emit('before', 'Happened');
+  await expect.poll(() => [...releases.keys()]).toEqual(['before']);
+  await kill();
+  await rm(join(folder, 'nats'), { recursive: true });
+  nats = await start();
+  await reconnected();
+  await source.createStream();
+  await source.emit('after', 'Happened'); // Sequence 1 is now this event's.
+  await expect.poll(() => [...releases.keys()], { timeout: 2000 }).toEqual(['before', 'after']);
+  releases.get('before')?.();
+  await source.emit('last', 'Happened');
+  await expect.poll(() => [...releases.keys()]).toEqual(['before', 'after', 'last']);
+  expect(await unacknowledged()).toBe(2);
+  releases.get('after')?.();
+  releases.get('last')?.();
+  await expect.poll(unacknowledged).toBe(0);
+});

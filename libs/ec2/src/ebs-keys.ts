@@ -14,7 +14,6 @@ const TRANSIENT = new Set([
   'InternalFailure',
   'KMSInternalException',
   'KeyUnavailableException',
-  'LimitExceededException',
   'ServiceUnavailable',
   'ThrottlingException',
 ]);
@@ -77,6 +76,21 @@ export class EbsKeys {
   /** @returns the grant's id; the same for a repetition under the same name. */
   async createGrant(grant: GrantRequest, context: RequestContext): Promise<string> {
     return (await this.send<{ GrantId: string }>('CreateGrant', grant, context)).GrantId;
+  }
+
+  /**
+   * The id of the grant of that name, which a crash may have left behind before its id was noted; null when there is none.
+   * The caller needs kms:ListGrants on the key for it to be found.
+   */
+  async findGrant({ KeyId, GranteePrincipal, Name }: GrantRequest, context: RequestContext): Promise<string | null> {
+    type Output = { Grants?: { GrantId: string; Name?: string }[] };
+    try {
+      const { Grants = [] } = await this.send<Output>('ListGrants', { KeyId, GranteePrincipal }, context);
+      return Grants.find((grant) => grant.Name === Name)?.GrantId ?? null;
+    } catch (error) {
+      if (isRefusal(error)) return null;
+      throw error;
+    }
   }
 
   /** Takes a grant back; one that is gone already, or whose key is, needs nothing. */

@@ -1,6 +1,6 @@
 import type { Instant, InstanceId, VolumeId } from '@holdfast/contracts';
 import type { TagRemoval, Tags } from '@holdfast/ec2';
-import type { AttachmentStarted, VolumeCreated, VolumeDataKeyObtained } from './volume.events.ts';
+import type { AttachmentFailed, AttachmentStarted, VolumeCreated, VolumeDataKeyObtained } from './volume.events.ts';
 
 interface Command<Type extends string> {
   type: Type;
@@ -22,7 +22,7 @@ export type VolumeCommand =
   | Asking<AttachmentStarted, 'AttachVolume'>
   | (Command<'RecordAttachmentGrant'> & { instanceId: InstanceId; grantId: string })
   | (Command<'CompleteAttachment'> & { instanceId: InstanceId })
-  | (Command<'FailAttachment'> & { instanceId: InstanceId; cause: string })
+  | Asking<AttachmentFailed, 'FailAttachment'>
   /** Without an instance or device: whatever the volume is attached to. */
   | (Command<'DetachVolume'> & { instanceId?: InstanceId; device?: string })
   /** The instance is gone, and with it the attachment, whatever state that is in. */

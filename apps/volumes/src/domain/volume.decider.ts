@@ -1,4 +1,4 @@
-import type { InstanceId, WrappedDataKey } from '@holdfast/contracts';
+import type { Instant, InstanceId, WrappedDataKey } from '@holdfast/contracts';
 import { assertNever, type Decider, DomainError } from '@holdfast/decider';
 import { exceedsTagLimit, removedKeys, type Tags, withoutTags, withTags } from '@holdfast/ec2';
 import type { VolumeCommand } from './volume.commands.ts';
@@ -14,6 +14,7 @@ export interface Attachment {
   readonly grantId: string | null;
   /** When detached the volume is to be deleted. */
   readonly deleteVolume: boolean;
+  readonly startedAt: Instant;
 }
 
 /** What the next decision needs, and what work that was begun needs to be finished. */
@@ -73,8 +74,16 @@ const evolve = (state: VolumeState, event: VolumeEvent): VolumeState => {
     case 'VolumeDeletionStarted':
       return { ...state, status: 'deleting' };
     case 'AttachmentStarted': {
-      const { instanceId, hostId, device, deleteOnTermination } = event;
-      const attachment = { instanceId, hostId, device, deleteOnTermination, grantId: null, deleteVolume: false };
+      const { instanceId, hostId, device, deleteOnTermination, at: startedAt } = event;
+      const attachment = {
+        instanceId,
+        hostId,
+        device,
+        deleteOnTermination,
+        startedAt,
+        grantId: null,
+        deleteVolume: false,
+      };
       return { ...state, status: 'in-use', attachment: { ...attachment, status: 'attaching' } };
     }
     case 'AttachmentGrantCreated':
@@ -172,7 +181,7 @@ const continueAttachment = (
       return [{ type: 'AttachmentCompleted', volumeId, instanceId, at }];
     case 'FailAttachment':
       if (current?.status !== 'attaching') return [];
-      return [{ type: 'AttachmentFailed', volumeId, instanceId, cause: command.cause, at }];
+      return [{ type: 'AttachmentFailed', volumeId, instanceId, reason: command.reason, cause: command.cause, at }];
     default:
       return assertNever(command);
   }

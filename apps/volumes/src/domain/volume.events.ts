@@ -54,6 +54,16 @@ export interface AttachmentStarted {
   at: Instant;
 }
 
+export interface AttachmentFailed {
+  type: 'AttachmentFailed';
+  volumeId: VolumeId;
+  instanceId: InstanceId;
+  reason: 'KeyUnusable' | 'InstanceNotRunning';
+  /** What KMS or the data plane said. */
+  cause: string;
+  at: Instant;
+}
+
 /** The facts of one volume's life; stream `volume-<volumeId>`. */
 export type VolumeEvent =
   | VolumeCreated
@@ -69,7 +79,7 @@ export type VolumeEvent =
   /** The instance's host may unwrap the data key until the volume is detached. */
   | { type: 'AttachmentGrantCreated'; volumeId: VolumeId; instanceId: InstanceId; grantId: string; at: Instant }
   | { type: 'AttachmentCompleted'; volumeId: VolumeId; instanceId: InstanceId; at: Instant }
-  | { type: 'AttachmentFailed'; volumeId: VolumeId; instanceId: InstanceId; cause: string; at: Instant }
+  | AttachmentFailed
   | { type: 'DetachmentStarted'; volumeId: VolumeId; instanceId: InstanceId; deleteVolume: boolean; at: Instant }
   | { type: 'VolumeDetached'; volumeId: VolumeId; instanceId: InstanceId; at: Instant }
   | { type: 'VolumeTagged'; volumeId: VolumeId; tags: Readonly<Record<string, string>>; at: Instant }

@@ -1,0 +1,57 @@
+import type { ec2 } from '@holdfast/aws-protocol';
+import type { InternalRequests, RequestContext } from '@holdfast/contracts';
+import type { RequestHandlers } from '@holdfast/messaging';
+import type { AttachVolume } from '../../application/attach-volume.ts';
+import type { CreateVolume } from '../../application/create-volume.ts';
+import type { DeleteVolume } from '../../application/delete-volume.ts';
+import type { DescribeVolumes } from '../../application/describe-volumes.ts';
+import type { DetachVolume } from '../../application/detach-volume.ts';
+import type { VolumeTable } from '../../application/ports.ts';
+import type { VolumeTags } from '../../application/volume-tags.ts';
+import { toAwsError } from './volume-errors.ts';
+
+export interface VolumeActions {
+  createVolume: CreateVolume;
+  describeVolumes: DescribeVolumes;
+  deleteVolume: DeleteVolume;
+  attachVolume: AttachVolume;
+  detachVolume: DetachVolume;
+  tags: VolumeTags;
+  table: VolumeTable;
+}
+
+type Internal = InternalRequests['volumes'];
+
+/** Everything that this service is asked, refusals in EC2's words. */
+export const volumeRequests = (actions: VolumeActions): RequestHandlers => {
+  const { table, tags } = actions;
+  const handlers = {
+    CreateVolume: (input: ec2.CreateVolumeRequest, context: RequestContext) => actions.createVolume.run(input, context),
+    DescribeVolumes: (input: ec2.DescribeVolumesRequest, context: RequestContext) =>
+      actions.describeVolumes.run(input, context),
+    DeleteVolume: (input: ec2.DeleteVolumeRequest, context: RequestContext) => actions.deleteVolume.run(input, context),
+    AttachVolume: (input: ec2.AttachVolumeRequest, context: RequestContext) => actions.attachVolume.run(input, context),
+    DetachVolume: (input: ec2.DetachVolumeRequest, context: RequestContext) => actions.detachVolume.run(input, context),
+    CreateTags: (input: ec2.CreateTagsRequest, context: RequestContext) => tags.create(input, context),
+    DeleteTags: (input: ec2.DeleteTagsRequest, context: RequestContext) => tags.delete(input, context),
+    DescribeTags: (input: ec2.DescribeTagsRequest, context: RequestContext) => tags.describe(input, context),
+    GetVolume: ({ volumeId }: Internal['GetVolume']['in'], context: RequestContext) => table.record(volumeId, context),
+    ListAttachments: async ({ instanceIds }: Internal['ListAttachments']['in'], context: RequestContext) => ({
+      attachments: await table.attachments(instanceIds, context),
+    }),
+    ListHostAttachments: async ({ hostId }: Internal['ListHostAttachments']['in']) => ({
+      attachments: await table.hostAttachments(hostId),
+    }),
+  };
+  return Object.fromEntries(Object.entries(handlers).map(([action, handler]) => [action, refusing(handler)]));
+};
+
+const refusing =
+  (handler: (input: never, context: RequestContext) => Promise<unknown>) =>
+  async (input: never, context: RequestContext): Promise<unknown> => {
+    try {
+      return await handler(input, context);
+    } catch (error) {
+      throw toAwsError(error);
+    }
+  };

@@ -1,0 +1,132 @@
+import { AwsError, type AwsErrorShape } from '@holdfast/contracts';
+import { DomainError } from '@holdfast/decider';
+import { tagLimitExceeded } from '@holdfast/ec2';
+import type { RefusalCode } from '../../application/refusals.ts';
+
+type Details = Readonly<Record<string, unknown>>;
+type Shape = (details: Readonly<Record<string, string>>) => AwsErrorShape;
+
+const error =
+  (code: string, message: (details: Readonly<Record<string, string>>) => string): Shape =>
+  (details) => ({ code, message: message(details) });
+const value = (message: (details: Readonly<Record<string, string>>) => string) =>
+  error('InvalidParameterValue', message);
+const combination = (message: (details: Readonly<Record<string, string>>) => string) =>
+  error('InvalidParameterCombination', message);
+/** As C's printf writes a double. */
+const sixDigits = (number = '') => Number(number).toFixed(6);
+
+/** Wording of EC2, one row a rule. */
+export const AWS_ERRORS: Readonly<Record<RefusalCode, Shape>> = {
+  SizeOrSnapshotMissing: error('MissingParameter', () => 'The request must contain the parameter size/snapshot'),
+  ZoneMissing: error('MissingParameter', () => 'The request must contain the parameter zone'),
+  ZoneAmbiguous: combination(
+    () => "AvailabilityZone and AvailabilityZoneId can't be used together. Specify only one of these parameters.",
+  ),
+  ZoneUnknown: error('InvalidZone.NotFound', ({ zone }) => `The zone '${zone}' does not exist.`),
+  VolumeTypeUnknown: error(
+    'UnknownVolumeType',
+    ({ volumeType }) => `Unsupported volume type '${volumeType}' for volume creation. `,
+  ),
+  ValueNotPositive: value(
+    (d) => `Value (${d['value']}) for parameter ${d['parameter']} is invalid. Value must be a positive integer.`,
+  ),
+  IopsMissing: combination(({ volumeType }) => `The parameter iops must be specified for ${volumeType} volumes.`),
+  IopsNotSupported: combination(({ volumeType }) => `The parameter iops is not supported for ${volumeType} volumes.`),
+  ThroughputNotSupported: combination(
+    ({ volumeType }) => `The throughput parameter is not supported for ${volumeType} volumes.`,
+  ),
+  SizeTooSmall: value(
+    ({ volumeType, sizeGiB, minimum }) =>
+      `The volume size is invalid for ${volumeType} volumes: ${sizeGiB} GiB. ${volumeType} volumes must be at least ${minimum} GiB in size. Please specify a volume size above the minimum limit.`,
+  ),
+  SizeTooLarge: value(
+    ({ volumeType, sizeGiB, maximum }) =>
+      `Volume of ${sizeGiB}GiB is too large for volume type ${volumeType}; maximum is ${maximum}GiB`,
+  ),
+  IopsTooLow: value(({ iops, minimum }) => `Volume iops of ${iops} is too low; minimum is ${minimum}.`),
+  IopsTooHigh: value(({ iops, maximum }) => `Volume iops of ${iops} is too high; maximum is ${maximum}.`),
+  Io2LimitsExceeded: combination(
+    () => 'io2 volumes configured with greater than 64 TiB or 256K IOPS or 1000:1 IOPS:GB ratio are not supported',
+  ),
+  IopsRatioTooHigh: value(
+    ({ ratio, maximum }) => `Iops to volume size ratio of ${sixDigits(ratio)} is too high; maximum is ${maximum}`,
+  ),
+  ThroughputTooLow: value(
+    ({ throughput, minimum }) => `Volume throughput of ${throughput} is too low; minimum is ${minimum}.`,
+  ),
+  ThroughputTooHigh: value(
+    ({ throughput, maximum }) => `Volume throughput of ${throughput} is too high; maximum is ${maximum}.`,
+  ),
+  ThroughputRatioTooHigh: value(
+    ({ ratio, maximum }) =>
+      `Throughput (MiBps) to iops ratio of ${sixDigits(ratio)} is too high; maximum is ${sixDigits(maximum)} MiBps per iops`,
+  ),
+  KmsKeyIdWithoutEncrypted: error(
+    'InvalidParameterDependency',
+    () => 'The parameter KmsKeyId requires the parameter Encrypted to be set.',
+  ),
+  EncryptionCannotBeRemoved: combination(() => 'Encrypted snapshots must be used to create encrypted volumes.'),
+  SnapshotNotFound: error('InvalidSnapshot.NotFound', () => 'Snapshot does not exist'),
+  SnapshotNotCompleted: error('IncorrectState', ({ state }) => `Snapshot is in invalid state - ${state}`),
+  VolumeAlreadyExists: error('InternalError', () => 'An internal error has occurred'),
+  VolumeNotCreating: error('InternalError', () => 'An internal error has occurred'),
+  AttachmentNotStarted: error('InternalError', () => 'An internal error has occurred'),
+  VolumeNotFound: error('InvalidVolume.NotFound', ({ volumeId }) => `The volume '${volumeId}' does not exist.`),
+  VolumeNotAvailable: error(
+    'IncorrectState',
+    ({ volumeId }) => `Volume '${volumeId}' is not in the 'available' state.`,
+  ),
+  VolumeInUse: error('VolumeInUse', ({ volumeId }) => `Volume ${volumeId} is currently in-use.`),
+  VolumeAlreadyAttached: error('VolumeInUse', ({ volumeId }) => `${volumeId} is already attached to an instance`),
+  // EC2 leaves out the blank.
+  VolumeNotAttached: error(
+    'IncorrectState',
+    ({ volumeId, status }) => `Volume '${volumeId}'is in the '${status}' state.`,
+  ),
+  AttachmentNotFound: error(
+    'InvalidAttachment.NotFound',
+    ({ volumeId, instanceId, device }) =>
+      `The volume '${volumeId}' is not attached to instance '${instanceId}'${device === undefined ? '' : ` as device ${device}`}`,
+  ),
+  InstanceIdMalformed: error('InvalidInstanceID.Malformed', ({ instanceId }) => `Invalid id: "${instanceId}"`),
+  InstanceNotFound: error(
+    'InvalidInstanceID.NotFound',
+    ({ instanceId }) => `The instance ID '${instanceId}' does not exist`,
+  ),
+  InstanceNotRunning: error('IncorrectState', ({ instanceId }) => `Instance '${instanceId}' is not 'running'.`),
+  ZoneMismatch: error(
+    'InvalidVolume.ZoneMismatch',
+    ({ volumeId, instanceId }) =>
+      `The volume '${volumeId}' is not in the same availability zone as instance '${instanceId}'`,
+  ),
+  DeviceInUse: value(
+    ({ device }) => `Invalid value '${device}' for unixDevice. Attachment point ${device} is already in use`,
+  ),
+  DeviceNameInvalid: value(
+    ({ device }) => `Value (${device}) for parameter device is invalid. ${device} is not a valid EBS device name.`,
+  ),
+  EncryptionNotSupportedByInstanceType: error(
+    'EncryptedVolumesNotSupported',
+    ({ instanceType }) => `Encrypted volumes are not supported by the instance type ${instanceType}.`,
+  ),
+  KeyRevoked: error(
+    'CustomerKeyHasBeenRevoked',
+    ({ volumeId }) =>
+      `Volume ${volumeId} cannot be attached. The encrypted volume was unable to access the KMS master key.`,
+  ),
+  TagLimitExceeded: () => tagLimitExceeded(),
+};
+
+const isRefusalCode = (code: string): code is RefusalCode => Object.hasOwn(AWS_ERRORS, code);
+
+const texts = (details: Details): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(details).flatMap(([name, detail]) => (detail === undefined ? [] : [[name, String(detail)]])),
+  );
+
+/** A rule's refusal in EC2's words; anything else stays what it is. */
+export const toAwsError = (thrown: unknown): unknown =>
+  thrown instanceof DomainError && isRefusalCode(thrown.code)
+    ? new AwsError(AWS_ERRORS[thrown.code](texts(thrown.details)))
+    : thrown;

@@ -1,0 +1,56 @@
+import { instanceId } from '@holdfast/contracts';
+import type { ConsumerOptions, DeliveredEvent } from '@holdfast/messaging';
+import type { FinishAttachment } from '../../application/finish-attachment.ts';
+import type { Cause } from '../../application/ports.ts';
+import type { ProvisionVolume } from '../../application/provision-volume.ts';
+import type { ReleaseFromInstance } from '../../application/release-from-instance.ts';
+import type { RemoveVolume } from '../../application/remove-volume.ts';
+import type { VolumeEvent } from '../../domain/volume.events.ts';
+
+export interface VolumeWork {
+  provision: ProvisionVolume;
+  remove: RemoveVolume;
+  attachment: FinishAttachment;
+  release: ReleaseFromInstance;
+}
+
+/** Volumes whose long work goes on at once. */
+const CONCURRENCY = 32;
+
+const causeOf = ({ metadata, eventId, deliveryCount }: DeliveredEvent): Cause => ({
+  caller: metadata.caller,
+  causationId: eventId,
+  retried: deliveryCount > 1,
+});
+
+/** What is done after the answer: creating, attaching, detaching, deleting. */
+export const volumeConsumers = ({
+  provision,
+  remove,
+  attachment,
+  release,
+}: VolumeWork): Omit<ConsumerOptions, 'owner'>[] => {
+  type Event = DeliveredEvent<VolumeEvent>;
+  return [
+    {
+      name: 'volume-work',
+      source: 'volumes',
+      concurrency: CONCURRENCY,
+      handlers: {
+        VolumeCreated: (event: Event) => provision.run(event.data.volumeId, causeOf(event)),
+        VolumeCreationFailed: (event: Event) => provision.undo(event.data.volumeId, causeOf(event)),
+        VolumeDeletionStarted: (event: Event) => remove.run(event.data.volumeId, causeOf(event)),
+        AttachmentStarted: (event: Event) => attachment.attach(event.data.volumeId, causeOf(event)),
+        DetachmentStarted: (event: Event) => attachment.detach(event.data.volumeId, causeOf(event)),
+      },
+    },
+    {
+      name: 'instance-ends',
+      source: 'instances',
+      handlers: {
+        InstanceTerminated: (event: DeliveredEvent<{ type: 'InstanceTerminated'; instanceId: string }>) =>
+          release.run(instanceId(event.data.instanceId), causeOf(event)),
+      },
+    },
+  ];
+};

@@ -1,0 +1,60 @@
+import { grantReadModel } from '@holdfast/event-store/postgres';
+import { PAGE_TOKEN_KEY_TABLE } from '@holdfast/ec2';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** An instance has one volume at a device name. */
+export const DEVICE_KEY = 'attachments_device';
+
+/** `position` is that of the volume's first event: what pages are cut by. Times are kept as EC2 writes them. */
+const TABLES = `
+  CREATE TABLE volumes (
+    volume_id text COLLATE "C" PRIMARY KEY,
+    account_id text COLLATE "C" NOT NULL,
+    region text COLLATE "C" NOT NULL,
+    position bigint NOT NULL,
+    status text NOT NULL,
+    size_gib integer NOT NULL,
+    volume_type text NOT NULL,
+    iops integer,
+    throughput integer,
+    snapshot_id text COLLATE "C" NOT NULL,
+    availability_zone text NOT NULL,
+    availability_zone_id text NOT NULL,
+    encrypted boolean NOT NULL,
+    kms_key_arn text,
+    data_key jsonb,
+    create_time text NOT NULL,
+    tags jsonb NOT NULL
+  );
+  CREATE UNIQUE INDEX volumes_page ON volumes (account_id, region, position);
+  CREATE TABLE attachments (
+    volume_id text COLLATE "C" PRIMARY KEY,
+    account_id text COLLATE "C" NOT NULL,
+    region text COLLATE "C" NOT NULL,
+    instance_id text COLLATE "C" NOT NULL,
+    host_id text COLLATE "C" NOT NULL,
+    device text COLLATE "C" NOT NULL,
+    state text NOT NULL,
+    attach_time text NOT NULL,
+    delete_on_termination boolean NOT NULL,
+    request_id text NOT NULL,
+    CONSTRAINT ${DEVICE_KEY} UNIQUE (instance_id, device)
+  );
+  CREATE INDEX attachments_account ON attachments (account_id, region);
+  CREATE INDEX attachments_host ON attachments (host_id);
+  ${PAGE_TOKEN_KEY_TABLE}`;
+
+class CreateVolumeDetails1700000100000 implements MigrationInterface {
+  readonly name = 'CreateVolumeDetails1700000100000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(TABLES);
+    for (const table of ['volumes', 'attachments', 'page_token_key']) await runner.query(grantReadModel(table));
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE page_token_key, attachments, volumes');
+  }
+}
+
+export const volumeMigrations = [CreateVolumeDetails1700000100000];

@@ -1,0 +1,216 @@
+import {
+  type AttachmentRecord,
+  type HostAttachment,
+  type InstanceId,
+  instancePrincipal,
+  type RequestContext,
+  type VolumeId,
+  type VolumeRecord,
+  type WrappedDataKey,
+} from '@holdfast/contracts';
+import type { Sql } from '@holdfast/event-store';
+import { column, type Filter, filterConditions, type SqlFilter, SqlParameters } from '@holdfast/ec2';
+import type { VolumeDetails, VolumeQuery, VolumeTable } from '../../application/ports.ts';
+
+const attachment =
+  (expression: string): SqlFilter =>
+  (any) =>
+    `EXISTS (SELECT 1 FROM attachments a WHERE a.volume_id = v.volume_id AND ${any(expression)})`;
+
+/** @see DescribeVolumes, "Filters". Nothing here is fast-restored, multi-attached or managed by an operator. */
+const FILTERS: Readonly<Record<string, SqlFilter>> = {
+  'attachment.attach-time': attachment('a.attach_time'),
+  'attachment.delete-on-termination': attachment('a.delete_on_termination::text'),
+  'attachment.device': attachment('a.device'),
+  'attachment.instance-id': attachment('a.instance_id'),
+  'attachment.status': attachment('a.state'),
+  'availability-zone': column('v.availability_zone'),
+  'availability-zone-id': column('v.availability_zone_id'),
+  'create-time': column('v.create_time'),
+  encrypted: column('v.encrypted::text'),
+  'fast-restored': column(`'false'`),
+  'multi-attach-enabled': column(`'false'`),
+  'operator.managed': column(`'false'`),
+  'operator.principal': column('NULL::text'),
+  size: column('v.size_gib::text'),
+  'snapshot-id': column('v.snapshot_id'),
+  status: column('v.status'),
+  'volume-id': column('v.volume_id'),
+  'volume-type': column('v.volume_type'),
+};
+
+/** @see DescribeTags, "Filters". `tag:<key>` looks at the tag itself, not at the resource's others. */
+const TAG_FILTERS: Readonly<Record<string, SqlFilter>> = {
+  key: column('tag.key'),
+  'resource-id': column('v.volume_id'),
+  'resource-type': column(`'volume'`),
+  value: column('tag.value'),
+};
+
+interface VolumeRow {
+  volume_id: string;
+  account_id: string;
+  region: string;
+  position: string;
+  status: VolumeDetails['state'];
+  size_gib: number;
+  volume_type: string;
+  iops: number | null;
+  throughput: number | null;
+  snapshot_id: string;
+  availability_zone: string;
+  availability_zone_id: string;
+  encrypted: boolean;
+  kms_key_arn: string | null;
+  data_key: WrappedDataKey | null;
+  create_time: string;
+  tags: Record<string, string>;
+}
+
+interface AttachmentRow {
+  volume_id: string;
+  instance_id: string;
+  device: string;
+  state: AttachmentRecord['state'];
+  attach_time: string;
+  delete_on_termination: boolean;
+}
+
+interface DescribedRow extends VolumeRow {
+  attachments: AttachmentRow[] | null;
+  matches: boolean;
+}
+
+/** Volumes with their attachments in one round trip. `matches` is a column of that name: a condition. */
+const select = (matches: string) => `SELECT v.*, att.attachments, (${matches}) AS matches
+  FROM volumes v LEFT JOIN LATERAL
+    (SELECT jsonb_agg(a) AS attachments FROM attachments a WHERE a.volume_id = v.volume_id) att ON true`;
+
+const attachmentRecord = (row: AttachmentRow): AttachmentRecord => ({
+  volumeId: row.volume_id as VolumeId,
+  instanceId: row.instance_id as InstanceId,
+  device: row.device,
+  state: row.state,
+  attachTime: row.attach_time as AttachmentRecord['attachTime'],
+  deleteOnTermination: row.delete_on_termination,
+});
+
+const details = (row: DescribedRow): VolumeDetails => ({
+  volumeId: row.volume_id as VolumeId,
+  accountId: row.account_id,
+  region: row.region,
+  state: row.status,
+  sizeGiB: row.size_gib,
+  volumeType: row.volume_type,
+  iops: row.iops,
+  throughputMiBps: row.throughput,
+  snapshotId: row.snapshot_id,
+  availabilityZone: row.availability_zone,
+  availabilityZoneId: row.availability_zone_id,
+  encrypted: row.encrypted,
+  kmsKeyArn: row.kms_key_arn,
+  createTime: row.create_time,
+  tags: row.tags,
+  attachments: (row.attachments ?? []).map(attachmentRecord),
+});
+
+const ownedBy = ({ accountId, region }: RequestContext, parameters: SqlParameters): string[] => [
+  `v.account_id = ${parameters.add(accountId)}`,
+  `v.region = ${parameters.add(region)}`,
+];
+
+export class PostgresVolumeTable implements VolumeTable {
+  constructor(private readonly sql: Sql) {}
+
+  async describe({ filters, volumeIds, after, limit }: VolumeQuery, context: RequestContext) {
+    const parameters = new SqlParameters();
+    const conditions = ownedBy(context, parameters);
+    const filtered = filterConditions(filters, FILTERS, 'v.tags', parameters);
+    if (volumeIds.length > 0) return this.describeIds(volumeIds, conditions, filtered, parameters);
+    if (after !== undefined) conditions.push(`v.position > ${parameters.add(after)}::bigint`);
+    const where = [...conditions, ...filtered].join(' AND ');
+    const text = `${select('TRUE')} WHERE ${where} ORDER BY v.position LIMIT ${parameters.add(limit)}`;
+    const rows = await this.sql.query<DescribedRow>(text, parameters.values);
+    return { rows: rows.map((row) => ({ volume: details(row), position: row.position })), missing: [] };
+  }
+
+  /** Whether a volume exists is asked before the filters; one that is being deleted exists only in listings. */
+  private async describeIds(
+    volumeIds: readonly string[],
+    own: string[],
+    filtered: string[],
+    parameters: SqlParameters,
+  ) {
+    const asked = `v.volume_id = ANY(${parameters.add([...new Set(volumeIds)])}::text[])`;
+    const where = [...own, asked, `v.status <> 'deleting'`].join(' AND ');
+    const matches = ['TRUE', ...filtered].join(' AND ');
+    const text = `${select(matches)} WHERE ${where} ORDER BY v.position`;
+    const rows = await this.sql.query<DescribedRow>(text, parameters.values);
+    const found = new Set(rows.map((row) => row.volume_id));
+    return {
+      rows: rows.filter((row) => row.matches).map((row) => ({ volume: details(row), position: row.position })),
+      missing: volumeIds.filter((volumeId) => !found.has(volumeId)),
+    };
+  }
+
+  async tags(filters: readonly Filter[] | undefined, context: RequestContext) {
+    const parameters = new SqlParameters();
+    const conditions = ownedBy(context, parameters);
+    const tag = 'jsonb_build_object(tag.key, tag.value)';
+    conditions.push(...filterConditions(filters, TAG_FILTERS, tag, parameters));
+    return this.sql.query<{ volumeId: string; key: string; value: string }>(
+      `SELECT v.volume_id AS "volumeId", tag.key, tag.value FROM volumes v, jsonb_each_text(v.tags) AS tag
+       WHERE ${conditions.join(' AND ')} ORDER BY v.position, tag.key`,
+      parameters.values,
+    );
+  }
+
+  async record(volumeId: VolumeId, { accountId, region }: RequestContext): Promise<VolumeRecord | null> {
+    const [row] = await this.sql.query<VolumeRow>(
+      'SELECT * FROM volumes WHERE volume_id = $1 AND account_id = $2 AND region = $3',
+      [volumeId, accountId, region],
+    );
+    if (row === undefined) return null;
+    const { status: state, size_gib: sizeGiB, volume_type: volumeType, data_key: dataKey } = row;
+    return { volumeId, accountId, region, state, sizeGiB, volumeType, dataKey };
+  }
+
+  async attachments(instanceIds: readonly InstanceId[] | undefined, { accountId, region }: RequestContext) {
+    const rows = await this.sql.query<AttachmentRow>(
+      `SELECT * FROM attachments WHERE account_id = $1 AND region = $2
+         AND ($3::text[] IS NULL OR instance_id = ANY($3)) ORDER BY instance_id, device`,
+      [accountId, region, instanceIds ?? null],
+    );
+    return rows.map(attachmentRecord);
+  }
+
+  async hostAttachments(hostId: string): Promise<HostAttachment[]> {
+    type Row = AttachmentRow & Pick<VolumeRow, 'account_id' | 'region' | 'data_key'> & { request_id: string };
+    const rows = await this.sql.query<Row>(
+      `SELECT a.*, v.data_key FROM attachments a JOIN volumes v USING (volume_id)
+       WHERE a.host_id = $1 AND a.state = 'attached' ORDER BY a.volume_id`,
+      [hostId],
+    );
+    return rows.map((row) => {
+      const { volumeId, instanceId, device } = attachmentRecord(row);
+      if (row.data_key === null) return { volumeId, instanceId, device };
+      const accountId = row.account_id as RequestContext['accountId'];
+      const region = row.region as RequestContext['region'];
+      const principal = instancePrincipal(accountId, instanceId);
+      return {
+        volumeId,
+        instanceId,
+        device,
+        dataKey: { ...row.data_key, principal, accountId, region, requestId: row.request_id },
+      };
+    });
+  }
+
+  async volumesOf(instanceId: InstanceId): Promise<VolumeId[]> {
+    const rows = await this.sql.query<{ volume_id: VolumeId }>(
+      'SELECT volume_id FROM attachments WHERE instance_id = $1 ORDER BY volume_id',
+      [instanceId],
+    );
+    return rows.map((row) => row.volume_id);
+  }
+}

@@ -1,0 +1,102 @@
+import type { ec2 } from '@holdfast/aws-protocol';
+import {
+  AwsError,
+  callerOf,
+  type InstanceId,
+  type InstanceRecord,
+  type RequestContext,
+  type VolumeId,
+} from '@holdfast/contracts';
+import { dryRunOperation, missingParameter, unsupportedOperation } from '@holdfast/ec2';
+import { RequestTimeout, type Requests } from '@holdfast/messaging';
+import type { Clock } from '@holdfast/service-kit';
+import { isDeviceName, isRootDevice } from '../domain/device-names.ts';
+import type { VolumeState } from '../domain/volume.decider.ts';
+import { ownVolume } from './own-volume.ts';
+import type { VolumeStreams } from './ports.ts';
+import { refusal } from './refusals.ts';
+import { parseInstanceId, parseVolumeId } from './volume-ids.ts';
+import { wholeSeconds } from './whole-seconds.ts';
+
+/** Left of the request's time for the answer to travel, in milliseconds. */
+const ANSWER_MS = 250;
+
+/**
+ * Notes that the volume is being attached, which only one request can do, and waits while `FinishAttachment` does the work:
+ * one path, whether this process lives to see its end or not.
+ */
+export class AttachVolume {
+  constructor(
+    private readonly volumes: VolumeStreams,
+    private readonly requests: Requests,
+    private readonly clock: Clock,
+  ) {}
+
+  async run(input: Partial<ec2.AttachVolumeRequest>, context: RequestContext): Promise<ec2.VolumeAttachment> {
+    const { volumeId, instanceId, device } = parse(input);
+    const volume = await ownVolume(this.volumes, volumeId, context);
+    const instance = await this.requests.call('instances', 'GetInstance', { instanceId }, context);
+    if (instance === null) throw refusal('InstanceNotFound', { instanceId });
+    if (input.DryRun === true) throw dryRunOperation();
+    checkInstance(volumeId, volume, instance);
+    if (isRootDevice(device)) throw refusal('DeviceInUse', { device });
+    const at = this.clock.instant();
+    const { hostId } = instance;
+    const version = await this.volumes.handle(
+      { type: 'AttachVolume', volumeId, instanceId, hostId, device, deleteOnTermination: false, at },
+      { caller: callerOf(context) },
+    );
+    await this.outcome(volumeId, instanceId, version, context);
+    return {
+      VolumeId: volumeId,
+      InstanceId: instanceId,
+      Device: device,
+      State: 'attaching',
+      AttachTime: wholeSeconds(at),
+      DeleteOnTermination: false,
+    };
+  }
+
+  private async outcome(
+    volumeId: VolumeId,
+    instanceId: InstanceId,
+    version: number | null,
+    context: RequestContext,
+  ): Promise<void> {
+    if (version === null) throw new Error(`attaching ${volumeId} was decided without an event`);
+    const outcome = await this.volumes.attachmentOutcome(volumeId, version, context.deadlineMs - ANSWER_MS);
+    if (outcome === null) throw new RequestTimeout('volumes', 'AttachVolume', context.requestId);
+    if (outcome === 'KeyUnusable') throw refusal('KeyRevoked', { volumeId });
+    if (outcome === 'InstanceNotRunning') throw refusal('InstanceNotRunning', { instanceId });
+  }
+}
+
+const parse = ({ VolumeId, InstanceId, Device, EbsCardIndex }: Partial<ec2.AttachVolumeRequest>) => {
+  if (VolumeId === undefined || VolumeId === '') throw missingParameter('VolumeId');
+  if (InstanceId === undefined || InstanceId === '') throw missingParameter('InstanceId');
+  if (Device === undefined || Device === '') throw missingParameter('Device');
+  if (EbsCardIndex !== undefined && EbsCardIndex !== 0)
+    throw unsupportedOperation('The parameter EbsCardIndex is not supported.');
+  const volumeId = parseVolumeId(VolumeId);
+  if (volumeId === null)
+    throw new AwsError({
+      code: 'InvalidVolumeID.Malformed',
+      message: `Invalid id: "${VolumeId}" (expecting "vol-...")`,
+    });
+  const instanceId = parseInstanceId(InstanceId);
+  if (instanceId === null) throw refusal('InstanceIdMalformed', { instanceId: InstanceId });
+  if (!isDeviceName(Device)) throw refusal('DeviceNameInvalid', { device: Device });
+  return { volumeId, instanceId, device: Device };
+};
+
+const checkInstance = (
+  volumeId: VolumeId,
+  { created }: VolumeState & { created: NonNullable<VolumeState['created']> },
+  { instanceId, state, availabilityZone, instanceType, ebsEncryptionSupported }: InstanceRecord,
+): void => {
+  // A stopped instance would be served when it starts; nothing here starts instances.
+  if (state !== 'running') throw refusal('InstanceNotRunning', { instanceId });
+  if (availabilityZone !== created.availabilityZone) throw refusal('ZoneMismatch', { volumeId, instanceId });
+  if (created.encryption !== null && !ebsEncryptionSupported)
+    throw refusal('EncryptionNotSupportedByInstanceType', { instanceType });
+};

@@ -1,0 +1,207 @@
+import type { ec2 } from '@holdfast/aws-protocol';
+import {
+  callerOf,
+  newVolumeId,
+  type RequestContext,
+  type SnapshotRecord,
+  type Zone,
+  zonesOf,
+} from '@holdfast/contracts';
+import {
+  checkClientToken,
+  clientTokenBurned,
+  dryRunOperation,
+  idempotentParameterMismatch,
+  invalidParameterCombination,
+  invalidParameterValue,
+  parametersHash,
+  refuseParameters,
+  type Tags,
+  tagsOfSpecifications,
+  unsupportedOperation,
+} from '@holdfast/ec2';
+import { type ClientToken, ClientTokenUsed } from '@holdfast/event-store';
+import type { Requests } from '@holdfast/messaging';
+import type { Clock } from '@holdfast/service-kit';
+import { snapshotId as snapshotIdOf, type VolumeId } from '@holdfast/contracts';
+import { type EncryptionOutcome, encryptionOutcome } from '../domain/encryption-outcome.ts';
+import type { VolumeCommand } from '../domain/volume.commands.ts';
+import { type VolumeConfiguration, volumeConfiguration } from '../domain/volume-type-limits.ts';
+import type { VolumeStreams } from './ports.ts';
+import { refusal } from './refusals.ts';
+import { volumeBasics } from './volume-view.ts';
+import { wholeSeconds } from './whole-seconds.ts';
+
+/** What EC2 checks of a request before it answers a dry run. */
+interface Admitted {
+  zone: Zone;
+  tags: Tags;
+  snapshot: SnapshotRecord | null;
+  configuration: VolumeConfiguration;
+}
+
+/** The volume is `creating` when this answers; its key is first used afterwards, so a bad key shows only then. */
+export class CreateVolume {
+  constructor(
+    private readonly volumes: VolumeStreams,
+    private readonly requests: Requests,
+    private readonly clock: Clock,
+  ) {}
+
+  async run(input: ec2.CreateVolumeRequest, context: RequestContext): Promise<ec2.Volume> {
+    const admitted = await this.admit(input, context);
+    if (input.DryRun === true) throw dryRunOperation();
+    refuseMultiAttach(input, admitted.configuration);
+    checkClientToken(input.ClientToken);
+    const token = tokenOf(input, admitted, context);
+    const stored = token && (await this.volumes.findClientToken(token.scope, token.token));
+    if (token && stored) return this.repeat(token, stored);
+    const { snapshot } = admitted;
+    const encryption = encryptionOutcome(
+      { encrypted: input.Encrypted, kmsKeyId: input.KmsKeyId },
+      await this.requests.call('account-settings', 'GetEncryptionDefaults', {}, context),
+      snapshot && { owned: snapshot.ownerId === context.accountId, keyArn: snapshot.dataKey?.keyArn ?? null },
+    );
+    if (snapshot !== null && snapshot.state !== 'completed')
+      throw refusal('SnapshotNotCompleted', { state: snapshot.state });
+    return this.create(admitted, encryption, token, context);
+  }
+
+  private async admit(input: ec2.CreateVolumeRequest, context: RequestContext): Promise<Admitted> {
+    refuseParameters({ OutpostArn: input.OutpostArn, Operator: input.Operator });
+    const snapshotId = input.SnapshotId === '' ? undefined : input.SnapshotId;
+    if (input.Size === undefined && snapshotId === undefined) throw refusal('SizeOrSnapshotMissing');
+    if (input.VolumeInitializationRate !== undefined && snapshotId === undefined)
+      throw invalidParameterCombination(
+        "You can't specify VolumeInitializationRate for volumes that are not created from a snapshot.",
+      );
+    refuseParameters({ VolumeInitializationRate: input.VolumeInitializationRate });
+    const zone = zoneOf(input, context.region);
+    const tags = tagsOfSpecifications(input.TagSpecifications, 'volume');
+    const snapshot = snapshotId === undefined ? null : await this.snapshot(snapshotId, context);
+    const configuration = volumeConfiguration({
+      volumeType: input.VolumeType,
+      sizeGiB: input.Size,
+      snapshotSizeGiB: snapshot?.volumeSizeGiB,
+      iops: input.Iops,
+      throughputMiBps: input.Throughput,
+    });
+    return { zone, tags, snapshot, configuration };
+  }
+
+  private async snapshot(text: string, context: RequestContext): Promise<SnapshotRecord> {
+    let snapshotId;
+    try {
+      snapshotId = snapshotIdOf(text);
+    } catch {
+      throw invalidParameterValue(`Value (${text}) for parameter snapshotId is invalid. Expected: 'snap-...'.`);
+    }
+    const snapshot = await this.requests.call('snapshots', 'GetSnapshot', { snapshotId }, context);
+    if (snapshot === null) throw refusal('SnapshotNotFound');
+    return snapshot;
+  }
+
+  private async create(
+    { zone, tags, snapshot, configuration }: Admitted,
+    encryption: EncryptionOutcome,
+    token: ClientToken | undefined,
+    context: RequestContext,
+  ): Promise<ec2.Volume> {
+    const { accountId, region } = context;
+    const command: Extract<VolumeCommand, { type: 'CreateVolume' }> = {
+      type: 'CreateVolume',
+      volumeId: newVolumeId(),
+      accountId,
+      region,
+      availabilityZone: zone.zoneName,
+      availabilityZoneId: zone.zoneId,
+      ...configuration,
+      source: snapshot && {
+        snapshotId: snapshot.snapshotId,
+        owned: snapshot.ownerId === accountId,
+        dataKey: snapshot.dataKey,
+      },
+      encryption,
+      tags,
+      at: this.clock.instant(),
+    };
+    const answer = answerOf(command);
+    const clientToken = token && { ...token, result: { volumeId: command.volumeId, answer } };
+    try {
+      await this.volumes.handle(command, { caller: callerOf(context) }, clientToken);
+    } catch (error) {
+      // The same request arrived twice at once, and the other one was first.
+      if (token !== undefined && error instanceof ClientTokenUsed) return this.repeat(token, error.stored);
+      throw error;
+    }
+    return answer;
+  }
+
+  /** Answers a token's second request as its first one was answered. */
+  private async repeat({ token, parametersHash: asked }: ClientToken, stored: ClientToken): Promise<ec2.Volume> {
+    if (stored.parametersHash !== asked) throw idempotentParameterMismatch();
+    const { volumeId, answer } = stored.result as { volumeId: VolumeId; answer: ec2.Volume };
+    const { status } = await this.volumes.load(volumeId);
+    if (status === 'gone' || status === 'deleting') throw clientTokenBurned(token, volumeId);
+    return answer;
+  }
+}
+
+const zoneOf = ({ AvailabilityZone, AvailabilityZoneId }: ec2.CreateVolumeRequest, region: string): Zone => {
+  if (AvailabilityZone !== undefined && AvailabilityZoneId !== undefined) throw refusal('ZoneAmbiguous');
+  const name = AvailabilityZone ?? AvailabilityZoneId;
+  if (name === undefined) throw refusal('ZoneMissing');
+  const zone = zonesOf(region).find(
+    ({ zoneName, zoneId }) => (AvailabilityZone === undefined ? zoneId : zoneName) === name,
+  );
+  if (zone === undefined) throw refusal('ZoneUnknown', { zone: name });
+  return zone;
+};
+
+const refuseMultiAttach = (
+  { MultiAttachEnabled }: ec2.CreateVolumeRequest,
+  { volumeType }: VolumeConfiguration,
+): void => {
+  if (MultiAttachEnabled !== true) return;
+  if (volumeType === 'io1' || volumeType === 'io2')
+    throw unsupportedOperation('The parameter MultiAttachEnabled is not supported.');
+  throw invalidParameterCombination(`The parameter multi-attach-enabled is not supported for ${volumeType} volumes.`);
+};
+
+/** What makes two requests the same: zone by name or id, type in either case, and throughput said or not are one. */
+const tokenOf = (
+  input: ec2.CreateVolumeRequest,
+  { zone, tags, snapshot, configuration }: Admitted,
+  { accountId, region }: RequestContext,
+): ClientToken | undefined =>
+  input.ClientToken === undefined || input.ClientToken === ''
+    ? undefined
+    : {
+        scope: `${accountId}/${region}/CreateVolume`,
+        token: input.ClientToken,
+        parametersHash: parametersHash({
+          zone: zone.zoneName,
+          size: input.Size,
+          snapshotId: snapshot?.snapshotId,
+          volumeType: configuration.volumeType,
+          iops: input.Iops,
+          throughput: configuration.throughputMiBps,
+          encrypted: input.Encrypted,
+          kmsKeyId: input.KmsKeyId,
+          tags,
+        }),
+        result: null,
+      };
+
+/** The key is named only to who named it, or who owns the encrypted snapshot; never when the default was taken. */
+const answerOf = (command: Extract<VolumeCommand, { type: 'CreateVolume' }>): ec2.Volume => ({
+  ...volumeBasics({
+    ...command,
+    state: 'creating',
+    snapshotId: command.source?.snapshotId ?? '',
+    encrypted: command.encryption !== null,
+    createTime: wholeSeconds(command.at),
+  }),
+  KmsKeyId:
+    command.encryption === null || command.encryption.chosenBy === 'default' ? undefined : command.encryption.kmsKeyId,
+});

@@ -1,0 +1,32 @@
+import type { ec2 } from '@holdfast/aws-protocol';
+import { AwsError, callerOf, type RequestContext } from '@holdfast/contracts';
+import { dryRunOperation, invalidParameterValue } from '@holdfast/ec2';
+import type { Clock } from '@holdfast/service-kit';
+import { ownVolume } from './own-volume.ts';
+import type { VolumeStreams } from './ports.ts';
+import { refusal } from './refusals.ts';
+import { parseVolumeId } from './volume-ids.ts';
+
+/** Answers when the volume is `deleting`; its files go afterwards. */
+export class DeleteVolume {
+  constructor(
+    private readonly volumes: VolumeStreams,
+    private readonly clock: Clock,
+  ) {}
+
+  async run(input: Partial<ec2.DeleteVolumeRequest>, context: RequestContext): Promise<Record<string, never>> {
+    if (input.VolumeId === undefined || input.VolumeId === '')
+      throw new AwsError({
+        code: 'MissingParameter',
+        message: 'The request must include the VolumeId parameter. Add the required parameter and retry the request.',
+      });
+    const volumeId = parseVolumeId(input.VolumeId);
+    if (volumeId === null) throw invalidParameterValue(`The volume ID '${input.VolumeId}' is malformed`);
+    const { status } = await ownVolume(this.volumes, volumeId, context);
+    if (status === 'deleting') throw refusal('VolumeNotFound', { volumeId });
+    if (input.DryRun === true) throw dryRunOperation();
+    const command = { type: 'DeleteVolume', volumeId, at: this.clock.instant() } as const;
+    await this.volumes.handle(command, { caller: callerOf(context) });
+    return {};
+  }
+}

@@ -1,0 +1,121 @@
+import { type HostAttachment, type InstanceId, instancePrincipal, type VolumeId } from '@holdfast/contracts';
+import { DomainError } from '@holdfast/decider';
+import { attachmentGrant, ebsServiceContext, type EbsKeys, forwardedContext, isRefusal } from '@holdfast/ec2';
+import type { Requests } from '@holdfast/messaging';
+import type { Clock } from '@holdfast/service-kit';
+import type { Attachment, VolumeState } from '../domain/volume.decider.ts';
+import type { AttachmentFailed, VolumeCreated } from '../domain/volume.events.ts';
+import { deadline } from './deadline.ts';
+import type { Cause, VolumeStreams } from './ports.ts';
+
+interface Attaching {
+  created: VolumeCreated;
+  attachment: Attachment;
+  dataKey: VolumeState['dataKey'];
+}
+
+/**
+ * From `attaching` to `attached`, and from `detaching` to detached, with the key's grant made and taken back. Steps may be
+ * taken again after a crash. While one of these is under way the volume belongs to nobody else, so what is undone here is
+ * never somebody's later attachment.
+ */
+export class FinishAttachment {
+  constructor(
+    private readonly volumes: VolumeStreams,
+    private readonly keys: EbsKeys,
+    private readonly requests: Requests,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Reacts to AttachmentStarted. */
+  async attach(volumeId: VolumeId, cause: Cause): Promise<void> {
+    const attaching = await this.current(volumeId, 'attaching');
+    if (attaching === null) return;
+    const { instanceId } = attaching.attachment;
+    try {
+      // Asked again, since the instance may have ended between the request's checks and the attachment's first event.
+      const instance = await this.requests.call('instances', 'GetInstance', { instanceId }, forwardedContext(cause.caller, deadline())); // prettier-ignore
+      if (instance?.state !== 'running')
+        return await this.fail(attaching, 'InstanceNotRunning', `instance is ${instance?.state ?? 'gone'}`, cause);
+      await this.createGrant(attaching, cause);
+      await this.requests.call(
+        'data-plane',
+        'OpenExport',
+        hostAttachment(attaching, cause.caller.requestId),
+        ebsServiceContext(cause.caller, deadline()),
+      );
+      await this.volumes.handle({ type: 'CompleteAttachment', volumeId, instanceId, at: this.clock.instant() }, cause);
+    } catch (error) {
+      // The instance was terminated meanwhile: its release takes back whatever was made.
+      if (error instanceof DomainError && error.code === 'AttachmentNotStarted') return this.detach(volumeId, cause);
+      if (!isRefusal(error)) throw error;
+      await this.fail(attaching, 'KeyUnusable', error.message === '' ? error.code : error.message, cause);
+    }
+  }
+
+  /** Reacts to DetachmentStarted. */
+  async detach(volumeId: VolumeId, cause: Cause): Promise<void> {
+    const detaching = await this.current(volumeId, 'detaching');
+    if (detaching === null) return;
+    const { instanceId } = detaching.attachment;
+    await this.close(detaching, cause, true);
+    await this.volumes.handle({ type: 'CompleteDetachment', volumeId, instanceId, at: this.clock.instant() }, cause);
+  }
+
+  private async current(volumeId: VolumeId, status: Attachment['status']): Promise<Attaching | null> {
+    const { created, attachment, dataKey } = await this.volumes.load(volumeId);
+    return created !== null && attachment?.status === status ? { created, attachment, dataKey } : null;
+  }
+
+  private async createGrant({ created, attachment, dataKey }: Attaching, cause: Cause): Promise<void> {
+    if (dataKey === null || attachment.grantId !== null) return;
+    const { volumeId } = created;
+    const { instanceId } = attachment;
+    const grant = grantOf(created, instanceId, dataKey);
+    const grantId = await this.keys.createGrant(grant, forwardedContext(cause.caller, deadline()));
+    const command = { type: 'RecordAttachmentGrant', volumeId, instanceId, grantId, at: this.clock.instant() } as const;
+    await this.volumes.handle(command, cause);
+  }
+
+  /** Undoes first and says so last: while the volume is `attaching` nobody else can attach it. */
+  private async fail(
+    attaching: Attaching,
+    reason: AttachmentFailed['reason'],
+    text: string,
+    cause: Cause,
+  ): Promise<void> {
+    const { volumeId } = attaching.created;
+    const { instanceId } = attaching.attachment;
+    const current = await this.current(volumeId, 'attaching');
+    await this.close(current ?? attaching, cause, cause.retried);
+    const at = this.clock.instant();
+    await this.volumes.handle({ type: 'FailAttachment', volumeId, instanceId, reason, cause: text, at }, cause);
+  }
+
+  /** @param search whether a crash may have kept a grant's id from being noted. */
+  private async close({ created, attachment, dataKey }: Attaching, cause: Cause, search = false): Promise<void> {
+    const { volumeId } = created;
+    const { instanceId } = attachment;
+    const context = ebsServiceContext(cause.caller, deadline());
+    await this.requests.call('data-plane', 'CloseExport', { volumeId, instanceId }, context);
+    if (dataKey === null) return;
+    const find = () =>
+      this.keys.findGrant(grantOf(created, instanceId, dataKey), forwardedContext(cause.caller, deadline()));
+    const grantId = attachment.grantId ?? (search ? await find() : null);
+    if (grantId !== null) await this.keys.retireGrant(dataKey.keyArn, grantId, context);
+  }
+}
+
+const grantOf = (
+  created: VolumeCreated,
+  instanceId: InstanceId,
+  { keyArn, encryptionContext }: NonNullable<VolumeState['dataKey']>,
+) => attachmentGrant(keyArn, created, instanceId, encryptionContext, `ebs-attach-${created.volumeId}-${instanceId}`);
+
+const hostAttachment = ({ created, attachment, dataKey }: Attaching, requestId: string): HostAttachment => {
+  const { volumeId, accountId, region } = created;
+  const { instanceId, device } = attachment;
+  if (dataKey === null) return { volumeId, instanceId, device };
+  const principal = instancePrincipal(accountId, instanceId);
+  return { volumeId, instanceId, device, dataKey: { ...dataKey, principal, accountId, region, requestId } };
+};

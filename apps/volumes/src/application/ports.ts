@@ -1,0 +1,98 @@
+import type {
+  AttachmentRecord,
+  Caller,
+  HostAttachment,
+  InstanceId,
+  RequestContext,
+  VolumeId,
+  VolumeRecord,
+} from '@holdfast/contracts';
+import type { ClientToken } from '@holdfast/event-store';
+import type { Filter, Tags } from '@holdfast/ec2';
+import type { VolumeCommand } from '../domain/volume.commands.ts';
+import type { AttachmentFailed } from '../domain/volume.events.ts';
+import type { VolumeState } from '../domain/volume.decider.ts';
+
+/** On whose request, and because of which event, something is done. */
+export interface Cause {
+  readonly caller: Caller;
+  readonly causationId?: string;
+  /** The event came before, and its work may have been begun. */
+  readonly retried?: boolean;
+}
+
+/** Streams of volumes. */
+export interface VolumeStreams {
+  /**
+   * @returns version of the stream after the command's events; null when it added none.
+   * @throws DomainError VolumeErrorCode | DeviceInUse; ClientTokenUsed
+   */
+  handle(command: VolumeCommand, cause: Cause, clientToken?: ClientToken): Promise<number | null>;
+  load(volumeId: VolumeId): Promise<VolumeState>;
+  findClientToken(scope: string, token: string): Promise<ClientToken | null>;
+  /**
+   * How the attachment ended that the stream's event `version` started; null when that is still open at `deadlineMs`
+   * (epoch milliseconds).
+   */
+  attachmentOutcome(
+    volumeId: VolumeId,
+    version: number,
+    deadlineMs: number,
+  ): Promise<'attached' | AttachmentFailed['reason'] | null>;
+}
+
+/** A volume as DescribeVolumes shows it. */
+export interface VolumeDetails {
+  readonly volumeId: VolumeId;
+  readonly accountId: string;
+  readonly region: string;
+  readonly state: 'creating' | 'available' | 'in-use' | 'deleting';
+  readonly sizeGiB: number;
+  readonly volumeType: string;
+  readonly iops: number | null;
+  readonly throughputMiBps: number | null;
+  /** Empty when made from none. */
+  readonly snapshotId: string;
+  readonly availabilityZone: string;
+  readonly availabilityZoneId: string;
+  readonly encrypted: boolean;
+  /** Null until KMS resolved what was asked for, and for a volume that is not encrypted. */
+  readonly kmsKeyArn: string | null;
+  /** ISO-8601, whole seconds. */
+  readonly createTime: string;
+  readonly tags: Tags;
+  readonly attachments: readonly AttachmentRecord[];
+}
+
+export interface VolumeQuery {
+  readonly filters?: readonly Filter[];
+  /** Explicit ids; empty: all volumes. */
+  readonly volumeIds: readonly string[];
+  /** Only volumes after this position, which `describe` gave. */
+  readonly after?: string;
+  readonly limit: number;
+}
+
+/** The read model behind DescribeVolumes; every question is asked within the caller's account and Region. */
+export interface VolumeTable {
+  /**
+   * In order of creation, at most `limit` of those that match.
+   * @returns with `missing`: the explicit ids that name no volume of the caller.
+   * @throws AwsError InvalidParameterValue | FilterLimitExceeded
+   */
+  describe(
+    query: VolumeQuery,
+    context: RequestContext,
+  ): Promise<{ rows: { volume: VolumeDetails; position: string }[]; missing: string[] }>;
+  tags(
+    filters: readonly Filter[] | undefined,
+    context: RequestContext,
+  ): Promise<{ volumeId: string; key: string; value: string }[]>;
+  record(volumeId: VolumeId, context: RequestContext): Promise<VolumeRecord | null>;
+  /** The attachments of the caller's account, or of some of its instances. */
+  attachments(instanceIds: readonly InstanceId[] | undefined, context: RequestContext): Promise<AttachmentRecord[]>;
+  /** What a host serves, whatever the account. */
+  hostAttachments(hostId: string): Promise<HostAttachment[]>;
+  /** Volumes that an instance holds, whatever the account. */
+  volumesOf(instanceId: InstanceId): Promise<VolumeId[]>;
+}

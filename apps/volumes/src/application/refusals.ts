@@ -1,0 +1,25 @@
+import { DomainError } from '@holdfast/decider';
+import type { EncryptionErrorCode } from '../domain/encryption-outcome.ts';
+import type { VolumeErrorCode } from '../domain/volume.decider.ts';
+import type { VolumeTypeErrorCode } from '../domain/volume-type-limits.ts';
+
+/** Refusals of this service that no decider makes. */
+export type RequestErrorCode =
+  | 'DeviceInUse'
+  | 'DeviceNameInvalid'
+  | 'EncryptionNotSupportedByInstanceType'
+  | 'InstanceIdMalformed'
+  | 'InstanceNotFound'
+  | 'InstanceNotRunning'
+  | 'KeyRevoked'
+  | 'SnapshotNotCompleted'
+  | 'SnapshotNotFound'
+  | 'ZoneAmbiguous'
+  | 'ZoneMismatch'
+  | 'ZoneMissing'
+  | 'ZoneUnknown';
+
+export type RefusalCode = VolumeErrorCode | VolumeTypeErrorCode | EncryptionErrorCode | RequestErrorCode;
+
+export const refusal = (code: RefusalCode, details: Readonly<Record<string, unknown>> = {}): DomainError<RefusalCode> =>
+  new DomainError(code, details);

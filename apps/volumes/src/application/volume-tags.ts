@@ -1,0 +1,64 @@
+import type { ec2 } from '@holdfast/aws-protocol';
+import { callerOf, type RequestContext, type VolumeId } from '@holdfast/contracts';
+import { dryRunOperation, parseCreateTags, parseDeleteTags } from '@holdfast/ec2';
+import type { Clock } from '@holdfast/service-kit';
+import { ownVolume } from './own-volume.ts';
+import type { VolumeStreams, VolumeTable } from './ports.ts';
+import { refusal } from './refusals.ts';
+import { parseVolumeId } from './volume-ids.ts';
+
+/** CreateTags, DeleteTags and DescribeTags, as far as they are about volumes. */
+export class VolumeTags {
+  constructor(
+    private readonly volumes: VolumeStreams,
+    private readonly table: VolumeTable,
+    private readonly clock: Clock,
+  ) {}
+
+  async create(input: Partial<ec2.CreateTagsRequest>, context: RequestContext): Promise<Record<string, never>> {
+    const { resources, tags } = parseCreateTags(input);
+    for (const volumeId of await this.ownIds(resources, input.DryRun, context)) {
+      const command = { type: 'TagVolume', volumeId, tags, at: this.clock.instant() } as const;
+      await this.volumes.handle(command, { caller: callerOf(context) });
+    }
+    return {};
+  }
+
+  async delete(input: Partial<ec2.DeleteTagsRequest>, context: RequestContext): Promise<Record<string, never>> {
+    const { resources, removal } = parseDeleteTags(input);
+    for (const volumeId of await this.ownIds(resources, input.DryRun, context)) {
+      const command = { type: 'UntagVolume', volumeId, removal, at: this.clock.instant() } as const;
+      await this.volumes.handle(command, { caller: callerOf(context) });
+    }
+    return {};
+  }
+
+  async describe(input: ec2.DescribeTagsRequest, context: RequestContext): Promise<ec2.DescribeTagsResult> {
+    if (input.DryRun === true) throw dryRunOperation();
+    const tags = await this.table.tags(input.Filters, context);
+    return {
+      Tags: tags.map(({ volumeId, key, value }) => ({
+        Key: key,
+        ResourceId: volumeId,
+        ResourceType: 'volume',
+        Value: value,
+      })),
+    };
+  }
+
+  /** All of them exist, or nothing is tagged. */
+  private async ownIds(
+    resources: readonly string[],
+    dryRun: boolean | undefined,
+    context: RequestContext,
+  ): Promise<VolumeId[]> {
+    const ids = resources.map((text) => {
+      const volumeId = parseVolumeId(text);
+      if (volumeId === null) throw refusal('VolumeNotFound', { volumeId: text });
+      return volumeId;
+    });
+    for (const volumeId of ids) await ownVolume(this.volumes, volumeId, context);
+    if (dryRun === true) throw dryRunOperation();
+    return ids;
+  }
+}

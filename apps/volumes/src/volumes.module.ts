@@ -1,0 +1,76 @@
+import { CommandHandler } from '@holdfast/event-store';
+import { EbsKeys, loadPageTokens, type PageTokens } from '@holdfast/ec2';
+import type { ServiceParts } from '@holdfast/service-kit';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { type VolumeActions, volumeRequests } from './adapters/inbound/ec2-actions.controller.ts';
+import { volumeConsumers, type VolumeWork } from './adapters/inbound/volume-work.consumer.ts';
+import { PostgresVolumeTable } from './adapters/outbound/volume-details.table.ts';
+import { EventSourcedVolumes, streamOf } from './adapters/outbound/volume-streams.ts';
+import { AttachVolume } from './application/attach-volume.ts';
+import { CreateVolume } from './application/create-volume.ts';
+import { DeleteVolume } from './application/delete-volume.ts';
+import { DescribeVolumes } from './application/describe-volumes.ts';
+import { DetachVolume } from './application/detach-volume.ts';
+import { FinishAttachment } from './application/finish-attachment.ts';
+import { ProvisionVolume } from './application/provision-volume.ts';
+import { ReleaseFromInstance } from './application/release-from-instance.ts';
+import { RemoveVolume } from './application/remove-volume.ts';
+import { VolumeTags } from './application/volume-tags.ts';
+import { volumeDecider } from './domain/volume.decider.ts';
+import { volumeDetails } from './projections/volume-details.ts';
+
+export const REQUESTS = Symbol('volume requests');
+export const CONSUMERS = Symbol('volume consumers');
+const STREAMS = Symbol('VolumeStreams');
+const TABLE = Symbol('VolumeTable');
+const PAGE_TOKENS = Symbol('PageTokens');
+
+@Module({})
+export class VolumesModule {
+  static with({ bus, clock, database, openEventStore }: ServiceParts): DynamicModule {
+    const actions = (
+      volumes: EventSourcedVolumes,
+      table: PostgresVolumeTable,
+      pageTokens: PageTokens,
+    ): VolumeActions => ({
+      createVolume: new CreateVolume(volumes, bus, clock),
+      describeVolumes: new DescribeVolumes(table, pageTokens),
+      deleteVolume: new DeleteVolume(volumes, clock),
+      attachVolume: new AttachVolume(volumes, bus, clock),
+      detachVolume: new DetachVolume(volumes, clock),
+      tags: new VolumeTags(volumes, table, clock),
+      table,
+    });
+    const work = (volumes: EventSourcedVolumes, table: PostgresVolumeTable): VolumeWork => {
+      const keys = new EbsKeys((action, input, context) => bus.request('kms', action, input, context));
+      return {
+        provision: new ProvisionVolume(volumes, keys, bus, clock),
+        remove: new RemoveVolume(volumes, bus, clock),
+        attachment: new FinishAttachment(volumes, keys, bus, clock),
+        release: new ReleaseFromInstance(volumes, table, clock),
+      };
+    };
+    const streams = () => {
+      const store = openEventStore({ projections: [volumeDetails] });
+      return new EventSourcedVolumes(store, new CommandHandler(store, volumeDecider, streamOf));
+    };
+    return {
+      module: VolumesModule,
+      providers: [
+        { provide: STREAMS, useFactory: streams },
+        { provide: TABLE, useFactory: () => new PostgresVolumeTable(database) },
+        { provide: PAGE_TOKENS, useFactory: () => loadPageTokens(database) },
+        {
+          provide: REQUESTS,
+          inject: [STREAMS, TABLE, PAGE_TOKENS],
+          useFactory: (...parts: Parameters<typeof actions>) => volumeRequests(actions(...parts)),
+        },
+        {
+          provide: CONSUMERS,
+          inject: [STREAMS, TABLE],
+          useFactory: (...parts: Parameters<typeof work>) => volumeConsumers(work(...parts)),
+        },
+      ],
+    };
+  }
+}

@@ -14,7 +14,7 @@ export const parseNatsUrl = (text: string): NatsAccess => {
   try {
     const urls = addresses.map((address) => new URL(address.includes('://') ? address : `nats://${address}`));
     const [first] = urls;
-    if (first === undefined) throw new Error('empty');
+    if (first === undefined || urls.some(({ host }) => host === '')) throw new Error('no host');
     const servers = urls.map((url) => `${url.protocol}//${url.host}`).join(',');
     if (first.username === '') return { servers };
     return { servers, user: decodeURIComponent(first.username), password: decodeURIComponent(first.password) };

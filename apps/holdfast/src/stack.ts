@@ -31,12 +31,19 @@ export interface StackOptions {
   onFailure(reason: Error): void;
 }
 
-export interface RunningStack {
+export interface Stack {
   readonly endpoint: string;
   /** Services that the build does not have. */
   readonly missing: readonly string[];
-  /** Services first, those that ask before those that answer; then nats-server, then Postgres. Calls after the first join it. */
+  /**
+   * Starts servers, databases and services; resolves once all of them answer.
+   * @throws what kept it from starting. What has started meanwhile goes on until `stop`.
+   */
+  start(): Promise<void>;
+  /** Services first, those that ask before those that answer; then nats-server, then Postgres. Not while `start` is pending. */
   stop(): Promise<void>;
+  /** Interrupts the servers without waiting for anything. */
+  abandon(): void;
 }
 
 /** A service that hangs must not keep the databases from being closed in order. */
@@ -58,7 +65,7 @@ const closeService = async (service: RunningService, report: (line: string) => v
   }
 };
 
-class Stack implements RunningStack {
+class EmbeddedStack implements Stack {
   readonly endpoint: string;
   readonly missing: string[] = [];
   private readonly startedAt = new Date().toISOString();
@@ -79,20 +86,26 @@ class Stack implements RunningStack {
   }
 
   async start(): Promise<void> {
-    const started = await Promise.allSettled([this.startPostgres(), this.startNats(), this.loadServices()]);
+    const loading = this.loadServices();
+    const started = await Promise.allSettled([this.startPostgres(), this.startNats(), loading]);
     for (const result of started) if (result.status === 'rejected') throw result.reason;
-    const [, , loaded] = started as [
-      unknown,
-      unknown,
-      PromiseFulfilledResult<Awaited<ReturnType<Stack['loadServices']>>>,
-    ];
-    await this.startServices(loaded.value);
+    await this.startServices(await loading);
     this.writeStackFile();
   }
 
   stop(): Promise<void> {
     this.stopped ??= this.stopInOrder();
     return this.stopped;
+  }
+
+  abandon(): void {
+    for (const server of [this.nats?.current(), this.postgres?.current()]) {
+      try {
+        if (server !== undefined) process.kill(server.pid, 'SIGINT');
+      } catch {
+        // It is gone already.
+      }
+    }
   }
 
   private hooks(): SupervisorHooks {
@@ -137,7 +150,7 @@ class Stack implements RunningStack {
     );
   }
 
-  private async startServices(loaded: Awaited<ReturnType<Stack['loadServices']>>): Promise<void> {
+  private async startServices(loaded: Awaited<ReturnType<EmbeddedStack['loadServices']>>): Promise<void> {
     const { home, port, logLevel } = this.options;
     const results = await Promise.allSettled(
       loaded.map(async ({ description: { name, settings }, start }) => {
@@ -189,17 +202,4 @@ class Stack implements RunningStack {
   }
 }
 
-/**
- * Starts servers, databases and services, and resolves once all of them answer.
- * @throws what kept it from starting; whatever had started is stopped again.
- */
-export const startStack = async (options: StackOptions): Promise<RunningStack> => {
-  const stack = new Stack(options);
-  try {
-    await stack.start();
-  } catch (error) {
-    await stack.stop();
-    throw error;
-  }
-  return stack;
-};
+export const createStack = (options: StackOptions): Stack => new EmbeddedStack(options);

@@ -26,6 +26,9 @@ const MAX_RESTARTS = 5;
 const WINDOW_MS = 60_000;
 const PAUSE_MS = 200;
 
+/** Time, so that tests need not wait. */
+const systemTime = { now: Date.now, pause: (ms: number): Promise<void> => sleep(ms) };
+
 /**
  * Keeps a server running on one port: when it dies (kill -9, out of memory) it is started again, at most five times a
  * minute.
@@ -34,6 +37,7 @@ export const supervise = async <S extends Server>(
   name: string,
   start: (port?: number) => Promise<S>,
   hooks: SupervisorHooks,
+  time = systemTime,
 ): Promise<Supervised<S>> => {
   let server = await start();
   let stopping = false;
@@ -44,18 +48,19 @@ export const supervise = async <S extends Server>(
       await server.exited;
       if (stopping) return;
       hooks.onDeath(name);
-      while (restarts.length > 0 && Date.now() - (restarts[0] ?? 0) > WINDOW_MS) restarts.shift();
+      while (restarts.length > 0 && time.now() - (restarts[0] ?? 0) > WINDOW_MS) restarts.shift();
       if (restarts.length >= MAX_RESTARTS)
         return hooks.onGiveUp(name, new Error(`${name} ended ${MAX_RESTARTS + 1} times within a minute`));
-      restarts.push(Date.now());
-      if (restarts.length > 1) await sleep(PAUSE_MS);
+      restarts.push(time.now());
+      if (restarts.length > 1) await time.pause(PAUSE_MS);
       if (stopping) return;
       try {
         server = await start(server.port);
       } catch (error) {
         return hooks.onGiveUp(name, error as Error);
       }
-      if (!stopping) hooks.onRestart(name, server);
+      if (stopping) return server.stop();
+      hooks.onRestart(name, server);
     }
   };
   const kept = keepRunning();
@@ -65,8 +70,7 @@ export const supervise = async <S extends Server>(
     stop: async () => {
       stopping = true;
       await server.stop();
-      await kept;
-      await server.stop(); // A start that was under way when we were asked to stop.
+      await kept; // A start that is under way ends first, and is undone.
     },
   };
 };

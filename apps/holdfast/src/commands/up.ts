@@ -8,7 +8,7 @@ import { UserError } from '../errors.ts';
 import { homePaths, openHome } from '../home.ts';
 import { takeLock } from '../lock.ts';
 import { LOOPBACK, type LoadService } from '../services.ts';
-import { startStack, type RunningStack } from '../stack.ts';
+import { createStack, type Stack } from '../stack.ts';
 
 export interface UpOptions {
   readonly config: Config;
@@ -22,6 +22,8 @@ export interface UpOptions {
 }
 
 const FORCED_EXIT_CODE = 130;
+/** npm passes on the Ctrl-C that the terminal has sent to us as well: within this time it is the same one. */
+const ECHO_MS = 400;
 
 const choosePort = async (wanted: number): Promise<number> => {
   if (wanted === 0) return freePort(LOOPBACK);
@@ -31,16 +33,23 @@ const choosePort = async (wanted: number): Promise<number> => {
   );
 };
 
-/** Resolves at the first request to end: a signal, or a failure that nobody else handles. Until `off` is called. */
-const listenForEnd = (report: (line: string) => void) => {
-  let asked = false;
+/**
+ * `end` resolves at the first request to end: a signal, or an error that nobody else handles. A second signal ends this
+ * process at once.
+ */
+const listenForEnd = (report: (line: string) => void, abandon: () => void) => {
+  let askedAt: number | undefined;
   let resolveEnd: (reason: Error | undefined) => void = () => undefined;
   const end = new Promise<Error | undefined>((resolve) => (resolveEnd = resolve));
   const onSignal = () => {
-    if (asked) process.exit(FORCED_EXIT_CODE); // The kernel, or the next start, ends the servers.
-    asked = true;
-    report('stopping; once more to stop at once');
-    resolveEnd(undefined);
+    if (askedAt === undefined) {
+      askedAt = Date.now();
+      report('stopping; once more to stop at once');
+      return resolveEnd(undefined);
+    }
+    if (Date.now() - askedAt < ECHO_MS) return;
+    abandon();
+    process.exit(FORCED_EXIT_CODE);
   };
   const onError = (error: unknown) => resolveEnd(error instanceof Error ? error : new Error(String(error)));
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
@@ -55,32 +64,30 @@ const listenForEnd = (report: (line: string) => void) => {
 const run = async (options: UpOptions, home: string, begunAt: number): Promise<void> => {
   const { config, ephemeral, natsUrl, loadService, print, report } = options;
   const port = await choosePort(config.port);
-  const { end, fail, off } = listenForEnd(report);
-  let stack: RunningStack | undefined;
+  const { end, fail, off } = listenForEnd(report, () => stack.abandon());
+  const { logLevel } = config;
+  const stack: Stack = createStack({
+    home,
+    port,
+    logLevel,
+    durable: !ephemeral,
+    natsUrl,
+    loadService,
+    report,
+    onFailure: fail,
+  });
   try {
-    const { logLevel } = config;
-    const starting = startStack({
-      home,
-      port,
-      logLevel,
-      durable: !ephemeral,
-      natsUrl,
-      loadService,
-      report,
-      onFailure: fail,
-    });
-    starting.catch(() => undefined);
-    // A start that is interrupted is first awaited: only what has started can be stopped in order.
+    const starting = stack.start().then(() => 'ready' as const);
     const first = await Promise.race([starting, end]);
-    stack = await starting;
-    if (first === stack) {
+    await starting; // Also after an early Ctrl-C: only what has started can be stopped in order.
+    if (first === 'ready') {
       if (stack.missing.length > 0) report(`this build has no ${stack.missing.join(', ')}`);
       print(banner({ endpoint: stack.endpoint, home, ephemeral, startMs: Date.now() - begunAt }));
     }
     const failure = await end;
     if (failure !== undefined) throw failure;
   } finally {
-    await stack?.stop();
+    await stack.stop();
     off();
   }
 };

@@ -1,0 +1,28 @@
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readConfig } from './config.ts';
+
+describe('the configuration', () => {
+  it('has defaults for everything', () => {
+    const defaults = { home: resolve('.holdfast'), port: 4566, logLevel: 'info' };
+    expect(readConfig({})).toEqual(defaults);
+    expect(readConfig({ HOLDFAST_HOME: '', HOLDFAST_PORT: '' })).toEqual(defaults);
+  });
+
+  it('takes what the environment says', () => {
+    const variables = { HOLDFAST_HOME: '/srv/x', HOLDFAST_PORT: '0', HOLDFAST_LOG_LEVEL: 'debug', PATH: '/bin' };
+    expect(readConfig(variables)).toEqual({ home: '/srv/x', port: 0, logLevel: 'debug' });
+  });
+
+  it('refuses a variable that it does not know', () => {
+    expect(() => readConfig({ HOLDFAST_PROT: '4567' })).toThrow(/unknown variable HOLDFAST_PROT: .*HOLDFAST_PORT/);
+  });
+
+  it.each(['x', '-1', '65536', '1e3', ' 80', '80.5'])('refuses the port %j', (port) => {
+    expect(() => readConfig({ HOLDFAST_PORT: port })).toThrow(`HOLDFAST_PORT=${port} makes no sense`);
+  });
+
+  it('refuses a log level that does not exist', () => {
+    expect(() => readConfig({ HOLDFAST_LOG_LEVEL: 'loud' })).toThrow('one of trace, debug');
+  });
+});

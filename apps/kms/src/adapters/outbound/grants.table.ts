@@ -1,0 +1,103 @@
+import { type AccountId, instant, type KeyArn, type Region } from '@holdfast/contracts';
+import type { Sql } from '@holdfast/event-store';
+import type { GrantDirectory, GrantRecord } from '../../application/ports.ts';
+import type { ActiveGrant } from '../../domain/authorize.ts';
+import { leadPairsOf } from '../../domain/grant-search.ts';
+import type { GrantConstraints, GrantOperation } from '../../domain/grant.events.ts';
+
+interface GrantRow {
+  grant_id: string;
+  key_id: string;
+  key_arn: KeyArn;
+  issuing_account: AccountId;
+  name: string;
+  grantee_principal: string;
+  retiring_principal: string | null;
+  operations: GrantOperation[];
+  constraints: GrantConstraints | null;
+  created_at: Date;
+  position: string;
+}
+
+const COLUMNS = `grant_id, key_id, key_arn, issuing_account, name, grantee_principal, retiring_principal, operations,
+  constraints, created_at, position`;
+
+const grantRecord = (row: GrantRow): GrantRecord => ({
+  grantId: row.grant_id,
+  keyId: row.key_id,
+  keyArn: row.key_arn,
+  issuingAccount: row.issuing_account,
+  name: row.name,
+  granteePrincipal: row.grantee_principal,
+  retiringPrincipal: row.retiring_principal,
+  operations: row.operations,
+  constraints: row.constraints,
+  createdAt: instant(row.created_at),
+  position: Number(row.position),
+});
+
+/** Grants of one principal that hold for one context; more than this many are as good as the first. */
+const MAX_APPLICABLE = 200;
+
+export class GrantsTable implements GrantDirectory {
+  constructor(private readonly sql: Sql) {}
+
+  async find(grantId: string): Promise<GrantRecord | null> {
+    const [row] = await this.sql.query<GrantRow>(`SELECT ${COLUMNS} FROM grants WHERE grant_id = $1`, [grantId]);
+    return row === undefined ? null : grantRecord(row);
+  }
+
+  async applicable(
+    keyId: string,
+    grantees: readonly string[],
+    operation: string,
+    context: Readonly<Record<string, string>> | null,
+  ): Promise<ActiveGrant[]> {
+    // Constraints are held against the context here too, so that the limit never cuts off the one grant that holds.
+    const pairs = context === null ? '' : 'AND lead_pair = ANY ($4)';
+    const holds = `AND coalesce(constraints->'EncryptionContextSubset' <@ $5::jsonb, true)
+      AND coalesce(constraints->'EncryptionContextEquals' = $5::jsonb, true)`;
+    const rows = await this.sql.query<GrantRow>(
+      `SELECT ${COLUMNS} FROM grants WHERE key_id = $1 AND grantee_principal = ANY ($2) AND $3 = ANY (operations)
+       ${pairs} ${context === null ? '' : holds} ORDER BY position LIMIT ${String(MAX_APPLICABLE)}`,
+      [keyId, grantees, operation, ...(context === null ? [] : [leadPairsOf(context), JSON.stringify(context)])],
+    );
+    return rows.map(grantRecord);
+  }
+
+  async findNamed(keyId: string, name: string, termsHash: string): Promise<string | null> {
+    const [row] = await this.sql.query<{ grant_id: string }>(
+      `SELECT grant_id FROM grants WHERE key_id = $1 AND name = $2 AND terms_hash = $3 AND name <> ''`,
+      [keyId, name, termsHash],
+    );
+    return row?.grant_id ?? null;
+  }
+
+  async list(
+    filter:
+      { keyId: string; grantId?: string; granteePrincipal?: string } | { retiringPrincipal: string; region: Region },
+    afterPosition: number,
+    limit: number,
+  ): Promise<GrantRecord[]> {
+    const [condition, values] =
+      'keyId' in filter
+        ? [
+            'key_id = $1 AND ($2::text IS NULL OR grant_id = $2) AND ($3::text IS NULL OR grantee_principal = $3)',
+            [filter.keyId, filter.grantId ?? null, filter.granteePrincipal ?? null],
+          ]
+        : [
+            'retiring_principal = $1 AND region = $2 AND $3::text IS NULL',
+            [filter.retiringPrincipal, filter.region, null],
+          ];
+    const rows = await this.sql.query<GrantRow>(
+      `SELECT ${COLUMNS} FROM grants WHERE ${condition} AND position > $4 ORDER BY position LIMIT $5`,
+      [...values, afterPosition, limit],
+    );
+    return rows.map(grantRecord);
+  }
+
+  async hasAtLeast(keyId: string, count: number): Promise<boolean> {
+    const rows = await this.sql.query('SELECT FROM grants WHERE key_id = $1 OFFSET $2 LIMIT 1', [keyId, count - 1]);
+    return rows.length > 0;
+  }
+}

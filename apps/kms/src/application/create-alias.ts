@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { refuse } from '../domain/errors.ts';
+import { requireState } from '../domain/key-state.ts';
+import { checkAliasName } from '../domain/names.ts';
+import { openKey } from './access.ts';
+import { action, appendOptions } from './action.ts';
+import { aliasName, keyId } from './shapes.ts';
+import { aliasId } from './stream-ids.ts';
+
+/** @see KMS developer guide, Resource quotas */
+const MAX_ALIASES_PER_KEY = 50;
+
+/** An alias names a key by its id or ARN. @throws DomainError AliasOfAlias */
+export const checkTarget = (targetKeyId: string): void => {
+  if (/^(?:arn:[^:]*:[^:]*:[^:]*:[^:]*:)?alias\//.test(targetKeyId)) refuse('AliasOfAlias', {});
+};
+
+export const createAlias = action(
+  z.strictObject({ AliasName: aliasName, TargetKeyId: keyId }),
+  async (kms, input, context) => {
+    const { AliasName } = input;
+    checkAliasName(AliasName);
+    checkTarget(input.TargetKeyId);
+    const key = await openKey(kms, input.TargetKeyId, context, { action: 'CreateAlias', aliases: false });
+    requireState('CreateAlias', key.state, key.arn);
+    if ((await kms.aliases.ofKey(key.keyId)).length >= MAX_ALIASES_PER_KEY)
+      refuse('AliasLimitExceeded', { arn: key.arn });
+    const { accountId, region } = context;
+    const alias = { aliasName: AliasName, accountId, region, targetKeyId: key.keyId, at: kms.clock.instant() };
+    const command = { type: 'CreateAlias', ...alias } as const;
+    await kms.aliasStreams.handle(aliasId(context, AliasName), command, appendOptions(kms, context));
+    return {};
+  },
+);

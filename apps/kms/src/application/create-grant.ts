@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import type { RequestContext } from '@holdfast/contracts';
+import { z } from 'zod';
+import { refuse } from '../domain/errors.ts';
+import { checkConstraints, checkOperations, checkPrincipal, MAX_GRANTS_PER_KEY } from '../domain/grant-terms.ts';
+import { hashTerms } from '../domain/grant-search.ts';
+import { GRANT_OPERATIONS, type GrantTerms } from '../domain/grant.events.ts';
+import { requireState } from '../domain/key-state.ts';
+import { checkGrantTokens, requireAccess, resolveKey } from './access.ts';
+import { action, appendOptions } from './action.ts';
+import { endDryRun } from './key-use.ts';
+import type { Kms, KeyRecord } from './ports.ts';
+import { dryRun, encryptionContext, grantTokens, keyId, principalArn } from './shapes.ts';
+
+const shape = z.strictObject({
+  KeyId: keyId,
+  GranteePrincipal: principalArn,
+  RetiringPrincipal: principalArn.optional(),
+  Operations: z.array(z.enum(GRANT_OPERATIONS)).min(1),
+  Constraints: z
+    .strictObject({ EncryptionContextSubset: encryptionContext, EncryptionContextEquals: encryptionContext })
+    .optional(),
+  GrantTokens: grantTokens,
+  Name: z.string().min(1).max(256).regex(/^[a-zA-Z0-9:/_-]+$/).optional(),
+  DryRun: dryRun,
+}); // prettier-ignore
+type CreateGrantRequest = z.output<typeof shape>;
+
+const termsOf = (input: CreateGrantRequest, key: KeyRecord, { principal }: RequestContext): GrantTerms => ({
+  keyId: key.keyId,
+  keyArn: key.arn,
+  issuingAccount: principal.accountId,
+  name: input.Name ?? '',
+  granteePrincipal: input.GranteePrincipal,
+  retiringPrincipal: input.RetiringPrincipal ?? null,
+  operations: checkOperations(input.Operations, key.arn),
+  constraints: checkConstraints(input.Constraints),
+});
+
+const findNamed = (kms: Kms, terms: GrantTerms): Promise<string | null> =>
+  terms.name === '' ? Promise.resolve(null) : kms.grants.findNamed(terms.keyId, terms.name, hashTerms(terms));
+
+/** @returns the grant's id: of two requests with one name and the same terms the second gets the first one's grant. */
+const makeGrant = async (
+  kms: Kms,
+  terms: GrantTerms,
+  parentGrantId: string | null,
+  context: RequestContext,
+): Promise<string> => {
+  const grantId = randomBytes(32).toString('hex');
+  const command = { type: 'CreateGrant', grantId, parentGrantId, terms, at: kms.clock.instant() } as const;
+  try {
+    await kms.grantStreams.handle(grantId, command, appendOptions(kms, context));
+    return grantId;
+  } catch (error) {
+    const other = await findNamed(kms, terms); // Named grants are unique: somebody made this one meanwhile.
+    if (other !== null) return other;
+    throw error;
+  }
+};
+
+export const createGrant = action(shape, async (kms, input, context) => {
+  const { GranteePrincipal, RetiringPrincipal } = input;
+  const constraints = checkConstraints(input.Constraints);
+  checkGrantTokens(kms, input.GrantTokens);
+  const key = await resolveKey(kms, input.KeyId, context, { action: 'CreateGrant', aliases: false });
+  const byService = context.viaService !== undefined || context.principal.type === 'AWSService';
+  for (const arn of [GranteePrincipal, RetiringPrincipal]) if (arn !== undefined) checkPrincipal(arn, byService);
+  const newGrant = { operations: input.Operations, constraints };
+  const parentGrantId = await requireAccess(kms, 'CreateGrant', key, context, { newGrant });
+  const terms = termsOf(input, key, context);
+  requireState('CreateGrant', key.state, key.arn);
+  const existing = await findNamed(kms, terms);
+  const isCounted = key.keyManager === 'CUSTOMER' && existing === null;
+  if (isCounted && (await kms.grants.hasAtLeast(key.keyId, MAX_GRANTS_PER_KEY))) {
+    refuse('GrantLimitExceeded', { arn: key.arn });
+  }
+  endDryRun(input.DryRun);
+  const grantId = existing ?? (await makeGrant(kms, terms, parentGrantId, context));
+  return { GrantId: grantId, GrantToken: kms.tokens.issue(grantId, key.keyId) };
+});

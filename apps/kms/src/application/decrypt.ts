@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import { checkGrantTokens } from './access.ts';
+import { action } from './action.ts';
+import { decryptPermitted, permitCiphertext } from './ciphertext.ts';
+import { endDryRun, keyUsed, requireRecipient, sealAnswer } from './key-use.ts';
+import { ciphertextBlob, dryRun, encryptionAlgorithm, encryptionContext, grantTokens, keyId } from './shapes.ts';
+
+const shape = z.strictObject({
+  CiphertextBlob: z.string(),
+  KeyId: keyId.optional(),
+  EncryptionContext: encryptionContext,
+  GrantTokens: grantTokens,
+  EncryptionAlgorithm: encryptionAlgorithm,
+  DryRun: dryRun,
+});
+
+export const decrypt = action(shape, async (kms, input, context) => {
+  const { EncryptionContext: pairs = {}, EncryptionAlgorithm: algorithm, KeyId } = input;
+  const blob = ciphertextBlob(input.CiphertextBlob);
+  checkGrantTokens(kms, input.GrantTokens);
+  const source = { blob, keyId: KeyId, operation: 'Decrypt', encryptionContext: pairs, algorithm } as const;
+  const permitted = await permitCiphertext(kms, source, context);
+  endDryRun(input.DryRun);
+  requireRecipient(context);
+  const plaintext = await decryptPermitted(kms, permitted);
+  try {
+    const { use, name } = permitted;
+    const [Plaintext] = await Promise.all([
+      sealAnswer(kms, 'Decrypt', plaintext, context),
+      kms.uses.record([keyUsed(kms, use, name.materialId, context)], context),
+    ]);
+    return { KeyId: use.key.arn, Plaintext, EncryptionAlgorithm: 'SYMMETRIC_DEFAULT', KeyMaterialId: name.materialId };
+  } finally {
+    plaintext.fill(0);
+  }
+});

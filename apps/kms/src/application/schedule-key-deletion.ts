@@ -1,0 +1,16 @@
+import { z } from 'zod';
+import { action } from './action.ts';
+import { changeKey } from './key-changes.ts';
+import { keyId } from './shapes.ts';
+
+/** AWS's model says 1 to 365; the service takes 7 to 30. */
+const pendingWindowInDays = z.number().int().min(7).max(30).default(30);
+const shape = z.strictObject({ KeyId: keyId, PendingWindowInDays: pendingWindowInDays });
+
+export const scheduleKeyDeletion = action(shape, async (kms, input, context) => {
+  const { PendingWindowInDays } = input;
+  const change = { type: 'ScheduleKeyDeletion', pendingWindowInDays: PendingWindowInDays } as const;
+  const { keyId: id, arn } = await changeKey(kms, input.KeyId, context, change);
+  const scheduled = await kms.keys.find(id);
+  return { KeyId: arn, DeletionDate: scheduled?.deletionDate, KeyState: 'PendingDeletion', PendingWindowInDays };
+});

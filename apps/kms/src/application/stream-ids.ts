@@ -1,0 +1,9 @@
+import type { Place } from '../domain/names.ts';
+
+export const keyStream = (keyId: string): string => `key-${keyId}`;
+export const grantStream = (grantId: string): string => `grant-${grantId}`;
+export const aliasStream = (id: string): string => `alias-${id}`;
+
+/** An alias name is unique in its account and Region. */
+export const aliasId = ({ accountId, region }: Place, aliasName: string): string =>
+  `${accountId}-${region}-${aliasName}`;

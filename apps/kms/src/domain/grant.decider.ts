@@ -1,0 +1,66 @@
+import type { Instant } from '@holdfast/contracts';
+import { assertNever, type Decider } from '@holdfast/decider';
+import { refuse } from './errors.ts';
+import type { GrantEvent, GrantTerms } from './grant.events.ts';
+
+export type GrantCommand =
+  | { type: 'CreateGrant'; grantId: string; parentGrantId: string | null; terms: GrantTerms; at: Instant }
+  | { type: 'RetireGrant'; grantId: string; keyId: string; retiredBy: string; at: Instant }
+  | { type: 'RevokeGrant'; grantId: string; keyId: string; at: Instant };
+
+type State = { readonly status: 'absent' | 'ended' } | { readonly status: 'active'; readonly keyId: string };
+
+const evolve = (_state: State, event: GrantEvent): State => {
+  switch (event.type) {
+    case 'GrantCreated':
+      return { status: 'active', keyId: event.keyId };
+    case 'GrantRetired':
+    case 'GrantRevoked':
+      return { status: 'ended' };
+    default:
+      return assertNever(event);
+  }
+};
+
+const decide = (command: GrantCommand, state: State): readonly GrantEvent[] => {
+  const { grantId, at } = command;
+  switch (command.type) {
+    case 'CreateGrant': {
+      if (state.status !== 'absent') return [];
+      const { keyId, keyArn, issuingAccount, name, granteePrincipal, retiringPrincipal } = command.terms;
+      const { operations, constraints } = command.terms;
+      return [
+        {
+          type: 'GrantCreated',
+          grantId,
+          parentGrantId: command.parentGrantId,
+          keyId,
+          keyArn,
+          issuingAccount,
+          name,
+          granteePrincipal,
+          retiringPrincipal,
+          operations,
+          constraints,
+          at,
+        },
+      ];
+    }
+    case 'RetireGrant':
+    case 'RevokeGrant': {
+      const { keyId } = command;
+      if (state.status !== 'active' || state.keyId !== keyId) return refuse('GrantNotFound', { grantId });
+      return command.type === 'RevokeGrant'
+        ? [{ type: 'GrantRevoked', grantId, keyId, at }]
+        : [{ type: 'GrantRetired', grantId, keyId, retiredBy: command.retiredBy, at }];
+    }
+    default:
+      return assertNever(command);
+  }
+};
+
+export const grantDecider: Decider<GrantCommand, GrantEvent, State> = {
+  initialState: { status: 'absent' },
+  evolve,
+  decide,
+};

@@ -1,0 +1,126 @@
+import { CommandHandler, type EventStore } from '@holdfast/event-store';
+import { type Database, PostgresEventStore } from '@holdfast/event-store/postgres';
+import {
+  CLOCK,
+  type Clock,
+  DATABASE,
+  type Logger,
+  LOGGER,
+  OPEN_EVENT_STORE,
+  type OpenEventStore,
+  type ServiceParts,
+} from '@holdfast/service-kit';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { KeyDeletionClock } from './adapters/inbound/key-deletion-clock.ts';
+import { AliasesTable } from './adapters/outbound/aliases.table.ts';
+import { GrantsTable } from './adapters/outbound/grants.table.ts';
+import { StoredKeyMaterials } from './adapters/outbound/key-materials.ts';
+import { KeyUseStreams } from './adapters/outbound/key-use-streams.ts';
+import { KeysTable } from './adapters/outbound/keys.table.ts';
+import { loadRootKeys, type RootKeys, type RootKeySource } from './adapters/outbound/root-keys.ts';
+import { SealedTransport } from './adapters/outbound/sealed-transport.ts';
+import { SignedGrantTokens } from './adapters/outbound/signed-grant-tokens.ts';
+import { SignedMarkers } from './adapters/outbound/signed-markers.ts';
+import type { Kms, KeyUseLog } from './application/ports.ts';
+import { aliasStream, grantStream, keyStream } from './application/stream-ids.ts';
+import { rootKeySource } from './config.ts';
+import { aliasDecider } from './domain/alias.decider.ts';
+import { grantDecider } from './domain/grant.decider.ts';
+import { keyDecider } from './domain/key.decider.ts';
+import { activeGrants } from './projections/active-grants.ts';
+import { aliasTargets } from './projections/alias-targets.ts';
+import { keyDetails } from './projections/key-details.ts';
+
+export const KMS = Symbol('Kms');
+export const KEY_MATERIALS = Symbol('StoredKeyMaterials');
+const ROOT_KEYS = Symbol('RootKeys');
+const STORE = Symbol('EventStore');
+const KEY_USES = Symbol('KeyUseLog');
+const DELETION_CLOCK = Symbol('KeyDeletionClock');
+
+const rootKeysInUse = async (database: Database): Promise<string[]> => {
+  const rows = await database.query<{ root_key_id: string }>('SELECT DISTINCT root_key_id FROM key_material', []);
+  return rows.map(({ root_key_id: id }) => id);
+};
+
+const makeKms = async (
+  clock: Clock,
+  database: Database,
+  store: EventStore,
+  rootKeys: RootKeys,
+  materials: StoredKeyMaterials,
+  uses: KeyUseLog,
+): Promise<Kms> => ({
+  clock,
+  keys: new KeysTable(database),
+  aliases: new AliasesTable(database),
+  grants: new GrantsTable(database),
+  keyStreams: new CommandHandler(store, keyDecider, keyStream),
+  aliasStreams: new CommandHandler(store, aliasDecider, aliasStream),
+  grantStreams: new CommandHandler(store, grantDecider, grantStream),
+  materials,
+  uses,
+  transport: await SealedTransport.from(rootKeys.derive('transport')),
+  tokens: new SignedGrantTokens(rootKeys.deriveAll('grant-tokens')),
+  markers: new SignedMarkers(rootKeys.deriveAll('markers')),
+});
+
+/** Ends with the module: material is zeroed, and nothing keeps the process alive. */
+class OwnKeyMaterials extends StoredKeyMaterials {
+  onModuleDestroy(): void {
+    this.close();
+  }
+}
+
+/**
+ * Uses of keys move no read model, so they go through a store without projections: one statement, no transaction around
+ * it. The log they go to is the same.
+ */
+class OwnKeyUseStreams extends KeyUseStreams {
+  constructor(private readonly own: PostgresEventStore) {
+    super(own);
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.own.close();
+  }
+}
+
+@Module({})
+export class KmsModule {
+  static with(parts: ServiceParts): DynamicModule {
+    const source: RootKeySource = rootKeySource(parts.environment.settings);
+    return {
+      module: KmsModule,
+      providers: [
+        {
+          provide: STORE,
+          useFactory: (open: OpenEventStore) => open({ projections: [keyDetails, aliasTargets, activeGrants] }),
+          inject: [OPEN_EVENT_STORE],
+        },
+        {
+          provide: ROOT_KEYS,
+          useFactory: async (database: Database) => loadRootKeys(source, await rootKeysInUse(database)),
+          inject: [DATABASE],
+        },
+        {
+          provide: KEY_MATERIALS,
+          useFactory: (database: Database, rootKeys: RootKeys) => new OwnKeyMaterials(database, rootKeys),
+          inject: [DATABASE, ROOT_KEYS],
+        },
+        {
+          provide: KEY_USES,
+          useFactory: (database: Database) =>
+            new OwnKeyUseStreams(new PostgresEventStore({ database, service: 'kms' })),
+          inject: [DATABASE],
+        },
+        { provide: KMS, useFactory: makeKms, inject: [CLOCK, DATABASE, STORE, ROOT_KEYS, KEY_MATERIALS, KEY_USES] },
+        {
+          provide: DELETION_CLOCK,
+          useFactory: (kms: Kms, logger: Logger) => new KeyDeletionClock(kms, logger),
+          inject: [KMS, LOGGER],
+        },
+      ],
+    };
+  }
+}

@@ -8,7 +8,7 @@ import { type Bus, connectBus } from './bus.ts';
 import { ServiceUnavailable } from './errors.ts';
 import { testContext } from './testing/context.ts';
 import { TestSource } from './testing/events.ts';
-import type { DeliveredEvent, ServiceName } from './types.ts';
+import type { DeliveredEvent } from './types.ts';
 
 /** A server of this suite's own, to be killed. */
 let nats: RunningNats;

@@ -34,6 +34,8 @@ export const createLogger = ({ name, level, file, stream }: LoggerOptions): Logg
       base: { service: name },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }), log: redact },
+      // `redact` has made errors plain already.
+      serializers: { err: (error: unknown) => error },
       mixin: () => ({ ...currentScope() }),
     },
     stream ?? destination(file),

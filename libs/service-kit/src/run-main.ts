@@ -9,8 +9,11 @@ const fail = (text: string): never => {
   process.stderr.write(`${text.replaceAll(/\s*\n\s*/g, ' ')}\n`);
   process.exit(1);
 };
-const textOf = (error: unknown): string =>
-  error instanceof Error && error.message !== '' ? error.message : String(error);
+/** A refused connection to `localhost` is an AggregateError without words of its own. */
+const textOf = (error: unknown): string => {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(textOf).join('; ');
+  return error instanceof Error && error.message !== '' ? error.message : String(error);
+};
 
 /**
  * The whole of an app's main.ts: starts the service from `process.env`, stops it on SIGTERM and SIGINT (a second one

@@ -1,0 +1,101 @@
+import { AwsError } from '@holdfast/contracts';
+import type { RequestHandlers } from '@holdfast/messaging';
+import { testContext } from '@holdfast/messaging/testing';
+import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { start } from './service.ts';
+
+const AWS_MANAGED = 'arn:aws:kms:eu-central-1:111122223333:key/11111111-1111-1111-1111-111111111111';
+const CUSTOMER = 'arn:aws:kms:eu-central-1:111122223333:key/22222222-2222-2222-2222-222222222222';
+const key = (Arn: string, fields = {}) => ({
+  KeyMetadata: { Arn, KeyState: 'Enabled', KeySpec: 'SYMMETRIC_DEFAULT', KeyUsage: 'ENCRYPT_DECRYPT', ...fields },
+});
+
+/** What KMS would answer to DescribeKey. */
+const KEYS: Readonly<Record<string, unknown>> = {
+  'alias/aws/ebs': key(AWS_MANAGED),
+  'alias/mine': key(CUSTOMER),
+  'alias/disabled': key(CUSTOMER, { KeyState: 'Disabled' }),
+  'alias/dying': key(CUSTOMER, { KeyState: 'PendingDeletion' }),
+  'alias/rsa': key(CUSTOMER, { KeySpec: 'RSA_2048' }),
+  'alias/hmac': key(CUSTOMER, { KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' }),
+};
+const viaServices: (string | undefined)[] = [];
+const kms: RequestHandlers = {
+  DescribeKey: async ({ KeyId }: { KeyId: string }, { viaService }) => {
+    viaServices.push(viaService);
+    await Promise.resolve();
+    if (KeyId === 'alias/denied') throw new AwsError({ code: 'AccessDeniedException', message: 'no' });
+    const found = KEYS[KeyId];
+    if (found === undefined) throw new AwsError({ code: 'NotFoundException', message: 'no' });
+    return found;
+  },
+};
+
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await startTestStack(inject('postgresAdminUrl'));
+  await stack.bus.serveRequests('kms', kms);
+  await stack.start(start);
+});
+afterAll(() => stack.close());
+
+const call = (action: string, input: object = {}, fields = {}) =>
+  stack.bus.request('account-settings', action, input, testContext(5000, fields));
+
+describe('encryption by default', () => {
+  it('is off, on and off again, for one account in one Region', async () => {
+    expect(await call('GetEbsEncryptionByDefault')).toEqual({ EbsEncryptionByDefault: false });
+    expect(await call('EnableEbsEncryptionByDefault')).toEqual({ EbsEncryptionByDefault: true });
+    expect(await call('EnableEbsEncryptionByDefault')).toEqual({ EbsEncryptionByDefault: true });
+    expect(await call('GetEbsEncryptionByDefault')).toEqual({ EbsEncryptionByDefault: true });
+    expect(await call('GetEbsEncryptionByDefault', {}, { region: 'us-east-1' })).toEqual({
+      EbsEncryptionByDefault: false,
+    });
+    expect(await call('GetEbsEncryptionByDefault', {}, { accountId: '444455556666' })).toEqual({
+      EbsEncryptionByDefault: false,
+    });
+    expect(await call('DisableEbsEncryptionByDefault')).toEqual({ EbsEncryptionByDefault: false });
+    expect(await call('GetEbsEncryptionByDefault')).toEqual({ EbsEncryptionByDefault: false });
+  });
+
+  it('is not changed by a dry run', async () => {
+    await expect(call('EnableEbsEncryptionByDefault', { DryRun: true })).rejects.toMatchObject({
+      code: 'DryRunOperation',
+      status: 412,
+    });
+    expect(await call('GetEbsEncryptionByDefault')).toEqual({ EbsEncryptionByDefault: false });
+  });
+});
+
+describe('the default key', () => {
+  it('is the alias until changed, then the ARN; reset answers the ARN of the AWS managed key', async () => {
+    expect(await call('GetEbsDefaultKmsKeyId')).toEqual({ KmsKeyId: 'alias/aws/ebs' });
+    expect(await call('GetEncryptionDefaults')).toEqual({ encryptionByDefault: false, defaultKmsKeyId: null });
+    expect(await call('ModifyEbsDefaultKmsKeyId', { KmsKeyId: 'alias/mine' })).toEqual({ KmsKeyId: CUSTOMER });
+    expect(await call('GetEbsDefaultKmsKeyId')).toEqual({ KmsKeyId: CUSTOMER });
+    expect(await call('GetEncryptionDefaults')).toEqual({ encryptionByDefault: false, defaultKmsKeyId: CUSTOMER });
+    expect(await call('ResetEbsDefaultKmsKeyId')).toEqual({ KmsKeyId: AWS_MANAGED });
+    expect(await call('GetEbsDefaultKmsKeyId')).toEqual({ KmsKeyId: 'alias/aws/ebs' });
+    expect(new Set(viaServices)).toEqual(new Set(['ec2.eu-central-1.amazonaws.com']));
+  });
+
+  it.each([
+    ['alias/absent', 'InvalidParameterValue', 'The specified keyId alias/absent is invalid'],
+    ['alias/rsa', 'InvalidParameterValue', 'The specified keyId alias/rsa is invalid'],
+    ['alias/hmac', 'InvalidParameterValue', 'The specified keyId alias/hmac is invalid'],
+    ['alias/dying', 'InvalidParameterValue', 'The specified keyId alias/dying is invalid'],
+    ['alias/disabled', 'InvalidParameterValue', 'The specified keyId alias/disabled is disabled'],
+    ['alias/denied', 'AuthFailure', 'Not authorized to use key alias/denied '],
+  ])('is not %s', async (KmsKeyId, code, message) => {
+    await expect(call('ModifyEbsDefaultKmsKeyId', { KmsKeyId })).rejects.toMatchObject({ code, message });
+    expect(await call('GetEbsDefaultKmsKeyId')).toEqual({ KmsKeyId: 'alias/aws/ebs' });
+  });
+
+  it('must be given', async () => {
+    await expect(call('ModifyEbsDefaultKmsKeyId')).rejects.toMatchObject({ code: 'MissingParameter' });
+    await expect(call('ModifyEbsDefaultKmsKeyId', { KmsKeyId: '' })).rejects.toMatchObject({
+      code: 'InvalidParameterValue',
+    });
+  });
+});

@@ -3,12 +3,14 @@ import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import type { Registry } from 'prom-client';
+import { whileConnected } from './connection.ts';
 import { EventConsumer } from './event-consumer.ts';
 import { type BusLogger, silentLogger } from './logger.ts';
 import { type BusMetrics, busMetrics } from './metrics.ts';
 import { ParkedEvents } from './parked.ts';
-import { RequestServer, type ServeOptions } from './request-server.ts';
+import { PING, RequestServer, type ServeOptions } from './request-server.ts';
 import { sendRequest } from './requester.ts';
+import { requestSubject } from './wire.ts';
 import type { ConsumerOptions, RequestHandlers, Requests, ServiceName } from './types.ts';
 
 export interface BusOptions {
@@ -67,6 +69,14 @@ export class Bus implements Requests {
     return server;
   }
 
+  /** Whether any replica of the service takes requests. */
+  async isServing(service: ServiceName, timeoutMs = 1000): Promise<boolean> {
+    return this.connection.request(requestSubject(service, PING), '', { timeout: timeoutMs }).then(
+      () => true,
+      () => false,
+    );
+  }
+
   /** Starts handling another service's events, from the first one that this consumer has not acknowledged. */
   consume(options: ConsumerOptions): EventConsumer {
     const consumer = new EventConsumer(this.connection, this.manager, options, this.logger, this.metrics);
@@ -83,7 +93,8 @@ export class Bus implements Requests {
   private async drain(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.close()));
     await Promise.all(this.consumers.map((consumer) => consumer.close()));
-    if (!this.connection.isClosed()) await this.connection.drain();
+    if (!this.connection.isClosed()) await whileConnected(this.connection.drain());
+    if (!this.connection.isClosed()) await this.connection.close();
   }
 }
 

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Consumer, jetstream, type JetStreamManager, type JsMsg } from '@nats-io/jetstream';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
+import { whileConnected } from './connection.ts';
 import type { Delivery } from './delivery.ts';
 import { errorText } from './errors.ts';
 import { durableConfig, ensureParkedStream, eventStreamName, isStreamMissing } from './event-streams.ts';
-import { Lanes } from './lanes.ts';
+import { Lanes, newStop } from './lanes.ts';
 import type { BusLogger } from './logger.ts';
 import type { BusMetrics } from './metrics.ts';
 import { parkDelivery, parkedDelivery, retryRequestSchema, retrySubject } from './parked.ts';
@@ -39,7 +40,7 @@ export class EventConsumer {
   private readonly ackWaitMs: number;
   private readonly heartbeat: NodeJS.Timeout;
   private readonly retries: Subscription;
-  private stop = new AbortController();
+  private stop = newStop();
   /** Aborted to pull anew, on a server that may have forgotten the pull and the durable. */
   private refresh = new AbortController();
   private pulling: Promise<void>;
@@ -90,7 +91,7 @@ export class EventConsumer {
   /** After `pause`. */
   resume(): void {
     if (this.closed || !this.stop.signal.aborted) return;
-    this.stop = new AbortController();
+    this.stop = newStop();
     this.pulling = this.pull(this.stop.signal);
   }
 
@@ -100,7 +101,7 @@ export class EventConsumer {
     if (!this.retries.isClosed() && !this.connection.isClosed()) this.retries.unsubscribe();
     await this.pause();
     clearInterval(this.heartbeat);
-    if (!this.connection.isClosed()) await this.connection.flush(); // The last acknowledgements.
+    if (!this.connection.isClosed()) await whileConnected(this.connection.flush()); // The last acknowledgements.
   }
 
   /** Until stopped. Whatever is missing is made anew: the server may come back without its storage. */

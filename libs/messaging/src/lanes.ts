@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { DomainError } from '@holdfast/decider';
 import type { StoredEvent } from '@holdfast/event-store';
 import { type Delivery, parseEvent } from './delivery.ts';
@@ -34,6 +35,13 @@ interface Held {
   readonly settle: (problem: string | null) => void;
 }
 
+/** As many may wait for its signal as there are streams. */
+export const newStop = (): AbortController => {
+  const stop = new AbortController();
+  setMaxListeners(0, stop.signal);
+  return stop;
+};
+
 /** Wait before trying again to park an event when the bus did not take it, in milliseconds. */
 const PARK_RETRY_MS = 1000;
 
@@ -45,7 +53,7 @@ export class Lanes {
   private readonly lanes = new Map<string, Held[]>();
   private readonly held = new Map<string, Held>();
   private readonly permits: Semaphore;
-  private stop = new AbortController();
+  private stop = newStop();
   private readonly room = new Set<() => void>();
 
   constructor(private readonly options: LanesOptions) {
@@ -110,7 +118,7 @@ export class Lanes {
   async drain(): Promise<void> {
     this.stop.abort();
     await this.roomBelow(1, new AbortController().signal);
-    this.stop = new AbortController();
+    this.stop = newStop();
   }
 
   private async runLane(streamId: string): Promise<void> {

@@ -153,6 +153,13 @@ export class ParkedEvents {
     return jsm.streams.deleteMessage(PARKED_STREAM, Number(known));
   }
 
+  /** Drops all parked events of one service's consumers. */
+  async discardAll(owner: string): Promise<void> {
+    const jsm = await this.manager();
+    await ensureParkedStream(jsm);
+    await jsm.streams.purge(PARKED_STREAM, { filter: `parked.${owner}.>` });
+  }
+
   private async next(jsm: JetStreamManager, seq: number, filter: string): Promise<StoredMsg | null> {
     // The server knows `next_by_subj` (the first message from `seq` on that matches), the client's type does not.
     const query = { seq, next_by_subj: filter };

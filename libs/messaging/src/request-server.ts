@@ -1,6 +1,7 @@
 import { AwsError, type RequestContext } from '@holdfast/contracts';
 import { VersionConflict } from '@holdfast/decider';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
+import { whileConnected } from './connection.ts';
 import { InternalError, RequestTimeout, ServiceUnavailable } from './errors.ts';
 import type { BusLogger } from './logger.ts';
 import type { BusMetrics } from './metrics.ts';
@@ -18,6 +19,8 @@ export interface ServeOptions {
   readonly concurrency?: number;
   /** Requests that may wait for a handler; more are answered with ServiceUnavailable. */
   readonly queueLimit?: number;
+  /** Sum of the bodies that may wait, in bytes. */
+  readonly queueLimitBytes?: number;
 }
 
 interface Arrived {
@@ -35,7 +38,9 @@ export class RequestServer {
   private readonly subscription: Subscription;
   private readonly concurrency: number;
   private readonly queueLimit: number;
+  private readonly queueLimitBytes: number;
   private readonly waiting: Arrived[] = [];
+  private waitingBytes = 0;
   private running = 0;
   private readonly idleWaiters: (() => void)[] = [];
 
@@ -45,12 +50,13 @@ export class RequestServer {
     handlers: RequestHandlers,
     private readonly logger: BusLogger,
     private readonly metrics: BusMetrics | undefined,
-    { concurrency = 64, queueLimit = 1024 }: ServeOptions = {},
+    { concurrency = 64, queueLimit = 1024, queueLimitBytes = 64 * 1024 * 1024 }: ServeOptions = {},
   ) {
     if (Object.hasOwn(handlers, PING)) throw new TypeError(`${PING} is answered by the bus itself`);
     this.handlers = new Map(Object.entries(handlers) as [string, Handler][]);
     this.concurrency = concurrency;
     this.queueLimit = queueLimit;
+    this.queueLimitBytes = queueLimitBytes;
     this.subscription = connection.subscribe(requestSubjects(service), {
       queue: service,
       callback: (error, message) => {
@@ -68,7 +74,7 @@ export class RequestServer {
 
   /** Takes no more requests and finishes those it has. */
   async close(): Promise<void> {
-    if (!this.subscription.isClosed() && !this.connection.isClosed()) await this.subscription.drain();
+    if (!this.subscription.isClosed() && !this.connection.isClosed()) await whileConnected(this.subscription.drain());
     await this.idle();
   }
 
@@ -90,7 +96,7 @@ export class RequestServer {
     }
     const arrived = { message, action, context, arrivedMs };
     if (this.running < this.concurrency) this.start(arrived);
-    else if (this.waiting.length < this.queueLimit) this.waiting.push(arrived);
+    else if (this.hasRoomFor(message)) this.enqueue(arrived);
     else this.refuse(message, action, arrivedMs, { kind: 'unavailable', reason: 'too many requests are waiting' });
   }
 
@@ -98,10 +104,25 @@ export class RequestServer {
     this.running++;
     void this.serve(arrived).finally(() => {
       this.running--;
-      const next = this.waiting.shift();
+      const next = this.dequeue();
       if (next !== undefined) this.start(next);
       else if (this.running === 0) for (const resolve of this.idleWaiters.splice(0)) resolve();
     });
+  }
+
+  private hasRoomFor({ data }: Msg): boolean {
+    return this.waiting.length < this.queueLimit && this.waitingBytes + data.length <= this.queueLimitBytes;
+  }
+
+  private enqueue(arrived: Arrived): void {
+    this.waiting.push(arrived);
+    this.waitingBytes += arrived.message.data.length;
+  }
+
+  private dequeue(): Arrived | undefined {
+    const next = this.waiting.shift();
+    this.waitingBytes -= next?.message.data.length ?? 0;
+    return next;
   }
 
   private async serve({ message, action, context, arrivedMs }: Arrived): Promise<void> {

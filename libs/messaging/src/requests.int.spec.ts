@@ -155,6 +155,26 @@ describe('a request server', () => {
     await Promise.all(taken);
   });
 
+  it('takes no more bytes to wait than it may hold', async () => {
+    const [bus, service, { opened, release }] = [await connectTestBus(), newService(), gate()];
+    await bus.serveRequests(service, { Work: () => opened }, { concurrency: 1, queueLimitBytes: 1000 });
+    const ask = (length: number) => bus.request(service, 'Work', 'x'.repeat(length), testContext());
+    const taken = [ask(10), ask(900)];
+    await expect(ask(900)).rejects.toBeInstanceOf(ServiceUnavailable);
+    taken.push(ask(10));
+    release();
+    await Promise.all(taken);
+  });
+
+  it('says that it serves while it does', async () => {
+    const [server, client, service] = [await connectTestBus(), await connectTestBus(), newService()];
+    expect(await client.isServing(service)).toBe(false);
+    await server.serveRequests(service, {});
+    expect(await client.isServing(service)).toBe(true);
+    await server.close();
+    expect(await client.isServing(service)).toBe(false);
+  });
+
   it('shares requests with its replicas, and the rest goes on when one dies mid-request', async () => {
     const [first, second, client] = [await connectTestBus(), await connectTestBus(), await connectTestBus()];
     const [service, { opened, release }] = [newService(), gate()];

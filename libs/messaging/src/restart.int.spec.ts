@@ -116,3 +116,15 @@ it('handles what it held when the server went away, and does not acknowledge it 
   releases.get('last')?.();
   await expect.poll(unacknowledged).toBe(0);
 });
+
+it('closes in time although the server is gone', async () => {
+  await bus.serveRequests('volumes', { Work: async () => 'done' });
+  consume();
+  await source.emit('s-1', 'Happened');
+  await expect.poll(versions).toEqual(['s-1/1']);
+  await kill();
+  const began = Date.now();
+  await bus.close();
+  expect(Date.now() - began).toBeLessThan(8000);
+  expect(bus.connection.isClosed()).toBe(true);
+});

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { Registry } from 'prom-client';
+import { processMetrics } from './process-metrics.ts';
 
 /** Each part by name; `null`: it works, else what is wrong with it. */
 export type Readiness = Readonly<Record<string, string | null>>;
@@ -16,11 +16,13 @@ const answer = (response: ServerResponse, status: number, type: string, body: st
 export const startHealthServer = async (
   address: { host: string; port: number },
   ready: () => Promise<Readiness>,
-  metrics: Registry,
 ): Promise<Server> => {
   const respond = async (path: string, response: ServerResponse): Promise<void> => {
     if (path === '/health/live') return answer(response, 200, 'application/json', '{"status":"ok"}');
-    if (path === '/metrics') return answer(response, 200, metrics.contentType, await metrics.metrics());
+    if (path === '/metrics') {
+      const { contentType, text } = await processMetrics();
+      return answer(response, 200, contentType, text);
+    }
     if (path !== '/health/ready') return answer(response, 404, 'text/plain', 'not found\n');
     const parts = await ready();
     const body = JSON.stringify({ status: isReady(parts) ? 'ok' : 'unavailable', parts });

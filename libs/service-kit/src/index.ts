@@ -17,6 +17,7 @@ export {
   type OpenEventStore,
   type ServiceParts,
 } from './parts.ts';
+export { processMetrics } from './process-metrics.ts';
 export { redact } from './redaction.ts';
 export { runMain } from './run-main.ts';
 export type { Clock, RunningService, ServiceEnvironment, StartService } from './types.ts';

@@ -10,7 +10,7 @@ import { Relay } from '@holdfast/event-store/relay';
 import { type Bus, connectBus, type EventConsumer, type RequestServer, type ServiceName } from '@holdfast/messaging';
 import { type INestApplicationContext, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { TurnableClock } from './clock.ts';
 import { ConfigError } from './config.ts';
 import type { BootedService, ServiceDefinition } from './define-service.ts';
@@ -19,6 +19,7 @@ import { emptyDatabase } from './empty-database.ts';
 import { type Readiness, startHealthServer, stopHealthServer } from './health-server.ts';
 import { createLogger, type Logger, nestLogger } from './logger.ts';
 import { type EventStoreOptions, partsModule, type ServiceParts } from './parts.ts';
+import { createServiceRegistry, dropServiceRegistry } from './process-metrics.ts';
 import { relayObserver } from './relay-observer.ts';
 import type { ServiceEnvironment } from './types.ts';
 
@@ -46,7 +47,7 @@ const problemOf = async (probe: Promise<unknown>): Promise<string | null> => {
 /** One run of a service from its start to its close. */
 export class ServiceRun {
   private readonly logger: Logger;
-  private readonly metrics = new Registry();
+  private readonly metrics: Registry;
   /** Only development mode ever turns it. */
   private readonly clock = new TurnableClock();
   /** Undone last to first. */
@@ -64,12 +65,12 @@ export class ServiceRun {
   ) {
     const { logLevel: level, logFile: file } = environment;
     this.logger = createLogger({ name: definition.name, level, file });
-    this.metrics.setDefaultLabels({ app: definition.name });
+    this.metrics = createServiceRegistry(definition.name);
+    this.closers.push(async () => dropServiceRegistry(this.metrics));
   }
 
   async start(): Promise<BootedService> {
     const { definition, environment, logger, metrics } = this;
-    collectDefaultMetrics({ register: metrics });
     if (definition.migrations !== undefined) await this.openDatabase();
     const bus = await connectBus({ nats: environment.nats, name: definition.name, metrics, logger });
     this.closers.push(() => bus.close());
@@ -80,7 +81,7 @@ export class ServiceRun {
     await this.serveRequests(bus, app);
     const ready = () => this.readiness(bus);
     if (environment.http !== undefined) {
-      const server: Server = await startHealthServer(environment.http, ready, metrics);
+      const server: Server = await startHealthServer(environment.http, ready);
       this.closers.push(() => stopHealthServer(server));
     }
     logger.info({ mode: environment.mode }, 'started');
@@ -189,11 +190,11 @@ export class ServiceRun {
 
   private async listenForDevelopment(bus: Bus, app: INestApplicationContext): Promise<void> {
     const { name } = this.definition;
-    const reset = (phase: ResetPhase) => this.reset(phase, app);
+    const reset = (phase: ResetPhase) => this.reset(phase, bus, app);
     await listenForDevelopment(bus.connection, { service: name, clock: this.clock, reset });
   }
 
-  private async reset(phase: ResetPhase, app: INestApplicationContext): Promise<void> {
+  private async reset(phase: ResetPhase, bus: Bus, app: INestApplicationContext): Promise<void> {
     if (phase === 'pause') {
       await Promise.all(this.consumers.map((consumer) => consumer.pause()));
     } else if (phase === 'clear') {
@@ -201,6 +202,7 @@ export class ServiceRun {
       const { database, relay } = this;
       if (database !== undefined) await (relay?.reset(() => emptyDatabase(database)) ?? emptyDatabase(database));
       await this.definition.reset?.(app);
+      if (this.consumers.length > 0) await bus.parked.discardAll(this.definition.name);
     } else {
       for (const consumer of this.consumers) consumer.resume();
     }

@@ -1,8 +1,9 @@
 import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
 import { checkPostgres, findNatsServer, isPortFree } from '@holdfast/embedded';
 import type { Config } from './config.ts';
-import { homePaths, LAYOUT_VERSION } from './home.ts';
+import { homePaths, LAYOUT_VERSION, MAX_HOME_BYTES } from './home.ts';
 import { checkNats, parseNatsUrl } from './nats.ts';
 import { LOOPBACK, SERVICES } from './services.ts';
 import { readStackFile } from './stack-file.ts';
@@ -28,12 +29,10 @@ export interface Check {
   run(context: DoctorContext): Finding | Promise<Finding>;
 }
 
+const NATIVE_ADDON = ['libs', 'crypto', 'native', 'build', 'xts.node'];
 const GIB = 1024 ** 3;
 const LEAST_FREE_BYTES = 1 * GIB;
 const LITTLE_FREE_BYTES = 5 * GIB;
-/** sun_path holds 108 bytes with its final zero. */
-const MAX_SOCKET_PATH_BYTES = 107;
-const LONGEST_DEVICE = join('instances', 'i-0123456789abcdef0', 'dev', 'nvme99n1');
 const NBD_TOOLS = ['nbdinfo', 'nbdcopy', 'qemu-img', 'qemu-io', 'fio'];
 
 /** Of each release line that is supported, the first version with everything we use. */
@@ -84,6 +83,17 @@ const services = ({ dist }: DoctorContext): Finding => {
   return { status: 'fail', detail: `not built: ${missing.join(', ')}`, remedy: 'run "npm run build"' };
 };
 
+const nativeAddon = ({ dist }: DoctorContext): Finding => {
+  const path = join(dist, '..', ...NATIVE_ADDON);
+  try {
+    createRequire(import.meta.url)(path);
+    return { status: 'ok', detail: 'XTS in native code' };
+  } catch {
+    const detail = `${existsSync(path) ? 'does not load' : 'not built'}: volumes are encrypted by JavaScript, several times slower`;
+    return { status: 'warn', detail, remedy: 'install a C compiler and run "node tools/postinstall.mjs"' };
+  }
+};
+
 const port = async ({ config }: DoctorContext): Promise<Finding> => {
   if (config.port === 0) return { status: 'ok', detail: 'any free one' };
   if (await isPortFree(config.port, LOOPBACK)) return { status: 'ok', detail: `${config.port} is free` };
@@ -106,9 +116,9 @@ const nearestExisting = (path: string): string => (existsSync(path) ? path : nea
 
 export const checkHome = (home: string): Finding => {
   const remedy = 'set HOLDFAST_HOME to another folder';
-  const socketBytes = Buffer.byteLength(join(home, LONGEST_DEVICE));
-  if (socketBytes > MAX_SOCKET_PATH_BYTES) {
-    const detail = `${home} is ${socketBytes - MAX_SOCKET_PATH_BYTES} bytes too long for the sockets of attached volumes`;
+  const bytes = Buffer.byteLength(home);
+  if (bytes > MAX_HOME_BYTES) {
+    const detail = `${home} is ${bytes - MAX_HOME_BYTES} bytes too long for the sockets of attached volumes under it`;
     return { status: 'fail', detail, remedy: 'set HOLDFAST_HOME to a shorter path' };
   }
   try {
@@ -149,6 +159,7 @@ export const CHECKS: readonly Check[] = [
   { name: 'Postgres', run: postgres },
   { name: 'nats-server', run: natsServer },
   { name: 'services', run: services },
+  { name: 'native addon', run: nativeAddon },
   { name: 'port', run: port },
   { name: 'state folder', run: ({ config }) => checkHome(config.home) },
   { name: 'disk', run: diskSpace },

@@ -48,6 +48,10 @@ describe('a state folder', () => {
     expect(modeOf(other)).toBe(0o755);
   });
 
+  it('is refused when the sockets under it would have too long a path', () => {
+    expect(() => openHome(join(folder, 'x'.repeat(60)))).toThrow('at most 60 bytes');
+  });
+
   it('cannot be a file', () => {
     writeFileSync(join(folder, 'file'), '');
     expect(() => openHome(join(folder, 'file'))).toThrow(/cannot use .*file as the state folder/);

@@ -16,6 +16,9 @@ import { UserError } from './errors.ts';
 /** Raised when an older program could not read what a newer one writes, or the other way round. */
 export const LAYOUT_VERSION = 1;
 
+/** `<home>/instances/<instance id>/dev/<name>` is a unix socket, whose path the system limits to 107 bytes. */
+export const MAX_HOME_BYTES = 60;
+
 /** Paths of one state folder. */
 export const homePaths = (home: string) => ({
   version: join(home, 'version'),
@@ -45,6 +48,11 @@ export const openHome = (folder: string): string => {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const home = realpathSync(folder);
+    if (Buffer.byteLength(home) > MAX_HOME_BYTES)
+      throw new UserError(
+        `${home} is too long for a state folder, since the sockets of attached volumes are under it: ` +
+          `set HOLDFAST_HOME to a path of at most ${MAX_HOME_BYTES} bytes`,
+      );
     const paths = homePaths(home);
     if (!existsSync(paths.version)) {
       if (readdirSync(home).length > 0)

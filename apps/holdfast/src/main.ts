@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { EmbeddedServerError } from '@holdfast/embedded';
 import { doctor } from './commands/doctor.ts';
 import { events } from './commands/events.ts';
+import { discardParked, listParked, retryParked, withParkedEvents } from './commands/parked.ts';
 import { up } from './commands/up.ts';
 import { readConfig } from './config.ts';
 import { CHECKS } from './doctor-checks.ts';
@@ -58,6 +59,34 @@ program
     process.once('SIGINT', () => end.abort()).once('SIGTERM', () => end.abort());
     const from = since === undefined ? new Date(0) : parseSince(since, new Date());
     await events({ home: readConfig(process.env).home, since: from, follow, json, signal: end.signal, print });
+  });
+
+const parked = program.command('parked').description('events that a service could not handle, and were set aside');
+
+parked
+  .command('list')
+  .description('show them, with the reason of the last attempt')
+  .option('--service <name>', 'only those of this service')
+  .action(({ service }: { service?: string }) =>
+    withParkedEvents(readConfig(process.env).home, (events) => listParked(events, print, service)),
+  );
+
+parked
+  .command('retry [ids...]')
+  .description('have them handled once more')
+  .option('--all', 'all of them', false)
+  .action(async (ids: string[], { all }: { all: boolean }) => {
+    const { home } = readConfig(process.env);
+    if (!(await withParkedEvents(home, (events) => retryParked(events, ids, all, print)))) process.exitCode = 1;
+  });
+
+parked
+  .command('discard [ids...]')
+  .description('drop them for good')
+  .option('--all', 'all of them', false)
+  .action(async (ids: string[], { all }: { all: boolean }) => {
+    const { home } = readConfig(process.env);
+    if (!(await withParkedEvents(home, (events) => discardParked(events, ids, all, print)))) process.exitCode = 1;
   });
 
 const describe = (error: unknown): string => {

@@ -32,7 +32,7 @@ export const SERVICES: readonly ServiceDescription[] = [
   { name: 'instances', database: true, settings: () => ({ hostId: HOST_ID }) },
   { name: 'account-settings', database: true, settings: () => ({}) },
   { name: 'data-plane', database: false, settings: ({ home }) => ({ home, hostId: HOST_ID }) },
-  { name: 'identity', database: true, settings: () => ({}) },
+  { name: 'identity', database: false, settings: () => ({}) },
   { name: 'kms', database: true, settings: ({ home }) => ({ rootKeyFile: homePaths(home).rootKey }) },
 ];
 

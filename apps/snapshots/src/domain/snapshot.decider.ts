@@ -1,0 +1,178 @@
+import type { WrappedDataKey } from '@holdfast/contracts';
+import { assertNever, type Decider, DomainError } from '@holdfast/decider';
+import { exceedsTagLimit, removedKeys, type Tags, withoutTags, withTags } from '@holdfast/ec2';
+import type { SnapshotCommand } from './snapshot.commands.ts';
+import type { CopyGrant, SnapshotCopyStarted, SnapshotEvent, SnapshotStarted } from './snapshot.events.ts';
+
+/** What the next decision needs, and what work that was begun needs to be finished. */
+export interface SnapshotState {
+  readonly status: 'absent' | 'pending' | 'completed' | 'error' | 'deleting' | 'gone';
+  readonly started: SnapshotStarted | SnapshotCopyStarted | null;
+  readonly dataKey: WrappedDataKey | null;
+  readonly grants: readonly CopyGrant[];
+  /** In percent. */
+  readonly progress: number;
+  readonly deletionRequested: boolean;
+  readonly tags: Tags;
+}
+
+export type SnapshotErrorCode =
+  'SnapshotAlreadyExists' | 'SnapshotNotFound' | 'SnapshotNotPending' | 'TagLimitExceeded';
+
+/** DescribeSnapshots is asked every few seconds; a log of every percent would be longer than the snapshot's life is. */
+const PROGRESS_STEP = 5;
+
+const refuse = (code: SnapshotErrorCode, { snapshotId }: SnapshotCommand): never => {
+  throw new DomainError(code, { snapshotId });
+};
+
+const initialState: SnapshotState = {
+  status: 'absent',
+  started: null,
+  dataKey: null,
+  grants: [],
+  progress: 0,
+  deletionRequested: false,
+  tags: {},
+};
+
+const evolve = (state: SnapshotState, event: SnapshotEvent): SnapshotState => {
+  switch (event.type) {
+    case 'SnapshotStarted':
+      return { ...state, status: 'pending', started: event, dataKey: event.dataKey, tags: event.tags };
+    case 'SnapshotCopyStarted':
+      return { ...state, status: 'pending', started: event, tags: event.tags };
+    case 'CopyDataKeyObtained':
+      return { ...state, dataKey: event.dataKey };
+    case 'CopyGrantCreated':
+      return { ...state, grants: [...state.grants, event.grant] };
+    case 'SnapshotProgressed':
+      return { ...state, progress: event.progress };
+    case 'SnapshotCompleted':
+      return { ...state, status: 'completed', progress: 100 };
+    case 'SnapshotFailed':
+      return { ...state, status: 'error' };
+    case 'SnapshotDeletionRequested':
+      return { ...state, deletionRequested: true };
+    case 'SnapshotDeletionStarted':
+      return { ...state, status: 'deleting' };
+    case 'SnapshotDeleted':
+      return { ...state, status: 'gone' };
+    case 'SnapshotTagged':
+      return { ...state, tags: withTags(state.tags, event.tags) };
+    case 'SnapshotUntagged':
+      return { ...state, tags: withoutTags(state.tags, event.keys) };
+    default:
+      return assertNever(event);
+  }
+};
+
+type CommandOf<Type extends SnapshotCommand['type']> = Extract<SnapshotCommand, { type: Type }>;
+type Decision = readonly SnapshotEvent[];
+
+const start = (command: CommandOf<'CreateSnapshot'>, { status }: SnapshotState): Decision => {
+  const { snapshotId, ownerId, region, volumeId, volumeSizeGiB, dataKey, description, tags, at } = command;
+  if (status !== 'absent') return refuse('SnapshotAlreadyExists', command);
+  return [
+    { type: 'SnapshotStarted', snapshotId, ownerId, region, volumeId, volumeSizeGiB, dataKey, description, tags, at },
+  ];
+};
+
+const startCopy = (command: CommandOf<'CopySnapshot'>, { status }: SnapshotState): Decision => {
+  const { snapshotId, ownerId, region, source, volumeSizeGiB, keyArn, description, tags, at } = command;
+  if (status !== 'absent') return refuse('SnapshotAlreadyExists', command);
+  return [
+    { type: 'SnapshotCopyStarted', snapshotId, ownerId, region, source, volumeSizeGiB, keyArn, description, tags, at },
+  ];
+};
+
+const recordKeys = (command: CommandOf<'RecordDataKey' | 'RecordGrant'>, state: SnapshotState): Decision => {
+  const { snapshotId, at } = command;
+  if (command.type === 'RecordGrant') {
+    const { grant } = command;
+    if (state.grants.some(({ grantId }) => grantId === grant.grantId)) return [];
+    if (state.status !== 'pending') return refuse('SnapshotNotPending', command);
+    return [{ type: 'CopyGrantCreated', snapshotId, grant, at }];
+  }
+  // A second data key must not replace one that blocks may already be under.
+  if (state.status !== 'pending' || state.dataKey !== null) return refuse('SnapshotNotPending', command);
+  return [{ type: 'CopyDataKeyObtained', snapshotId, dataKey: command.dataKey, at }];
+};
+
+/** Whether a pending snapshot's owner has deleted it: then its end is the beginning of its removal. */
+const end = (ended: SnapshotEvent, { deletionRequested }: SnapshotState): Decision =>
+  deletionRequested
+    ? [ended, { type: 'SnapshotDeletionStarted', snapshotId: ended.snapshotId, at: ended.at }]
+    : [ended];
+
+const advance = (
+  command: CommandOf<'RecordProgress' | 'CompleteSnapshot' | 'FailSnapshot'>,
+  state: SnapshotState,
+): Decision => {
+  const { snapshotId, at } = command;
+  if (state.status === 'absent') return refuse('SnapshotNotFound', command);
+  if (state.status !== 'pending') return []; // Reported again after its end.
+  switch (command.type) {
+    case 'RecordProgress': {
+      const progress = Math.min(99, Math.floor(command.progress));
+      if (progress < state.progress + PROGRESS_STEP) return [];
+      return [{ type: 'SnapshotProgressed', snapshotId, progress, at }];
+    }
+    case 'CompleteSnapshot':
+      return end({ type: 'SnapshotCompleted', snapshotId, at }, state);
+    case 'FailSnapshot': {
+      const { message, cause } = command;
+      return end({ type: 'SnapshotFailed', snapshotId, message, cause, at }, state);
+    }
+    default:
+      return assertNever(command);
+  }
+};
+
+const remove = (command: CommandOf<'DeleteSnapshot'>, { status, deletionRequested }: SnapshotState): Decision => {
+  const { snapshotId, at } = command;
+  if (status === 'absent' || status === 'deleting' || status === 'gone') return refuse('SnapshotNotFound', command);
+  if (status !== 'pending') return [{ type: 'SnapshotDeletionStarted', snapshotId, at }];
+  return deletionRequested ? [] : [{ type: 'SnapshotDeletionRequested', snapshotId, at }];
+};
+
+const tag = (command: CommandOf<'TagSnapshot' | 'UntagSnapshot'>, { status, tags }: SnapshotState): Decision => {
+  const { snapshotId, at } = command;
+  if (status === 'absent' || status === 'deleting' || status === 'gone') return refuse('SnapshotNotFound', command);
+  if (command.type === 'UntagSnapshot') {
+    const keys = removedKeys(tags, command.removal);
+    return keys.length === 0 ? [] : [{ type: 'SnapshotUntagged', snapshotId, keys, at }];
+  }
+  if (exceedsTagLimit(withTags(tags, command.tags))) return refuse('TagLimitExceeded', command);
+  const changed = Object.entries(command.tags).some(([key, value]) => tags[key] !== value);
+  return changed ? [{ type: 'SnapshotTagged', snapshotId, tags: command.tags, at }] : [];
+};
+
+const decide = (command: SnapshotCommand, state: SnapshotState): Decision => {
+  switch (command.type) {
+    case 'CreateSnapshot':
+      return start(command, state);
+    case 'CopySnapshot':
+      return startCopy(command, state);
+    case 'RecordDataKey':
+    case 'RecordGrant':
+      return recordKeys(command, state);
+    case 'RecordProgress':
+    case 'CompleteSnapshot':
+    case 'FailSnapshot':
+      return advance(command, state);
+    case 'DeleteSnapshot':
+      return remove(command, state);
+    case 'CompleteDeletion': {
+      const { snapshotId, at } = command;
+      return state.status === 'deleting' ? [{ type: 'SnapshotDeleted', snapshotId, at }] : [];
+    }
+    case 'TagSnapshot':
+    case 'UntagSnapshot':
+      return tag(command, state);
+    default:
+      return assertNever(command);
+  }
+};
+
+export const snapshotDecider: Decider<SnapshotCommand, SnapshotEvent, SnapshotState> = { initialState, evolve, decide };

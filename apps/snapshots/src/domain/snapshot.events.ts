@@ -1,0 +1,65 @@
+import type { AccountId, Instant, Region, SnapshotId, VolumeId, WrappedDataKey } from '@holdfast/contracts';
+
+/** A snapshot of a volume goes on with the volume's data key, under the volume's encryption context. */
+export interface SnapshotStarted {
+  type: 'SnapshotStarted';
+  snapshotId: SnapshotId;
+  ownerId: AccountId;
+  region: Region;
+  volumeId: VolumeId;
+  volumeSizeGiB: number;
+  dataKey: WrappedDataKey | null;
+  description: string;
+  tags: Readonly<Record<string, string>>;
+  at: Instant;
+}
+
+/** The source as its owner's request found it. */
+export interface CopySource {
+  snapshotId: SnapshotId;
+  region: Region;
+  /** `missing`: none that the caller may see. */
+  status: 'missing' | 'pending' | 'completed' | 'error';
+  dataKey: WrappedDataKey | null;
+}
+
+export interface SnapshotCopyStarted {
+  type: 'SnapshotCopyStarted';
+  snapshotId: SnapshotId;
+  ownerId: AccountId;
+  /** The destination, where the copy is. */
+  region: Region;
+  source: CopySource;
+  volumeSizeGiB: number;
+  /** The copy's key, which DescribeKey found usable; null: the copy is not encrypted. */
+  keyArn: string | null;
+  description: string;
+  tags: Readonly<Record<string, string>>;
+  at: Instant;
+}
+
+/** Under which EBS may unwrap a copy's own data key, or its source's, until the copy is made. */
+export interface CopyGrant {
+  purpose: 'destination' | 'source';
+  keyArn: string;
+  region: Region;
+  grantId: string;
+}
+
+/** The facts of one snapshot's life; stream `snapshot-<snapshotId>`. */
+export type SnapshotEvent =
+  | SnapshotStarted
+  | SnapshotCopyStarted
+  | { type: 'CopyDataKeyObtained'; snapshotId: SnapshotId; dataKey: WrappedDataKey; at: Instant }
+  | { type: 'CopyGrantCreated'; snapshotId: SnapshotId; grant: CopyGrant; at: Instant }
+  /** In percent, below 100. */
+  | { type: 'SnapshotProgressed'; snapshotId: SnapshotId; progress: number; at: Instant }
+  | { type: 'SnapshotCompleted'; snapshotId: SnapshotId; at: Instant }
+  /** `message` is what DescribeSnapshots shows as the state's message, `cause` what happened. */
+  | { type: 'SnapshotFailed'; snapshotId: SnapshotId; message: string; cause: string; at: Instant }
+  /** Deleted by its owner while it was pending; it goes when it is completed. */
+  | { type: 'SnapshotDeletionRequested'; snapshotId: SnapshotId; at: Instant }
+  | { type: 'SnapshotDeletionStarted'; snapshotId: SnapshotId; at: Instant }
+  | { type: 'SnapshotDeleted'; snapshotId: SnapshotId; at: Instant }
+  | { type: 'SnapshotTagged'; snapshotId: SnapshotId; tags: Readonly<Record<string, string>>; at: Instant }
+  | { type: 'SnapshotUntagged'; snapshotId: SnapshotId; keys: readonly string[]; at: Instant };

@@ -14,7 +14,10 @@ export interface SyncDevice {
   writeSync(offsetBytes: number, data: Buffer): void;
 }
 
-/** XTS or another length-preserving cipher over data units of 4 KiB, in place. */
+/**
+ * XTS or another length-preserving cipher over data units of 4 KiB, in place. A unit whose ciphertext is all zero was never
+ * written and decrypts to zeros; a real one is all zero with probability 2^-32768.
+ */
 export interface SectorCipher {
   /** @param firstUnit number of the first data unit, counted from the volume's start; lengths are multiples of 4 KiB. */
   encrypt(bytes: Buffer, offsetBytes: number, lengthBytes: number, firstUnit: number): void;

@@ -48,6 +48,9 @@ export class BlockJournal {
 export const readJournal = (path: string): readonly Buffer[] =>
   [...parseRecords(readFileSync(path))].flatMap(([, digest]) => (digest === null ? [] : [digest]));
 
+/** How many blocks a journal file of so many bytes names, about: torn records count. */
+export const journalLength = (sizeBytes: number): number => Math.floor(sizeBytes / RECORD_BYTES);
+
 const record = (index: number, digest: Buffer | null): Buffer => {
   const bytes = Buffer.alloc(RECORD_BYTES);
   bytes.writeUInt32BE(index, 0);

@@ -1,26 +1,6 @@
 import type { SectorCipher, SyncDevice } from './block-device.ts';
 import { assertRange, isZero, UNIT_SIZE_BYTES } from './geometry.ts';
 
-/**
- * Decrypts whole units in place. A unit whose ciphertext is all zero was never written (or trimmed) and reads as zeros:
- * a real one is all zero with probability 2^-32768.
- */
-export const decryptUnits = (cipher: SectorCipher, bytes: Buffer, firstUnit: number): void => {
-  let runStart = -1;
-  for (let at = 0; at < bytes.length; at += UNIT_SIZE_BYTES) {
-    const unwritten =
-      bytes.readUInt32LE(at) === 0 &&
-      bytes.readUInt32LE(at + 4) === 0 &&
-      isZero(bytes.subarray(at, at + UNIT_SIZE_BYTES));
-    if (!unwritten && runStart === -1) runStart = at;
-    if (unwritten && runStart !== -1) {
-      cipher.decrypt(bytes, runStart, at - runStart, firstUnit + runStart / UNIT_SIZE_BYTES);
-      runStart = -1;
-    }
-  }
-  if (runStart !== -1) cipher.decrypt(bytes, runStart, bytes.length - runStart, firstUnit + runStart / UNIT_SIZE_BYTES);
-};
-
 /** Turns ciphertext under one key (null: plaintext) into ciphertext under another, in place; unwritten units stay so. */
 export const reEncryptUnits = (
   from: SectorCipher | null,
@@ -86,6 +66,6 @@ export class EncryptedDevice implements SyncDevice {
 
   #readUnits(offsetBytes: number, target: Buffer): void {
     this.#below.readSync(offsetBytes, target);
-    decryptUnits(this.#cipher, target, offsetBytes / UNIT_SIZE_BYTES);
+    this.#cipher.decrypt(target, 0, target.length, offsetBytes / UNIT_SIZE_BYTES);
   }
 }

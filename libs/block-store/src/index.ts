@@ -2,10 +2,10 @@ export { type BackingFile, openNodeFile, type OpenFile } from './backing-file.ts
 export { BackgroundWork } from './background.ts';
 export { Bitmap } from './bitmap.ts';
 export type { BlockDevice, SectorCipher, SyncDevice } from './block-device.ts';
-export { BlockJournal } from './block-journal.ts';
+export { BlockJournal, journalLength } from './block-journal.ts';
 export { BlockDamaged, type BlockStore, digestOf, FolderBlockStore } from './block-store.ts';
 export { makeDirectory, syncDirectory, writeFileDurably } from './durable-files.ts';
-export { decryptUnits, EncryptedDevice, reEncryptUnits } from './encrypted-device.ts';
+export { EncryptedDevice, reEncryptUnits } from './encrypted-device.ts';
 export { discardJobFiles, Freeze, type FreezeJob } from './freeze.ts';
 export { type Collected, collectGarbage } from './garbage.ts';
 export { BLOCK_SIZE_BYTES, GIB, MAX_VOLUME_GIB, UNIT_SIZE_BYTES } from './geometry.ts';

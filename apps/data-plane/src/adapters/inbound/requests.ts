@@ -1,0 +1,46 @@
+import type { InternalRequests } from '@holdfast/contracts';
+import { snapshotId, volumeId } from '@holdfast/contracts';
+import type { RequestHandlers } from '@holdfast/messaging';
+import type { AllocateVolume } from '../../application/allocate-volume.ts';
+import type { DataPlane } from '../../application/data-plane.ts';
+import type { Snapshots } from '../../application/snapshots.ts';
+
+type Requests = InternalRequests['data-plane'];
+
+/** Ids become parts of paths, so they are parsed before anything else is done. */
+export const dataPlaneRequests = (dataPlane: DataPlane, allocateVolume: AllocateVolume, snapshots: Snapshots) =>
+  ({
+    AllocateVolume: async (input: Requests['AllocateVolume']['in']) => {
+      volumeId(input.volumeId);
+      if (input.source !== undefined) snapshotId(input.source.snapshotId);
+      return allocateVolume.run(input);
+    },
+    RemoveVolume: async (input: Requests['RemoveVolume']['in']) => {
+      volumeId(input.volumeId);
+      return dataPlane.removeVolume(input);
+    },
+    OpenExport: async (input: Requests['OpenExport']['in']) => {
+      volumeId(input.volumeId);
+      return dataPlane.openExport(input);
+    },
+    CloseExport: async (input: Requests['CloseExport']['in']) => {
+      volumeId(input.volumeId);
+      return dataPlane.closeExport(input);
+    },
+    FreezeSnapshot: async (input: Requests['FreezeSnapshot']['in']) => {
+      snapshotId(input.snapshotId);
+      volumeId(input.volumeId);
+      return dataPlane.freezeSnapshot(input);
+    },
+    StartSnapshotCopy: async (input: Requests['StartSnapshotCopy']['in']) => {
+      snapshotId(input.snapshotId);
+      snapshotId(input.source.snapshotId);
+      return dataPlane.startSnapshotCopy(input);
+    },
+    GetSnapshotProgress: async (input: Requests['GetSnapshotProgress']['in']) =>
+      snapshots.progress(snapshotId(input.snapshotId)),
+    RemoveSnapshot: async (input: Requests['RemoveSnapshot']['in']) => {
+      snapshotId(input.snapshotId);
+      return dataPlane.removeSnapshot(input);
+    },
+  }) satisfies RequestHandlers;

@@ -1,0 +1,153 @@
+import { rmSync } from 'node:fs';
+import { readdir, rename, rm } from 'node:fs/promises';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { makeDirectory, removeVolumeFiles, type StoreLayout } from '@holdfast/block-store';
+import {
+  accountId,
+  type InternalRequests,
+  region,
+  type RequestContext,
+  volumeId as parseVolumeId,
+  type VolumeId,
+} from '@holdfast/contracts';
+import type { Requests } from '@holdfast/messaging';
+import type { Logger } from '@holdfast/service-kit';
+import type { AllocateVolume } from './allocate-volume.ts';
+import type { HostTasks } from './host-tasks.ts';
+import type { Snapshots } from './snapshots.ts';
+import type { VolumeHosts } from './volume-hosts.ts';
+
+type Input<Action extends keyof InternalRequests['data-plane']> = InternalRequests['data-plane'][Action]['in'];
+
+export interface DataPlaneParts {
+  readonly home: string;
+  readonly hostId: string;
+  readonly layout: StoreLayout;
+  readonly bus: Pick<Requests, 'call'>;
+  readonly logger: Logger;
+  readonly hosts: VolumeHosts;
+  readonly tasks: HostTasks;
+  readonly allocateVolume: AllocateVolume;
+  readonly snapshots: Snapshots;
+}
+
+const ASK_DEADLINE_MS = 3_000;
+const ASK_AGAIN_MS = 500;
+
+/** This host: starts, stops, and is asked for what no class of its own answers. */
+export class DataPlane {
+  #stopped = false;
+
+  constructor(private readonly parts: DataPlaneParts) {}
+
+  /** Goes on with what a stop or a crash interrupted; exports open again as soon as `volumes` and `kms` answer. */
+  async start(): Promise<void> {
+    const { layout, home, snapshots } = this.parts;
+    for (const folder of [layout.root, layout.volumes, layout.blocks, layout.snapshots]) makeDirectory(folder);
+    for (const entry of await readdir(home)) {
+      if (/^data-plane\.[0-9a-f]{8}\.removed$/.test(entry))
+        void rm(join(home, entry), { recursive: true, force: true });
+    }
+    await this.#removeStaleSockets();
+    snapshots.resume();
+    for (const volumeId of await this.#volumes()) this.parts.hosts.continueInBackground(volumeId);
+    void this.#reopenExports();
+  }
+
+  /** Called by Nest when the service closes. */
+  async onApplicationShutdown(): Promise<void> {
+    this.#stopped = true;
+    const { snapshots, hosts, tasks } = this.parts;
+    await snapshots.close();
+    await Promise.all([hosts.closeAll(), tasks.killAll()]);
+  }
+
+  /** Idempotent. @throws AwsError VolumeBusy */
+  async removeVolume({ volumeId }: Input<'RemoveVolume'>): Promise<Record<string, never>> {
+    const { hosts, layout } = this.parts;
+    await hosts.exclusively(volumeId, () => Promise.resolve(removeVolumeFiles(layout, volumeId)));
+    return {};
+  }
+
+  async openExport(input: Input<'OpenExport'>): Promise<{ socketPath: string }> {
+    return { socketPath: await this.parts.hosts.open(input) };
+  }
+
+  async closeExport({ volumeId, instanceId }: Input<'CloseExport'>): Promise<Record<string, never>> {
+    await this.parts.hosts.close(volumeId, instanceId);
+    return {};
+  }
+
+  async freezeSnapshot({ snapshotId, volumeId }: Input<'FreezeSnapshot'>): Promise<Record<string, never>> {
+    const { snapshots, hosts } = this.parts;
+    if (snapshots.progress(snapshotId).state === 'unknown') await hosts.freeze(volumeId, snapshotId);
+    return {};
+  }
+
+  async startSnapshotCopy(input: Input<'StartSnapshotCopy'>): Promise<Record<string, never>> {
+    await this.parts.snapshots.startCopy(input);
+    return {};
+  }
+
+  removeSnapshot({ snapshotId }: Input<'RemoveSnapshot'>): Record<string, never> {
+    this.parts.snapshots.remove(snapshotId);
+    return {};
+  }
+
+  /** Development mode: as if this host had just been set up. */
+  async reset(): Promise<void> {
+    const { hosts, tasks, snapshots, layout, home } = this.parts;
+    await snapshots.close();
+    await Promise.all([hosts.killAll(), tasks.killAll()]);
+    // Moved away in one step; the bytes go in their own time.
+    const aside = join(home, `data-plane.${randomBytes(4).toString('hex')}.removed`);
+    await rename(layout.root, aside);
+    rmSync(join(home, 'instances'), { recursive: true, force: true });
+    for (const folder of [layout.root, layout.volumes, layout.blocks, layout.snapshots]) makeDirectory(folder);
+    snapshots.reopen();
+    void rm(aside, { recursive: true, force: true });
+  }
+
+  async #volumes(): Promise<VolumeId[]> {
+    return (await readdir(this.parts.layout.volumes)).map(parseVolumeId);
+  }
+
+  async #reopenExports(): Promise<void> {
+    const { bus, hosts, hostId, logger } = this.parts;
+    while (!this.#stopped) {
+      try {
+        const { attachments } = await bus.call('volumes', 'ListHostAttachments', { hostId }, hostContext());
+        for (const attachment of attachments) hosts.reopen(attachment);
+        hosts.restored();
+        return;
+      } catch (error) {
+        logger.debug({ err: error }, 'cannot ask for attachments yet');
+        await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS).unref());
+      }
+    }
+  }
+
+  /** Of hosts that were killed. A device that shows up again is one that is served again. */
+  async #removeStaleSockets(): Promise<void> {
+    const instances = join(this.parts.home, 'instances');
+    await rm(instances, { recursive: true, force: true });
+    makeDirectory(instances);
+  }
+}
+
+/** Of requests that the host makes for itself and for no account. */
+const hostContext = (): RequestContext => ({
+  requestId: randomUUID(),
+  accountId: accountId('000000000000'),
+  region: region('us-east-1'),
+  principal: {
+    type: 'AWSService',
+    arn: 'ec2.amazonaws.com',
+    accountId: accountId('000000000000'),
+    principalId: 'ec2.amazonaws.com',
+  },
+  sourceIp: 'AWS Internal',
+  userAgent: 'AWS Internal',
+  deadlineMs: Date.now() + ASK_DEADLINE_MS,
+});

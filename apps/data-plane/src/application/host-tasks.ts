@@ -1,0 +1,111 @@
+import type { ManifestHeader, StoreLayout } from '@holdfast/block-store';
+import type { DataKeyUse } from '@holdfast/contracts';
+import type { Logger } from '@holdfast/service-kit';
+import { HostProcess } from '../host-process.ts';
+import { type HostParams, type KeySlot, proveKeyReply } from '../host-protocol.ts';
+import type { KmsKeys } from '../kms-keys.ts';
+import { Serial } from '../serial.ts';
+
+export interface HostTasksOptions {
+  readonly layout: StoreLayout;
+  readonly scriptPath: string;
+  readonly keys: KmsKeys;
+  readonly logger: Logger;
+}
+
+/** The prover ends after so many milliseconds without work; it keeps no key in between. */
+const PROVER_IDLE_MS = 10_000;
+
+/** Work with plaintext keys that no open volume is needed for, done in processes of its own. */
+export class HostTasks {
+  readonly #options: HostTasksOptions;
+  readonly #running = new Set<HostProcess>();
+  readonly #serial = new Serial<'prover'>();
+  #prover: HostProcess | null = null;
+  #proverTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: HostTasksOptions) {
+    this.#options = options;
+  }
+
+  /** Has KMS unwrap a data key once. @returns its check value. @throws PeerError KmsKeyUnusable, WrongDataKey */
+  proveKey(use: DataKeyUse): Promise<string> {
+    return this.#serial.run('prover', async () => {
+      clearTimeout(this.#proverTimer);
+      if (this.#prover?.isRunning !== true) this.#prover = this.#start({});
+      const prover = this.#prover;
+      prover.slots = { volume: use };
+      try {
+        return proveKeyReply.parse(await prover.call('ProveKey', { slot: 'volume' })).keyCheck;
+      } finally {
+        prover.slots = {};
+        this.#proverTimer = setTimeout(() => void prover.close(), PROVER_IDLE_MS).unref();
+      }
+    });
+  }
+
+  /** @throws PeerError KmsKeyUnusable, WrongDataKey, BlockDamaged, ManifestDamaged */
+  async reEncryptVolume(
+    volume: { volumeId: string; sizeGiB: number; sourceSnapshotId: string },
+    source: DataKeyUse | undefined,
+    target: DataKeyUse,
+  ): Promise<void> {
+    const params: HostParams<'ReEncryptVolume'> = {
+      ...volume,
+      root: this.#options.layout.root,
+      sourceEncrypted: source !== undefined,
+      target,
+    };
+    await this.#alone({ source, target }, (host) => host.call('ReEncryptVolume', params));
+  }
+
+  /** @throws PeerError as reEncryptVolume */
+  async reEncryptSnapshot(
+    header: Omit<ManifestHeader, 'dataKey'>,
+    source: DataKeyUse | undefined,
+    target: DataKeyUse,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const params: HostParams<'ReEncryptSnapshot'> = {
+      root: this.#options.layout.root,
+      snapshotId: header.snapshotId,
+      header,
+      sourceEncrypted: source !== undefined,
+      target,
+    };
+    await this.#alone({ source, target }, (host) => host.call('ReEncryptSnapshot', params), signal);
+  }
+
+  /** Ends whatever runs; it goes on where it stopped when it is asked for again. */
+  async killAll(): Promise<void> {
+    clearTimeout(this.#proverTimer);
+    for (const host of this.#running) host.kill();
+    await Promise.all([...this.#running].map(({ exited }) => exited));
+  }
+
+  #start(slots: Partial<Record<KeySlot, DataKeyUse>>): HostProcess {
+    const { scriptPath, keys, logger } = this.#options;
+    const host = new HostProcess({ scriptPath, keys, logger, slots, onExit: () => this.#running.delete(host) });
+    this.#running.add(host);
+    return host;
+  }
+
+  async #alone(
+    slots: Partial<Record<KeySlot, DataKeyUse>>,
+    work: (host: HostProcess) => Promise<unknown>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    signal?.throwIfAborted();
+    const host = this.#start(slots);
+    const onAbort = () => host.kill();
+    signal?.addEventListener('abort', onAbort);
+    try {
+      await work(host);
+      await host.close();
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      host.kill();
+      await host.exited;
+    }
+  }
+}

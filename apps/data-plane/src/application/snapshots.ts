@@ -1,0 +1,214 @@
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  collectGarbage,
+  type CopyJob,
+  createCopyJob,
+  discardJobFiles,
+  type FreezeJob,
+  journalLength,
+  makeDirectory,
+  Manifest,
+  type SnapshotPaths,
+  type StoreLayout,
+  syncDirectory,
+  writeFileDurably,
+} from '@holdfast/block-store';
+import { type InternalRequests, snapshotId as parseSnapshotId, type SnapshotId } from '@holdfast/contracts';
+import type { Logger } from '@holdfast/service-kit';
+import { HOST_ERRORS } from '../host-protocol.ts';
+import { messageOf, PeerError } from '../ipc.ts';
+import { keyReference } from './allocate-volume.ts';
+import type { HostTasks } from './host-tasks.ts';
+
+type CopyRequest = InternalRequests['data-plane']['StartSnapshotCopy']['in'];
+type Progress = InternalRequests['data-plane']['GetSnapshotProgress']['out'];
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 30_000;
+/** Removals in quick succession are followed by one collection. */
+const COLLECT_AFTER_MS = 1_000;
+/** AWS's status messages of a copy that failed (facts/03, CopySnapshot). */
+const REASON_KEY = 'Given key ID is not accessible';
+const REASON_SOURCE = 'Source snapshot is not found';
+
+/** Snapshots on this host: their copies, their progress, their removal. Their state is what lies in their folders. */
+export class Snapshots {
+  readonly #copies = new Map<SnapshotId, { abort: AbortController; done: Promise<void> }>();
+  #collectTimer: NodeJS.Timeout | undefined;
+  #collecting: Promise<void> = Promise.resolve();
+  #closing = false;
+
+  constructor(
+    private readonly layout: StoreLayout,
+    private readonly tasks: HostTasks,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Goes on with the copies that a restart interrupted, and finishes removals. */
+  resume(): void {
+    makeDirectory(this.layout.snapshots);
+    for (const snapshotId of readdirSync(this.layout.snapshots).map(parseSnapshotId)) {
+      const paths = this.layout.snapshot(snapshotId);
+      if (existsSync(paths.removed)) this.remove(snapshotId);
+      else if (existsSync(paths.job) && !existsSync(paths.manifest) && !existsSync(paths.failed)) {
+        const job = readJob(paths);
+        if (job.kind === 'copy') this.#startCopy(job.request);
+      }
+    }
+    this.#collectSoon();
+  }
+
+  /** Durable when it settles; failures show in the progress. Idempotent. */
+  async startCopy(request: CopyRequest): Promise<void> {
+    const { snapshotId, source, dataKey } = request;
+    const paths = this.layout.snapshot(snapshotId);
+    if ([paths.manifest, paths.job, paths.failed, paths.removed].some((path) => existsSync(path))) return;
+    makeDirectory(paths.folder);
+    const sourcePaths = this.layout.snapshot(source.snapshotId);
+    if (!existsSync(sourcePaths.manifest) || existsSync(sourcePaths.removed)) return this.#fail(paths, REASON_SOURCE);
+    const manifest = Manifest.read(sourcePaths.manifest);
+    const { sizeGiB, dataKey: sourceKey } = manifest.header;
+    const header = { snapshotId, sizeGiB, parentSnapshotId: null };
+    if (sourceKey?.dataKeyId !== source.dataKey?.dataKeyId || (sourceKey !== null && dataKey === undefined)) {
+      return this.#fail(paths, REASON_KEY);
+    }
+    if (sourceKey?.dataKeyId === dataKey?.dataKeyId) {
+      // The same blocks under the same data key: only the index is new.
+      const reference = dataKey === undefined || sourceKey === null ? null : keyReference(dataKey, sourceKey.keyCheck);
+      manifest.withHeader({ ...header, dataKey: reference }).write(paths.manifest);
+      return;
+    }
+    createCopyJob<CopyRequest>(paths, { kind: 'copy', header, request }, sourcePaths.manifest);
+    this.#startCopy(request);
+  }
+
+  progress(snapshotId: SnapshotId): Progress {
+    const paths = this.layout.snapshot(snapshotId);
+    if (existsSync(paths.removed)) return { state: 'unknown', progress: 0 };
+    if (existsSync(paths.manifest)) return { state: 'completed', progress: 100 };
+    if (existsSync(paths.failed)) {
+      const { reason } = JSON.parse(readFileSync(paths.failed, 'utf8')) as { reason: string };
+      return { state: 'failed', progress: 0, reason };
+    }
+    try {
+      const job = readJob(paths);
+      const total = job.kind === 'freeze' ? job.copyCount : Manifest.read(paths.base).length;
+      const done = existsSync(paths.journal) ? journalLength(statSync(paths.journal).size) : 0;
+      return { state: 'copying', progress: total === 0 ? 99 : Math.min(99, Math.floor((100 * done) / total)) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      // It was completed between the two looks, or was never begun.
+      return existsSync(paths.manifest) ? { state: 'completed', progress: 100 } : { state: 'unknown', progress: 0 };
+    }
+  }
+
+  /** Idempotent. Blocks that nothing else names are collected soon. */
+  remove(snapshotId: SnapshotId): void {
+    const paths = this.layout.snapshot(snapshotId);
+    if (!existsSync(paths.folder)) return;
+    writeFileDurably(paths.removed, '');
+    this.#copies.get(snapshotId)?.abort.abort();
+    const freezing = existsSync(paths.job) && !existsSync(paths.manifest) && readJob(paths).kind === 'freeze';
+    // The volume's host is still copying, and later snapshots may build on this one: it drops it at the end.
+    if (!freezing || existsSync(paths.failed)) {
+      rmSync(paths.manifest, { force: true });
+      syncDirectory(paths.folder);
+      if (!this.#copies.has(snapshotId)) rmSync(paths.folder, { recursive: true, force: true });
+    }
+    this.#collectSoon();
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    clearTimeout(this.#collectTimer);
+    for (const { abort } of this.#copies.values()) abort.abort();
+    await Promise.all([...this.#copies.values()].map(({ done }) => done));
+    await this.#collecting;
+  }
+
+  /** Development reset, once everything is closed: begin anew. */
+  reopen(): void {
+    this.#closing = false;
+  }
+
+  #startCopy(request: CopyRequest): void {
+    const { snapshotId } = request;
+    const abort = new AbortController();
+    const done = this.#copy(request, abort.signal)
+      .catch((error: unknown) => this.logger.error({ err: error, snapshotId }, 'a copy ended'))
+      .finally(() => {
+        this.#copies.delete(snapshotId);
+        if (existsSync(this.layout.snapshot(snapshotId).removed)) this.remove(snapshotId);
+      });
+    this.#copies.set(snapshotId, { abort, done });
+  }
+
+  async #copy(request: CopyRequest, signal: AbortSignal): Promise<void> {
+    const { snapshotId, source, dataKey } = request;
+    const paths = this.layout.snapshot(snapshotId);
+    const job = readJob(paths);
+    if (job.kind !== 'copy' || dataKey === undefined) throw new Error(`${paths.job} is not the job of a copy`);
+    for (let retryMs = FIRST_RETRY_MS; !signal.aborted; retryMs = Math.min(LAST_RETRY_MS, 2 * retryMs)) {
+      try {
+        await this.tasks.reEncryptSnapshot(job.header, source.dataKey, dataKey, signal);
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.logger.warn({ snapshotId, reason: messageOf(error) }, 'copying a snapshot failed');
+        const reason = permanentReason(error);
+        if (reason !== null) return this.#fail(paths, reason);
+        await pause(retryMs, signal);
+      }
+    }
+  }
+
+  #fail(paths: SnapshotPaths, reason: string): void {
+    writeFileDurably(paths.failed, JSON.stringify({ reason }));
+    if (existsSync(paths.job)) discardJobFiles(paths);
+    this.#collectSoon();
+  }
+
+  #collectSoon(): void {
+    clearTimeout(this.#collectTimer);
+    if (this.#closing) return;
+    this.#collectTimer = setTimeout(() => {
+      this.#collecting = this.#collecting.then(() => this.#collect());
+    }, COLLECT_AFTER_MS).unref();
+  }
+
+  async #collect(): Promise<void> {
+    try {
+      this.#finishRemovals();
+      const collected = await collectGarbage(this.layout);
+      if (collected.removedBlocks > 0) this.logger.info({ ...collected }, 'collected unused blocks');
+    } catch (error) {
+      this.logger.error({ err: error }, 'the collection of unused blocks failed');
+    }
+  }
+
+  /** Folders of snapshots that were removed while their volume's host was still copying them. */
+  #finishRemovals(): void {
+    for (const snapshotId of readdirSync(this.layout.snapshots).map(parseSnapshotId)) {
+      const paths = this.layout.snapshot(snapshotId);
+      if (!existsSync(paths.removed) || this.#copies.has(snapshotId)) continue;
+      if (existsSync(paths.job)) this.#collectSoon();
+      else rmSync(paths.folder, { recursive: true, force: true });
+    }
+  }
+}
+
+/** What trying again does not mend, in AWS's words where it has some; null: try again. */
+const permanentReason = (error: unknown): string | null => {
+  if (!(error instanceof PeerError)) return null;
+  if (error.code === HOST_ERRORS.keyUnusable || error.code === HOST_ERRORS.wrongKey) return REASON_KEY;
+  return error.code === 'BlockDamaged' || error.code === 'ManifestDamaged' ? error.message : null;
+};
+
+const readJob = (paths: SnapshotPaths): FreezeJob | CopyJob<CopyRequest> =>
+  JSON.parse(readFileSync(paths.job, 'utf8')) as FreezeJob | CopyJob<CopyRequest>;
+
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms).unref();
+    signal.addEventListener('abort', () => resolve(clearTimeout(timer)), { once: true });
+  });

@@ -1,0 +1,311 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { readVolumeHeader, type StoreLayout } from '@holdfast/block-store';
+import {
+  type HostAttachment,
+  instanceId as parseInstanceId,
+  type InstanceId,
+  type VolumeId,
+} from '@holdfast/contracts';
+import type { Logger } from '@holdfast/service-kit';
+import { asRefusal, refusal } from '../errors.ts';
+import { HostProcess } from '../host-process.ts';
+import { HOST_ERRORS, openVolumeReply } from '../host-protocol.ts';
+import { messageOf } from '../ipc.ts';
+import type { KmsKeys } from '../kms-keys.ts';
+import { Serial } from '../serial.ts';
+
+const FIRST_RESTART_MS = 100;
+const LAST_RESTART_MS = 5_000;
+/** Volumes without export that copy snapshots or fetch blocks at once. */
+const MAX_BACKGROUND_HOSTS = 2;
+
+interface Slot {
+  host: HostProcess | null;
+  /** What is to be served, whether or not its host is running at the moment. */
+  attachment: HostAttachment | null;
+  restarts: number;
+}
+
+export interface VolumeHostsOptions {
+  readonly home: string;
+  readonly layout: StoreLayout;
+  readonly scriptPath: string;
+  readonly keys: KmsKeys;
+  readonly logger: Logger;
+}
+
+/** Keeps one block host for each volume that is served or has something to copy, and starts it again when it dies. */
+export class VolumeHosts {
+  readonly #options: VolumeHostsOptions;
+  readonly #slots = new Map<VolumeId, Slot>();
+  readonly #serial = new Serial<VolumeId>();
+  readonly #background: VolumeId[] = [];
+  readonly #backgroundRunning = new Set<VolumeId>();
+  /** Closed since the start: a list of attachments that was made before must not open them again. */
+  readonly #closed = new Set<string>();
+  #restoring = true;
+  #closing = false;
+
+  constructor(options: VolumeHostsOptions) {
+    this.#options = options;
+  }
+
+  /** @returns the path of the export's socket. @throws AwsError VolumeNotFound, VolumeBusy, KmsKeyUnusable */
+  open(attachment: HostAttachment): Promise<string> {
+    const { volumeId } = attachment;
+    const socketPath = this.#socketPath(attachment);
+    return this.#serial.run(volumeId, async () => {
+      this.#checkEncryption(attachment);
+      const slot = this.#slot(volumeId);
+      const { attachment: current } = slot;
+      if (current !== null && this.#socketPath(current) !== socketPath) {
+        throw refusal('VolumeBusy', `volume ${volumeId} is exported to ${current.instanceId}`);
+      }
+      if (current === null || slot.host === null) {
+        await this.#attach(volumeId, slot, attachment, socketPath);
+        slot.attachment = attachment;
+      }
+      return socketPath;
+    });
+  }
+
+  /** Serves what was served before a restart, as soon as it can: errors are retried, not thrown. */
+  reopen(attachment: HostAttachment): void {
+    if (this.#closed.has(`${attachment.volumeId} ${attachment.instanceId}`)) return;
+    this.open(attachment).catch((error: unknown) => {
+      this.#options.logger.warn({ err: error, volumeId: attachment.volumeId }, 'cannot open an export again yet');
+      if (this.#closing || readVolumeHeader(this.#options.layout, attachment.volumeId) === null) return;
+      const slot = this.#slot(attachment.volumeId);
+      slot.attachment ??= attachment;
+      this.#restartLater(attachment.volumeId, slot);
+    });
+  }
+
+  /** Everything that was to be served again is known. */
+  restored(): void {
+    this.#restoring = false;
+    this.#closed.clear();
+  }
+
+  close(volumeId: VolumeId, instanceId: InstanceId): Promise<void> {
+    if (this.#restoring) this.#closed.add(`${volumeId} ${instanceId}`);
+    return this.#serial.run(volumeId, async () => {
+      const slot = this.#slots.get(volumeId);
+      if (slot?.attachment?.instanceId !== instanceId) return;
+      slot.attachment = null;
+      // The process goes, and the key with it; what is left to copy needs none.
+      await this.#stop(volumeId, slot);
+      this.continueInBackground(volumeId);
+    });
+  }
+
+  /** @throws AwsError VolumeNotFound */
+  freeze(volumeId: VolumeId, snapshotId: string): Promise<void> {
+    return this.#serial.run(volumeId, async () => {
+      this.#header(volumeId);
+      const slot = this.#slot(volumeId);
+      const host = slot.host ?? (await this.#start(volumeId, slot));
+      try {
+        await host.call('Freeze', { snapshotId });
+      } finally {
+        if (slot.attachment === null) this.#backgroundRunning.add(volumeId);
+      }
+    });
+  }
+
+  /** Runs `work` while no process has the volume open. @throws AwsError VolumeBusy when it is exported. */
+  exclusively(volumeId: VolumeId, work: () => Promise<void>): Promise<void> {
+    return this.#serial.run(volumeId, async () => {
+      const slot = this.#slots.get(volumeId);
+      if (slot !== undefined) {
+        if (slot.attachment !== null) throw refusal('VolumeBusy', `volume ${volumeId} is exported`);
+        await this.#stop(volumeId, slot);
+      }
+      await work();
+      this.#slots.delete(volumeId);
+    });
+  }
+
+  /** Starts a host without key for a volume that is not served, if it has something to copy. */
+  continueInBackground(volumeId: VolumeId): void {
+    if (this.#closing || this.#background.includes(volumeId) || !this.#needsBackground(volumeId)) return;
+    this.#background.push(volumeId);
+    this.#pumpBackground();
+  }
+
+  /** Lets every host flush and end. */
+  async closeAll(): Promise<void> {
+    this.#closing = true;
+    await Promise.all(
+      [...this.#slots].map(([volumeId, slot]) => this.#serial.run(volumeId, () => this.#stop(volumeId, slot))),
+    );
+  }
+
+  /** Development reset: what the hosts hold is thrown away with them. */
+  async killAll(): Promise<void> {
+    const hosts = [...this.#slots.values()].flatMap(({ host }) => (host === null ? [] : [host]));
+    for (const slot of this.#slots.values()) Object.assign(slot, { host: null, attachment: null });
+    this.#slots.clear();
+    this.#background.splice(0);
+    this.#backgroundRunning.clear();
+    for (const host of hosts) host.kill();
+    await Promise.all(hosts.map(({ exited }) => exited));
+  }
+
+  /** Process ids by volume. */
+  get pids(): ReadonlyMap<VolumeId, number> {
+    return new Map(
+      [...this.#slots].flatMap(([volumeId, { host }]) =>
+        host?.pid === undefined ? [] : [[volumeId, host.pid] as const],
+      ),
+    );
+  }
+
+  /** NBD counters of each served volume; without those whose host is just starting. */
+  async stats(): Promise<ReadonlyMap<VolumeId, unknown>> {
+    const served = [...this.#slots].filter(([, { host, attachment }]) => host !== null && attachment !== null);
+    const answers = await Promise.all(
+      served.map(async ([volumeId, { host }]) => [volumeId, await host?.call('Stats', {}).catch(() => null)] as const),
+    );
+    return new Map(answers.filter(([, stats]) => stats !== null));
+  }
+
+  #slot(volumeId: VolumeId): Slot {
+    const existing = this.#slots.get(volumeId);
+    if (existing !== undefined) return existing;
+    const slot: Slot = { host: null, attachment: null, restarts: 0 };
+    this.#slots.set(volumeId, slot);
+    return slot;
+  }
+
+  #needsBackground(volumeId: VolumeId): boolean {
+    const { source, freezes } = this.#options.layout.volume(volumeId);
+    return existsSync(source) || (existsSync(freezes) && readdirSync(freezes).length > 0);
+  }
+
+  #header(volumeId: VolumeId) {
+    const header = readVolumeHeader(this.#options.layout, volumeId);
+    if (header === null) throw refusal(HOST_ERRORS.volumeNotFound, `volume ${volumeId} is not on this host`);
+    return header;
+  }
+
+  #checkEncryption({ volumeId, dataKey }: HostAttachment): void {
+    const header = this.#header(volumeId);
+    if (header.dataKey?.dataKeyId !== dataKey?.dataKeyId) {
+      throw refusal('EncryptionMismatch', `volume ${volumeId} is not under the data key that the request names`);
+    }
+  }
+
+  #socketPath({ instanceId, device }: HostAttachment): string {
+    const name = device.replace(/^\/dev\//, '');
+    if (!/^[A-Za-z0-9]{1,32}$/.test(name)) throw refusal('InvalidDevice', `${JSON.stringify(device)} names no device`);
+    return join(this.#options.home, 'instances', parseInstanceId(instanceId), 'dev', name);
+  }
+
+  async #start(volumeId: VolumeId, slot: Slot): Promise<HostProcess> {
+    const { scriptPath, keys, logger, layout } = this.#options;
+    const host = new HostProcess({
+      scriptPath,
+      keys,
+      logger,
+      onIdle: () => this.#idle(volumeId, slot),
+      onExit: () => this.#exited(volumeId, slot, host),
+    });
+    slot.host = host;
+    try {
+      openVolumeReply.parse(await host.call('OpenVolume', { root: layout.root, volumeId }));
+      return host;
+    } catch (error) {
+      slot.host = null;
+      host.kill();
+      throw asRefusal(error);
+    }
+  }
+
+  async #attach(volumeId: VolumeId, slot: Slot, attachment: HostAttachment, socketPath: string): Promise<void> {
+    const host = slot.host ?? (await this.#start(volumeId, slot));
+    const { dataKey } = attachment;
+    host.slots = dataKey === undefined ? {} : { volume: dataKey };
+    try {
+      await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
+      await host.call('Attach', { socketPath, encrypted: dataKey !== undefined });
+    } catch (error) {
+      await this.#stop(volumeId, slot);
+      this.continueInBackground(volumeId);
+      throw asRefusal(error);
+    }
+    slot.restarts = 0;
+    this.#backgroundRunning.delete(volumeId);
+    this.#pumpBackground();
+  }
+
+  /** Not an unexpected end: nothing starts it again. */
+  async #stop(volumeId: VolumeId, slot: Slot): Promise<void> {
+    const { host } = slot;
+    slot.host = null;
+    await host?.close();
+    this.#backgroundRunning.delete(volumeId);
+    this.#pumpBackground();
+  }
+
+  #idle(volumeId: VolumeId, slot: Slot): void {
+    void this.#serial.run(volumeId, async () => {
+      // A freeze may have come in between; the host says again when that is copied.
+      if (slot.attachment !== null || slot.host === null || this.#needsBackground(volumeId)) return;
+      await this.#stop(volumeId, slot);
+      this.#slots.delete(volumeId);
+    });
+  }
+
+  #exited(volumeId: VolumeId, slot: Slot, host: HostProcess): void {
+    if (slot.host !== host) return;
+    slot.host = null;
+    this.#backgroundRunning.delete(volumeId);
+    this.#options.logger.error({ volumeId, host: host.pid }, 'a block host ended unexpectedly');
+    if (!this.#closing) this.#restartLater(volumeId, slot);
+  }
+
+  #restartLater(volumeId: VolumeId, slot: Slot): void {
+    const delayMs = Math.min(LAST_RESTART_MS, FIRST_RESTART_MS * 2 ** slot.restarts);
+    slot.restarts++;
+    setTimeout(() => void this.#serial.run(volumeId, () => this.#restart(volumeId, slot)), delayMs).unref();
+  }
+
+  async #restart(volumeId: VolumeId, slot: Slot): Promise<void> {
+    const { attachment } = slot;
+    if (this.#closing || slot.host !== null || this.#slots.get(volumeId) !== slot) return;
+    if (attachment === null) return this.continueInBackground(volumeId);
+    try {
+      await this.#attach(volumeId, slot, attachment, this.#socketPath(attachment));
+    } catch (error) {
+      this.#options.logger.warn({ volumeId, reason: messageOf(error) }, 'cannot open an export again yet');
+      this.#restartLater(volumeId, slot);
+    }
+  }
+
+  #pumpBackground(): void {
+    while (this.#backgroundRunning.size < MAX_BACKGROUND_HOSTS) {
+      const volumeId = this.#background.shift();
+      if (volumeId === undefined || this.#closing) return;
+      this.#backgroundRunning.add(volumeId);
+      void this.#serial.run(volumeId, () => this.#runInBackground(volumeId));
+    }
+  }
+
+  async #runInBackground(volumeId: VolumeId): Promise<void> {
+    const slot = this.#slot(volumeId);
+    if (slot.host !== null || slot.attachment !== null || readVolumeHeader(this.#options.layout, volumeId) === null) {
+      if (slot.attachment !== null || slot.host === null) this.#backgroundRunning.delete(volumeId);
+      return;
+    }
+    try {
+      await this.#start(volumeId, slot);
+    } catch (error) {
+      this.#backgroundRunning.delete(volumeId);
+      this.#options.logger.warn({ volumeId, reason: messageOf(error) }, 'cannot copy in the background yet');
+      this.#restartLater(volumeId, slot);
+    }
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * A process of its own for one open volume, or for one copy between two keys: the only place where plaintext data keys
+ * are, and gone with them when it ends. It is driven by the data plane's service over Node's IPC channel and ends with it.
+ */
+import type { z } from 'zod';
+import { type HostRequest, hostRequests } from './host-protocol.ts';
+import { openDataKey } from './host/data-keys.ts';
+import { OpenVolume } from './host/open-volume.ts';
+import { copyUnderOtherKey, restoreUnderOtherKey } from './host/re-encrypt.ts';
+import { Peer, PeerError } from './ipc.ts';
+
+const abort = new AbortController();
+let volume: OpenVolume | null = null;
+
+const needVolume = (): OpenVolume => {
+  if (volume === null) throw new PeerError('NoVolume', 'no volume is open in this process');
+  return volume;
+};
+
+type Handlers = { [Name in HostRequest]: (params: z.infer<(typeof hostRequests)[Name]>) => Promise<unknown> };
+
+const handlers: Handlers = {
+  ProveKey: async ({ slot }) => ({ keyCheck: (await openDataKey(peer, slot)).keyCheck }),
+  OpenVolume: async ({ root, volumeId }) => {
+    if (volume !== null) throw new PeerError('VolumeBusy', 'a volume is open in this process already');
+    volume = await OpenVolume.open(peer, root, volumeId);
+    return { backgroundNeeded: volume.backgroundNeeded };
+  },
+  Attach: ({ socketPath, encrypted }) => {
+    const open = needVolume();
+    if (encrypted !== (open.header.dataKey !== null)) {
+      throw new PeerError('EncryptionMismatch', 'the volume is not encrypted as the caller says');
+    }
+    return open.attach(socketPath);
+  },
+  Freeze: async ({ snapshotId }) => {
+    await needVolume().freeze(snapshotId);
+  },
+  Close: async () => {
+    await close();
+    setImmediate(() => process.disconnect());
+  },
+  Stats: () => Promise.resolve(volume?.stats() ?? null),
+  ReEncryptSnapshot: (params) => copyUnderOtherKey(peer, params, abort.signal),
+  ReEncryptVolume: (params) => restoreUnderOtherKey(peer, params),
+};
+
+const checked = Object.fromEntries(
+  Object.entries(handlers).map(([name, handler]) => [
+    name,
+    (params: unknown) => (handler as (input: unknown) => unknown)(hostRequests[name as HostRequest].parse(params)),
+  ]),
+);
+
+const peer = new Peer(
+  {
+    send: (message) => {
+      process.send?.(message, undefined, undefined, () => undefined);
+    },
+    onMessage: (listener) => process.on('message', listener),
+    onClose: (listener) => process.on('disconnect', listener),
+  },
+  checked,
+);
+
+let closing: Promise<void> | null = null;
+const close = (): Promise<void> => {
+  abort.abort();
+  closing ??= volume?.close() ?? Promise.resolve();
+  return closing;
+};
+
+const end = () => {
+  close().then(
+    () => process.exit(0),
+    (error: unknown) => {
+      process.stderr.write(`cannot close: ${String(error)}\n`);
+      process.exit(1);
+    },
+  );
+};
+
+// Without its service, nobody could close it or give it a key again.
+process.on('disconnect', end);
+process.on('SIGTERM', end);
+// Ctrl-C reaches every process of a terminal; the service decides when its hosts end.
+process.on('SIGINT', () => undefined);
+if (process.send === undefined) {
+  process.stderr.write('a block host is started by the data plane\n');
+  process.exit(2);
+}

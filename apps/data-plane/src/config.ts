@@ -1,0 +1,35 @@
+import { isAbsolute } from 'node:path';
+import type { OwnSettings } from '@holdfast/service-kit';
+import { z } from 'zod';
+
+/** `<home>/instances/<instance id>/dev/.<8 hex>` must fit in a unix socket's path (107 bytes). */
+const MAX_HOME_BYTES = 60;
+
+export const settingsSchema = z.object({
+  /** Folder of volumes, snapshots and blocks, and of the instances' devices. */
+  home: z
+    .string()
+    .refine(isAbsolute, 'must be an absolute path')
+    .refine(
+      (path) => Buffer.byteLength(path) <= MAX_HOME_BYTES,
+      `must have at most ${String(MAX_HOME_BYTES)} bytes: the sockets of devices are under it, and the system limits their paths`,
+    ),
+  /** Under which the control plane knows this host. */
+  hostId: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/)
+    .default('local'),
+  /** Of the built block host; tests give their own. */
+  blockHostPath: z.string().optional(),
+});
+export type Settings = z.infer<typeof settingsSchema>;
+
+const variables = z.object({
+  HOLDFAST_HOME: z.string().min(1),
+  HOLDFAST_HOST_ID: z.string().min(1).optional(),
+});
+
+export const ownSettings: OwnSettings<typeof variables.shape> = {
+  variables,
+  settings: (values) => settingsSchema.parse({ home: values.HOLDFAST_HOME, hostId: values.HOLDFAST_HOST_ID }),
+};

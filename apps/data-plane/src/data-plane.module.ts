@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { StoreLayout } from '@holdfast/block-store';
+import type { ServiceParts } from '@holdfast/service-kit';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AllocateVolume } from './application/allocate-volume.ts';
+import { DataPlane } from './application/data-plane.ts';
+import { HostTasks } from './application/host-tasks.ts';
+import { Snapshots } from './application/snapshots.ts';
+import { VolumeHosts } from './application/volume-hosts.ts';
+import { settingsSchema } from './config.ts';
+import { KmsKeys } from './kms-keys.ts';
+import { countNbdOperations } from './metrics.ts';
+
+/** The build puts shared code one folder above the entry points, so the block host is beside this file or below it. */
+const builtBlockHost = (): string => {
+  const candidates = ['./block-host.js', './data-plane/block-host.js'];
+  const paths = candidates.map((path) => fileURLToPath(new URL(path, import.meta.url)));
+  const found = paths.find((path) => existsSync(path));
+  if (found === undefined) throw new Error(`the block host is not built: none of ${paths.join(', ')} exists`);
+  return found;
+};
+
+@Module({})
+export class DataPlaneModule {
+  static register({ environment, bus, logger, metrics }: ServiceParts): DynamicModule {
+    const { home, hostId, blockHostPath } = settingsSchema.parse(environment.settings ?? {});
+    const layout = new StoreLayout(join(home, 'data-plane'));
+    const shared = { layout, logger, scriptPath: blockHostPath ?? builtBlockHost(), keys: new KmsKeys(bus) };
+    const tasks = new HostTasks(shared);
+    const hosts = new VolumeHosts({ ...shared, home });
+    const snapshots = new Snapshots(layout, tasks, logger);
+    const allocateVolume = new AllocateVolume(layout, tasks, hosts, hostId);
+    const parts = { home, hostId, layout, bus, logger, hosts, tasks, allocateVolume, snapshots };
+    countNbdOperations(metrics, hosts);
+    return {
+      module: DataPlaneModule,
+      providers: [
+        {
+          provide: DataPlane,
+          useFactory: async () => {
+            const dataPlane = new DataPlane(parts);
+            await dataPlane.start();
+            return dataPlane;
+          },
+        },
+        { provide: AllocateVolume, useValue: allocateVolume },
+        { provide: Snapshots, useValue: snapshots },
+        { provide: VolumeHosts, useValue: hosts },
+      ],
+    };
+  }
+}

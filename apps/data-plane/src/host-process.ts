@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { DataKeyUse } from '@holdfast/contracts';
+import type { Logger } from '@holdfast/service-kit';
+import type { HostParams, HostRequest, KeySlot } from './host-protocol.ts';
+import { noticeSchema, unwrapParams } from './host-protocol.ts';
+import { Peer, PeerError } from './ipc.ts';
+import type { KmsKeys } from './kms-keys.ts';
+
+/** Enough for queue depth 32 without starving the digests (design/data-plane.md measured 16). */
+const THREAD_POOL_SIZE = '16';
+/** A host that does not end by itself in so many milliseconds is killed; it must first flush the volume. */
+const CLOSE_TIMEOUT_MS = 30_000;
+
+export interface HostOptions {
+  readonly scriptPath: string;
+  readonly keys: KmsKeys;
+  readonly logger: Logger;
+  /** Wrapped keys that this host may have unwrapped, and for whom. */
+  readonly slots?: Partial<Record<KeySlot, DataKeyUse>>;
+  readonly onIdle?: () => void;
+  readonly onExit?: () => void;
+}
+
+/** One block host, from the service's side. */
+export class HostProcess {
+  readonly exited: Promise<void>;
+  slots: Partial<Record<KeySlot, DataKeyUse>>;
+  readonly #child: ChildProcess;
+  readonly #peer: Peer;
+  #running = true;
+
+  constructor({ scriptPath, keys, logger, slots = {}, onIdle, onExit }: HostOptions) {
+    this.slots = slots;
+    // The shell takes core dumps away, for they would hold the data key, and becomes node.
+    const script = 'ulimit -c 0 && exec "$0" "$@"';
+    this.#child = spawn('/bin/sh', ['-c', script, process.execPath, '--enable-source-maps', scriptPath], {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      serialization: 'json',
+      env: { PATH: process.env['PATH'], UV_THREADPOOL_SIZE: THREAD_POOL_SIZE },
+    });
+    const child = this.#child;
+    this.#peer = new Peer(
+      {
+        send: (message) => void child.send(message as object, () => undefined),
+        onMessage: (listener) => child.on('message', listener),
+        onClose: (listener) => child.on('disconnect', listener).on('exit', listener),
+      },
+      {
+        Unwrap: (params) => {
+          const { slot, publicKey } = unwrapParams.parse(params);
+          const use = this.slots[slot];
+          if (use === undefined) throw new PeerError('NoSuchKey', `this host has no ${slot} key`);
+          return keys.unwrap(use, publicKey);
+        },
+      },
+      (name, value) => {
+        if (name === 'Idle') onIdle?.();
+        const notice = name === 'Log' ? noticeSchema.safeParse(value) : undefined;
+        if (notice?.success) logger[notice.data.level]({ host: child.pid }, notice.data.message);
+      },
+    );
+    if (child.stderr !== null) {
+      createInterface({ input: child.stderr }).on('line', (line) => logger.error({ host: child.pid }, line));
+    }
+    this.exited = new Promise((resolve) => {
+      const ended = () => {
+        if (!this.#running) return;
+        this.#running = false;
+        resolve();
+        onExit?.();
+      };
+      child.once('exit', ended).once('error', ended);
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get isRunning(): boolean {
+    return this.#running;
+  }
+
+  /** @throws PeerError */
+  call<Name extends HostRequest>(name: Name, params: HostParams<Name>): Promise<unknown> {
+    return this.#peer.call(name, params);
+  }
+
+  /** Flushes and ends; killed if it does not. */
+  async close(): Promise<void> {
+    const timer = setTimeout(() => this.kill(), CLOSE_TIMEOUT_MS);
+    await this.call('Close', {}).catch(() => this.kill());
+    await this.exited;
+    clearTimeout(timer);
+  }
+
+  kill(): void {
+    if (this.#running) this.#child.kill('SIGKILL');
+  }
+}

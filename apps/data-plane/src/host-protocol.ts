@@ -1,0 +1,70 @@
+import { z } from 'zod';
+
+/** What the service and its block hosts say to each other. Both sides check what they receive. */
+
+/** Names one of the data keys that a host may ask for; the service knows which wrapped key that is. */
+export const keySlotSchema = z.enum(['volume', 'source', 'target']);
+export type KeySlot = z.infer<typeof keySlotSchema>;
+
+const id = z.string().max(64);
+const keyReferenceSchema = z.object({
+  keyArn: z.string(),
+  encryptedDataKey: z.string(),
+  encryptionContext: z.record(z.string(), z.string()),
+  dataKeyId: z.string(),
+  keyCheck: z.string(),
+});
+
+/** Service to host. */
+export const hostRequests = {
+  /** Unwraps the data key, forgets it, and answers with its check value. */
+  ProveKey: z.object({ slot: keySlotSchema }),
+  /** Opens a volume's files, without key; frozen blocks are copied and missing ones fetched from now on. */
+  OpenVolume: z.object({ root: z.string(), volumeId: id }),
+  /** Serves the open volume; `encrypted` as the caller believes it to be. */
+  Attach: z.object({ socketPath: z.string(), encrypted: z.boolean() }),
+  Freeze: z.object({ snapshotId: id }),
+  /** Flushes, closes, and ends the process. */
+  Close: z.object({}),
+  Stats: z.object({}),
+  ReEncryptSnapshot: z.object({
+    root: z.string(),
+    snapshotId: id,
+    header: z.object({
+      snapshotId: id,
+      sizeGiB: z.int().positive(),
+      parentSnapshotId: z.string().nullable(),
+    }),
+    sourceEncrypted: z.boolean(),
+    target: keyReferenceSchema.omit({ keyCheck: true }),
+  }),
+  ReEncryptVolume: z.object({
+    root: z.string(),
+    volumeId: id,
+    sizeGiB: z.int().positive(),
+    sourceSnapshotId: id,
+    sourceEncrypted: z.boolean(),
+    target: keyReferenceSchema.omit({ keyCheck: true }),
+  }),
+} as const;
+export type HostRequest = keyof typeof hostRequests;
+export type HostParams<Name extends HostRequest> = z.infer<(typeof hostRequests)[Name]>;
+
+export const proveKeyReply = z.object({ keyCheck: z.string() });
+export const openVolumeReply = z.object({ backgroundNeeded: z.boolean() });
+export const attachReply = z.object({ keyCheck: z.string().nullable() });
+
+/** Host to service: has a data key unwrapped, sealed to `publicKey`. */
+export const unwrapParams = z.object({ slot: keySlotSchema, publicKey: z.string().max(256) });
+/** `info` of the sealed answer is `kms.Decrypt.<requestId>`. */
+export const unwrapReply = z.object({ sealed: z.string(), requestId: z.string() });
+
+/** Notices of a host. `Idle`: nothing left to copy or fetch. */
+export const noticeSchema = z.object({ level: z.enum(['info', 'warn', 'error']), message: z.string() });
+
+/** Error codes that a host answers with, besides class names. */
+export const HOST_ERRORS = {
+  keyUnusable: 'KmsKeyUnusable',
+  wrongKey: 'WrongDataKey',
+  volumeNotFound: 'VolumeNotFound',
+} as const;

@@ -1,0 +1,36 @@
+import { isKeyOf, keyCheckOf } from '@holdfast/block-store';
+import { type SectorCipher, selectXtsEngine, XTS_KEY_BYTES } from '@holdfast/crypto/xts';
+import { generateRecipient } from '@holdfast/sealing';
+import { HOST_ERRORS, type KeySlot, unwrapReply } from '../host-protocol.ts';
+import { type Peer, PeerError } from '../ipc.ts';
+
+export interface OpenedKey {
+  /** To be destroyed by its owner. */
+  readonly cipher: SectorCipher;
+  readonly keyCheck: string;
+}
+
+/**
+ * Has a data key unwrapped by KMS, sealed to a key pair of this process and this request.
+ * @param expectedCheck of the ciphertext that it is for; absent where there is none yet.
+ * @throws PeerError KmsKeyUnusable, WrongDataKey
+ */
+export const openDataKey = async (peer: Peer, slot: KeySlot, expectedCheck?: string): Promise<OpenedKey> => {
+  const recipient = await generateRecipient();
+  let plaintext: Buffer | undefined;
+  try {
+    const answer = unwrapReply.parse(await peer.call('Unwrap', { slot, publicKey: recipient.publicKeyBase64 }));
+    plaintext = await recipient.open(answer.sealed, `kms.Decrypt.${answer.requestId}`);
+    const half = XTS_KEY_BYTES / 2;
+    if (plaintext.length !== XTS_KEY_BYTES || plaintext.subarray(0, half).equals(plaintext.subarray(half))) {
+      throw new PeerError(HOST_ERRORS.wrongKey, 'what KMS unwrapped is not a data key for AES-256-XTS');
+    }
+    if (expectedCheck !== undefined && !isKeyOf(plaintext, expectedCheck)) {
+      throw new PeerError(HOST_ERRORS.wrongKey, 'the data key is not the one that the blocks are encrypted under');
+    }
+    return { keyCheck: keyCheckOf(plaintext), cipher: selectXtsEngine().engine.createCipher(plaintext) };
+  } finally {
+    plaintext?.fill(0);
+    recipient.destroy();
+  }
+};

@@ -1,0 +1,159 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  BackgroundWork,
+  BlockDamaged,
+  discardJobFiles,
+  FolderBlockStore,
+  GuestDevice,
+  lockVolume,
+  ManifestDamaged,
+  readVolumeHeader,
+  StoreLayout,
+  VolumeFile,
+  type VolumeHeader,
+  writeFileDurably,
+} from '@holdfast/block-store';
+import { type SectorCipher, selectXtsEngine } from '@holdfast/crypto/xts';
+import { type NbdServer, serveNbd } from '@holdfast/nbd';
+import { HOST_ERRORS } from '../host-protocol.ts';
+import { messageOf, type Peer, PeerError } from '../ipc.ts';
+import { openDataKey } from './data-keys.ts';
+
+/** A host that lost its service flushes before it ends; its successor waits for it so long. */
+const LOCK_WAIT_MS = 15_000;
+/** Without access for so long, the volume's map is saved as clean. */
+const IDLE_SAVE_MS = 2_000;
+const RETRY_MS = 1_000;
+const CLOSE_GRACE_MS = 2_000;
+
+/** One volume, open in this process: its files, its export, the copying of its snapshots. */
+export class OpenVolume {
+  readonly header: VolumeHeader;
+  readonly #peer: Peer;
+  readonly #volume: VolumeFile;
+  readonly #layout: StoreLayout;
+  readonly #unlock: () => void;
+  readonly #abort = new AbortController();
+  readonly #background: BackgroundWork;
+  #backgroundRun: Promise<void> | null = null;
+  #server: NbdServer | null = null;
+  #socketPath: string | null = null;
+  #cipher: SectorCipher | null = null;
+  readonly #idleTimer: NodeJS.Timeout;
+
+  private constructor(peer: Peer, header: VolumeHeader, layout: StoreLayout, unlock: () => void) {
+    this.#peer = peer;
+    this.header = header;
+    this.#layout = layout;
+    this.#unlock = unlock;
+    const store = new FolderBlockStore(layout.blocks);
+    this.#volume = new VolumeFile({ layout, volumeId: header.volumeId, sizeGiB: header.sizeGiB, store });
+    this.#background = new BackgroundWork(this.#volume, this.#abort.signal);
+    this.#idleTimer = setInterval(() => this.#saveIfIdle(), IDLE_SAVE_MS);
+    this.#startBackground();
+  }
+
+  /** @throws PeerError VolumeNotFound; VolumeLocked when another process has it open. */
+  static async open(peer: Peer, root: string, volumeId: string): Promise<OpenVolume> {
+    const layout = new StoreLayout(root);
+    const notFound = () => new PeerError(HOST_ERRORS.volumeNotFound, `volume ${volumeId} is not on this host`);
+    if (readVolumeHeader(layout, volumeId) === null) throw notFound();
+    const unlock = await lockVolume(layout.volume(volumeId).lock, LOCK_WAIT_MS);
+    try {
+      // Read again: it may have been removed while the lock was held elsewhere.
+      const header = readVolumeHeader(layout, volumeId);
+      if (header === null) throw notFound();
+      return new OpenVolume(peer, header, layout, unlock);
+    } catch (error) {
+      unlock();
+      throw error;
+    }
+  }
+
+  get backgroundNeeded(): boolean {
+    return this.#background.isNeeded;
+  }
+
+  /** Idempotent for the same path. @throws PeerError KmsKeyUnusable, WrongDataKey */
+  async attach(socketPath: string): Promise<{ keyCheck: string | null }> {
+    const keyCheck = this.header.dataKey?.keyCheck ?? null;
+    if (this.#server !== null) {
+      if (this.#socketPath !== socketPath) throw new PeerError('VolumeBusy', 'the volume is exported elsewhere');
+      return { keyCheck };
+    }
+    const key = keyCheck === null ? null : await openDataKey(this.#peer, 'volume', keyCheck);
+    const device = new GuestDevice(this.#volume, key?.cipher ?? null);
+    this.#cipher = key?.cipher ?? null;
+    this.#server = await serveNbd({
+      listen: { socketPath },
+      exports: (name) => (name === '' ? device : null),
+      onConnectionError: (error) => this.#log('warn', `a client's connection ended: ${error.message}`),
+    });
+    this.#socketPath = socketPath;
+    const { engine, fallbackReason } = selectXtsEngine();
+    if (key !== null && fallbackReason !== null) this.#log('warn', `encrypting with ${engine.name}: ${fallbackReason}`);
+    return { keyCheck };
+  }
+
+  async freeze(snapshotId: string): Promise<void> {
+    const { volumeId, sizeGiB, dataKey } = this.header;
+    await this.#volume.freeze({ snapshotId, volumeId, sizeGiB, dataKey });
+    this.#startBackground();
+  }
+
+  stats(): unknown {
+    return this.#server?.stats() ?? null;
+  }
+
+  /** Ends the export, makes everything durable, and gives the volume up. */
+  async close(): Promise<void> {
+    clearInterval(this.#idleTimer);
+    this.#abort.abort();
+    await this.#server?.close({ graceMs: CLOSE_GRACE_MS });
+    this.#cipher?.destroy();
+    await this.#backgroundRun;
+    await this.#volume.flush();
+    await this.#volume.saveClean();
+    this.#volume.close();
+    this.#unlock();
+  }
+
+  #saveIfIdle(): void {
+    if (performance.now() - this.#volume.lastAccessMs < IDLE_SAVE_MS) return;
+    this.#volume.saveClean().catch((error: unknown) => this.#log('error', `cannot save the map: ${messageOf(error)}`));
+  }
+
+  #startBackground(): void {
+    if (this.#abort.signal.aborted) return;
+    this.#backgroundRun ??= this.#runBackground().finally(() => {
+      this.#backgroundRun = null;
+      if (this.#background.isNeeded) this.#startBackground();
+      else if (!this.#abort.signal.aborted) this.#peer.notify('Idle');
+    });
+  }
+
+  async #runBackground(): Promise<void> {
+    while (this.#background.isNeeded && !this.#abort.signal.aborted) {
+      try {
+        await this.#background.step();
+      } catch (error) {
+        this.#log('error', `background work failed: ${messageOf(error)}`);
+        if (error instanceof ManifestDamaged || error instanceof BlockDamaged) this.#failFreeze(error);
+        await sleep(RETRY_MS, undefined, { signal: this.#abort.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  /** What can't get better by trying again; a full disk or an input error can. */
+  #failFreeze(error: Error): void {
+    const freeze = this.#volume.freezes[0];
+    if (freeze === undefined) return;
+    writeFileDurably(freeze.paths.failed, JSON.stringify({ reason: error.message }));
+    this.#volume.failOldestFreeze();
+    discardJobFiles(freeze.paths);
+  }
+
+  #log(level: 'info' | 'warn' | 'error', message: string): void {
+    this.#peer.notify('Log', { level, message: `${this.header.volumeId}: ${message}` });
+  }
+}

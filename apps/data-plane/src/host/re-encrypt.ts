@@ -1,0 +1,38 @@
+import { FolderBlockStore, Manifest, reEncryptIntoVolume, reEncryptSnapshot, StoreLayout } from '@holdfast/block-store';
+import type { HostParams } from '../host-protocol.ts';
+import type { Peer } from '../ipc.ts';
+import { openDataKey } from './data-keys.ts';
+
+/** The ciphers go with the process. */
+const openBoth = async (peer: Peer, sourceCheck: string | undefined, sourceEncrypted: boolean) => {
+  const target = await openDataKey(peer, 'target');
+  const source = sourceEncrypted ? await openDataKey(peer, 'source', sourceCheck) : null;
+  return { ciphers: { from: source?.cipher ?? null, to: target.cipher }, keyCheck: target.keyCheck };
+};
+
+/** Runs a copy job, both of whose keys are only in this process. */
+export const copyUnderOtherKey = async (
+  peer: Peer,
+  { root, snapshotId, header, sourceEncrypted, target }: HostParams<'ReEncryptSnapshot'>,
+  signal: AbortSignal,
+): Promise<void> => {
+  const layout = new StoreLayout(root);
+  const paths = layout.snapshot(snapshotId);
+  const { dataKey } = Manifest.read(paths.base).header;
+  const { ciphers, keyCheck } = await openBoth(peer, dataKey?.keyCheck, sourceEncrypted);
+  const store = new FolderBlockStore(layout.blocks);
+  await reEncryptSnapshot(paths, { ...header, dataKey: { ...target, keyCheck } }, ciphers, store, signal);
+};
+
+/** Fills a volume from a snapshot under another key. */
+export const restoreUnderOtherKey = async (
+  peer: Peer,
+  { root, volumeId, sizeGiB, sourceSnapshotId, sourceEncrypted, target }: HostParams<'ReEncryptVolume'>,
+): Promise<void> => {
+  const layout = new StoreLayout(root);
+  const { manifest } = layout.snapshot(sourceSnapshotId);
+  const { dataKey } = Manifest.read(manifest).header;
+  const { ciphers, keyCheck } = await openBoth(peer, dataKey?.keyCheck, sourceEncrypted);
+  const header = { format: 1, volumeId, sizeGiB, dataKey: { ...target, keyCheck }, sourceSnapshotId } as const;
+  await reEncryptIntoVolume(layout, header, manifest, ciphers, new FolderBlockStore(layout.blocks));
+};

@@ -1,0 +1,43 @@
+import { Gauge, type Registry } from 'prom-client';
+import { z } from 'zod';
+import type { VolumeHosts } from './application/volume-hosts.ts';
+
+const statsSchema = z.object({
+  connections: z.number(),
+  commands: z.array(z.object({ command: z.string(), requests: z.number(), bytes: z.number(), errors: z.number() })),
+});
+
+/** Asks the block hosts when the metrics are read. Totals of a host start anew with it. */
+export const countNbdOperations = (metrics: Registry, hosts: Pick<VolumeHosts, 'stats'>): void => {
+  const labelNames = ['volume', 'command'] as const;
+  const registers = [metrics];
+  const make = (name: string, help: string) => new Gauge({ name, help, labelNames, registers });
+  const bytes = make('holdfast_nbd_bytes', 'Bytes of NBD requests that succeeded, since the export opened');
+  const errors = make('holdfast_nbd_errors', 'NBD requests that failed, since the export opened');
+  const connections = new Gauge({
+    name: 'holdfast_nbd_connections',
+    help: 'Open NBD connections',
+    labelNames: ['volume'] as const,
+    registers,
+  });
+  const requests: Gauge<'volume' | 'command'> = new Gauge({
+    name: 'holdfast_nbd_requests',
+    help: 'NBD requests, since the export opened',
+    labelNames,
+    registers,
+    collect: async () => {
+      const all = await hosts.stats();
+      for (const gauge of [requests, bytes, errors, connections]) gauge.reset();
+      for (const [volume, raw] of all) {
+        const stats = statsSchema.safeParse(raw);
+        if (!stats.success) continue;
+        connections.set({ volume }, stats.data.connections);
+        for (const { command, ...totals } of stats.data.commands) {
+          requests.set({ volume, command }, totals.requests);
+          bytes.set({ volume, command }, totals.bytes);
+          errors.set({ volume, command }, totals.errors);
+        }
+      }
+    },
+  });
+};

@@ -1,0 +1,122 @@
+import { CopySnapshotCommand, CreateSnapshotCommand } from '@aws-sdk/client-ec2';
+import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms';
+import { NbdClient } from '@holdfast/nbd/client';
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { REGION, TestAccount } from './account.ts';
+import { type Stack, startStack } from './stack.ts';
+
+let stack: Stack;
+let account: TestAccount;
+beforeAll(async () => {
+  stack = await startStack({ HOLDFAST_LOG_LEVEL: 'trace' });
+  account = new TestAccount(stack);
+});
+afterAll(() => stack.stop());
+
+/** The ways in which bytes end up in files: raw, as text encodings, and as Node prints a buffer. */
+const spellings = (secret: Buffer): Buffer[] => [
+  secret,
+  Buffer.from(secret.toString('hex')),
+  Buffer.from(secret.toString('base64')),
+  Buffer.from(secret.toString('base64url')),
+  Buffer.from([...secret].join(',')),
+  Buffer.from([...secret].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')),
+];
+
+/** Paths below the state folder that hold one of `secrets` in any spelling. */
+const filesHolding = async (secrets: readonly Buffer[]): Promise<string[]> => {
+  const needles = secrets.flatMap(spellings);
+  const found: string[] = [];
+  for (const entry of await readdir(stack.home, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (!entry.isFile() || (await stat(path)).blocks === 0) continue;
+    const content = await readFile(path);
+    if (needles.some((needle) => content.includes(needle))) found.push(path.slice(stack.home.length + 1));
+  }
+  return found;
+};
+
+interface WrappedKey {
+  encryptedDataKey: string;
+  encryptionContext: Record<string, string>;
+}
+
+const isWrappedKey = (value: object): value is WrappedKey =>
+  'encryptedDataKey' in value && 'encryptionContext' in value;
+
+/** Every wrapped data key anywhere in the events of a service. */
+const wrappedKeys = async (service: string): Promise<WrappedKey[]> => {
+  const { databases } = JSON.parse(await readFile(join(stack.home, 'stack.json'), 'utf8')) as {
+    databases: Record<string, { serviceUrl: string }>;
+  };
+  const client = new pg.Client({ connectionString: databases[service]?.serviceUrl });
+  await client.connect();
+  const { rows } = await client.query<{ data: object }>('SELECT data FROM events');
+  await client.end();
+  const found: WrappedKey[] = [];
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    if (isWrappedKey(value)) found.push(value);
+    Object.values(value).forEach(visit);
+  };
+  rows.forEach(({ data }) => visit(data));
+  return found;
+};
+
+const unwrap = async ({ encryptedDataKey, encryptionContext }: WrappedKey): Promise<Buffer> => {
+  const { Plaintext = new Uint8Array() } = await account.kms.send(
+    new DecryptCommand({
+      CiphertextBlob: Buffer.from(encryptedDataKey, 'base64'),
+      EncryptionContext: encryptionContext,
+    }),
+  );
+  return Buffer.from(Plaintext);
+};
+
+describe('what is secret', () => {
+  it('is in no table, stream, log or file, at the most talkative log level', async () => {
+    const [keyA, keyB, keyC] = [await account.newKey(), await account.newKey(), await account.newKey()];
+    const instance = await account.launch();
+    const volume = await account.volume({ Size: 1, Encrypted: true, KmsKeyId: keyA });
+    const client = await NbdClient.connect(await account.attach(volume.VolumeId, instance, '/dev/sdf'));
+    await client.write(0, randomBytes(1 << 20), { fua: true });
+    const { SnapshotId = '' } = await account.ec2.send(new CreateSnapshotCommand({ VolumeId: volume.VolumeId }));
+    await account.snapshotSettled(SnapshotId);
+    const copy = new CopySnapshotCommand({ SourceSnapshotId: SnapshotId, SourceRegion: REGION, KmsKeyId: keyC });
+    await account.snapshotSettled((await account.ec2.send(copy)).SnapshotId ?? '');
+    const other = await account.volume({ SnapshotId, Encrypted: true, KmsKeyId: keyB });
+    await account.attach(other.VolumeId, instance, '/dev/sdg');
+    const plaintext = randomBytes(48);
+    const encrypted = await account.kms.send(new EncryptCommand({ KeyId: keyA, Plaintext: plaintext }));
+    const dataKey = await account.kms.send(new GenerateDataKeyCommand({ KeyId: keyA, NumberOfBytes: 64 }));
+    await account.kms.send(new DecryptCommand({ CiphertextBlob: encrypted.CiphertextBlob }));
+
+    const wrapped = [...(await wrappedKeys('volumes')), ...(await wrappedKeys('snapshots'))];
+    const contexts = new Set(wrapped.map(({ encryptionContext }) => encryptionContext['aws:ebs:id']));
+    expect(contexts.size).toBeGreaterThanOrEqual(3);
+    const dataKeys = await Promise.all(wrapped.map(unwrap));
+    expect(dataKeys.every((key) => key.length === 64)).toBe(true);
+    const halves = dataKeys.flatMap((key) => [key.subarray(0, 32), key.subarray(32)]);
+    expect(await filesHolding([...halves, plaintext, Buffer.from(dataKey.Plaintext ?? [])])).toEqual([]);
+
+    // The search does find what is there: wrapped keys are.
+    const control = wrapped.slice(0, 1).map(({ encryptedDataKey }) => Buffer.from(encryptedDataKey, 'base64'));
+    expect((await filesHolding(control)).length).toBeGreaterThan(0);
+    await client.close();
+  });
+
+  it('keeps the root key in one file that only its owner reads', async () => {
+    const path = join(stack.home, 'keys', 'root.key');
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    const content = await readFile(path);
+    const text = content.toString('utf8').trim();
+    const asBytes = [content, Buffer.from(text, 'base64'), Buffer.from(text, 'hex')].filter(
+      ({ length }) => length >= 32,
+    );
+    expect(await filesHolding(asBytes)).toEqual(['keys/root.key']);
+  });
+});

@@ -60,13 +60,14 @@ export const ensureDatabases = async (
   services: readonly string[],
   secrets: Secrets,
 ): Promise<Record<string, ServiceDatabase>> => {
-  const client = new pg.Client({ connectionString: adminUrl });
-  await client.connect();
-  try {
-    const databases: Record<string, ServiceDatabase> = {};
-    for (const service of services) databases[service] = await ensureDatabase(adminUrl, client, service, secrets);
-    return databases;
-  } finally {
-    await client.end();
-  }
+  const entries = services.map(async (service) => {
+    const client = new pg.Client({ connectionString: adminUrl });
+    await client.connect();
+    try {
+      return [service, await ensureDatabase(adminUrl, client, service, secrets)] as const;
+    } finally {
+      await client.end();
+    }
+  });
+  return Object.fromEntries(await Promise.all(entries));
 };

@@ -116,7 +116,7 @@ export const serializeError = (
     case 'awsQuery':
       return xml(status, queryError(namespaceOf(model), error, status, context.requestId), context);
     case 'awsJson1_1':
-      return response(status, JSON_1_1, jsonError(error), context, { 'x-amzn-errortype': error.code });
+      return response(status, JSON_1_1, jsonError(error), context);
     case 'restJson1':
       return response(status, 'application/json', restError(error), context, { 'x-amzn-errortype': error.code });
   }

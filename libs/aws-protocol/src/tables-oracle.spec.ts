@@ -48,7 +48,8 @@ const kindOf = (type: MemberRow['t']): string => {
   if (isList(type)) return 'list';
   if (isMap(type)) return 'map';
   if (type.startsWith('@')) return '@';
-  return { i: 'number', l: 'number', d: 'number', x: 'blob', X: 'blob' }[type] ?? type;
+  const kinds: Readonly<Record<string, string>> = { i: 'number', l: 'number', d: 'number', x: 'blob', X: 'blob' };
+  return kinds[type] ?? type;
 };
 
 /** Requirements that the clients' newer model no longer has: a service principal may stand in the principal's place. */

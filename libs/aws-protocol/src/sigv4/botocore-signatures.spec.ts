@@ -45,7 +45,7 @@ describe.runIf(botocoreVersion !== undefined)('signatures by botocore', () => {
         refused.push(`${String(error)} ${JSON.stringify(request)}`);
       });
     }
-    expect(refused).toEqual([]);
+    expect(refused.slice(0, 3)).toEqual([]);
   });
 
   it('are refused once anything signed was altered', async () => {
@@ -63,7 +63,7 @@ describe.runIf(botocoreVersion !== undefined)('signatures by botocore', () => {
         );
       }
     }
-    expect(accepted).toEqual([]);
+    expect(accepted.slice(0, 3)).toEqual([]);
     expect(altered).toBeGreaterThan(COUNT * 4);
   });
 });

@@ -45,11 +45,14 @@ export const canonicalQuery = (query: string): string => {
     .join('&');
 };
 
+/** ASCII only: `\s` and trim() would also take the byte A0 out of the middle of a UTF-8 character. */
+const SPACES = /[\t\n\v\f\r ]+/g;
+
 /** Values of one header, each trimmed and its runs of white space made one space, joined by commas. */
 const canonicalHeader = (request: RawRequest, name: string): string => {
   const value = request.headers[name];
   const values = typeof value === 'string' ? [value] : (value ?? []);
-  return values.map((v) => v.trim().replace(/\s+/g, ' ')).join(',');
+  return values.map((v) => v.replace(SPACES, ' ').replace(/^ | $/g, '')).join(',');
 };
 
 /** To be hashed as latin1: header values are the bytes of the wire, all else is ASCII. */

@@ -12,9 +12,9 @@ from botocore.credentials import Credentials
 
 rnd = random.Random(int(sys.argv[1]))
 
-PATH_PARTS = ["a", "b c", "é", "日本", "..", ".", "", "x%2Fy", "~tilde", "plus+", "star*", "(p)", "q'", "a=b", "a&b", "-_.", "%", "@:"]
+PATH_PARTS = ["a", "b c", "é", "à", "日本", "..", ".", "", "x%2Fy", "~tilde", "plus+", "star*", "(p)", "q'", "a=b", "a&b", "-_.", "%", "@:"]
 TEXTS = ["", "a", "a b", "é", "日本", "a/b", "a+b", "~", "*", "=", "&", "%", "%20", "'", "(x)", "-_.", "A", "\t", "a,b", "😀"]
-HEADERS = ["  two  spaces  ", "a,b", "tab\there", "x", '"quoted  text"', "é", "", "a;b"]
+HEADERS = ["  two  spaces  ", "a,b", "tab\there", "x", '"quoted  text"', "é", "à la", "", "a;b"]
 
 
 def pick(values):

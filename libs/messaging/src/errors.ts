@@ -47,5 +47,15 @@ export class PayloadTooLarge extends Error {
   }
 }
 
+/** Of Node's sockets, and Postgres' own for "connection lost", "too many connections" and "shutting down". */
+const OUTAGE_CODE = /^(?:ECONN(?:REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|EAI_AGAIN|08\d{3}|53300|57P0[1-3])$/;
+
+/** Whether `error` says that something else is away: trying again later is all there is to do. */
+export const isOutage = (error: unknown): boolean => {
+  if (error instanceof ServiceUnavailable) return true;
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' && OUTAGE_CODE.test(code);
+};
+
 export const errorText = (error: unknown): string =>
   error instanceof Error ? `${error.name}: ${error.message}` : String(error);

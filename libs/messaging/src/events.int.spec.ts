@@ -2,6 +2,7 @@ import { DomainError } from '@holdfast/decider';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { type Bus, connectBus } from './bus.ts';
+import { ServiceUnavailable } from './errors.ts';
 import { currentScope } from './scope.ts';
 import { TestSource } from './testing/events.ts';
 import type { ConsumerOptions, DeliveredEvent, ServiceName } from './types.ts';
@@ -139,6 +140,22 @@ describe('a consumer', () => {
     await source.emit('s-1', 'Happened');
     await expect.poll(() => counts).toEqual([1, 2, 3, 4]);
     expect(waits).toEqual([1, 2, 3]);
+  });
+
+  it('outlasts an outage without parking what it met', async () => {
+    let [failures, done] = [0, 0];
+    consume(
+      async () => {
+        if (++failures < 6) throw new ServiceUnavailable('kms', 'Decrypt', 'r-1', 'nobody serves it');
+        if (failures < 10) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+        done++;
+        return undefined;
+      },
+      { maxAttempts: 2 },
+    );
+    await source.emit('s-1', 'Happened');
+    await expect.poll(() => done).toBe(1);
+    expect(await bus.parked.list({ owner })).toEqual([]);
   });
 
   it('sees an event again when it asked to, while its stream goes on', async () => {

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { DomainError } from '@holdfast/decider';
 import type { StoredEvent } from '@holdfast/event-store';
 import { type Delivery, parseEvent } from './delivery.ts';
-import { errorText } from './errors.ts';
+import { errorText, isOutage } from './errors.ts';
 import type { BusLogger } from './logger.ts';
 import { inScope } from './scope.ts';
 import { Semaphore } from './semaphore.ts';
@@ -17,7 +17,7 @@ export interface LanesOptions {
   readonly source: ServiceName;
   readonly handlers: EventHandlers;
   readonly concurrency: number;
-  /** Failures after which an event is parked. */
+  /** Failures, outages not counted, after which an event is parked. */
   readonly maxAttempts: number;
   /** Wait after the n-th failure (from 1), in milliseconds. */
   readonly backoffMs: (failures: number) => number;
@@ -31,6 +31,8 @@ interface Held {
   readonly delivery: Delivery;
   readonly event: StoredEvent;
   failures: number;
+  /** Failures that were not an outage's. */
+  attempts: number;
   /** Resolves when the delivery is out of the lanes' hands. */
   readonly settle: (problem: string | null) => void;
 }
@@ -82,7 +84,7 @@ export class Lanes {
       return Promise.resolve(delivery.ack()).then(() => null);
     }
     return new Promise((resolve) => {
-      const held: Held = { delivery, event, failures: 0, settle: resolve };
+      const held: Held = { delivery, event, failures: 0, attempts: 0, settle: resolve };
       this.held.set(delivery.key, held);
       const lane = this.lanes.get(event.streamId);
       if (lane !== undefined) {
@@ -173,16 +175,17 @@ export class Lanes {
   private async afterFailure(held: Held, error: unknown, signal: AbortSignal): Promise<boolean> {
     const { logger, maxAttempts, backoffMs, onOutcome, label } = this.options;
     held.failures++;
+    if (!isOutage(error)) held.attempts++;
     const { eventId, streamId, type } = held.event;
     const fields = { err: error, consumer: label, eventId, streamId, type, failures: held.failures };
     onOutcome('failed');
-    if (!(error instanceof DomainError) && held.failures < (held.delivery.maxAttempts ?? maxAttempts)) {
+    if (!(error instanceof DomainError) && held.attempts < (held.delivery.maxAttempts ?? maxAttempts)) {
       logger.warn(fields, 'an event could not be handled and is tried again');
       await this.pause(backoffMs(held.failures), signal);
       return false;
     }
     logger.error(fields, 'an event is parked');
-    return this.park(held.delivery, errorText(error), held.failures, signal);
+    return this.park(held.delivery, errorText(error), held.attempts, signal);
   }
 
   private async refuse(delivery: Delivery, error: unknown): Promise<string> {

@@ -48,7 +48,7 @@ export interface ConsumerOptions {
   readonly handlers: EventHandlers;
   /** Events of one stream are handled one after the other, of different streams up to this many at once. */
   readonly concurrency?: number;
-  /** Failures after which an event is parked. */
+  /** Failures after which an event is parked. Outages do not count: they end, and nothing is wrong with the event. */
   readonly maxAttempts?: number;
   /** Wait after the n-th failure (from 1), in milliseconds; later events of the same stream wait with it. */
   readonly backoffMs?: (failures: number) => number;

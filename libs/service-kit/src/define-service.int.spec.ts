@@ -1,23 +1,11 @@
-import { instant, type RequestContext, callerOf } from '@holdfast/contracts';
+import { readFile } from 'node:fs/promises';
 import { freePort } from '@holdfast/embedded';
-import { CommandHandler, type EventStore, type InlineProjection } from '@holdfast/event-store';
-import { grantReadModel } from '@holdfast/event-store/postgres';
-import type { DeliveredEvent, RequestHandlers, Requests } from '@holdfast/messaging';
+import type { DeliveredEvent, Requests } from '@holdfast/messaging';
 import { testContext } from '@holdfast/messaging/testing';
-import { type DynamicModule, Module } from '@nestjs/common';
-import type { QueryRunner } from 'typeorm';
+import { Module } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import {
-  BUS,
-  type Clock,
-  CLOCK,
-  defineService,
-  OPEN_EVENT_STORE,
-  type OpenEventStore,
-  resetServices,
-  type ServiceParts,
-  turnClocks,
-} from './index.ts';
+import { BUS, defineService, resetServices, turnClocks } from './index.ts';
+import { type Greeted, start as startGreeter } from './testing/greeter-service.ts';
 import { startTestStack, type TestStack } from './testing/index.ts';
 
 let stack: TestStack;
@@ -26,69 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => stack.close());
 
-// A service as an app writes it: a stream for each guest, and a table of greetings.
-interface Greeted {
-  type: 'Greeted';
-  name: string;
-}
-class CreateGreetings1700000000001 {
-  readonly name = 'CreateGreetings1700000000001';
-  async up(runner: QueryRunner): Promise<void> {
-    await runner.query('CREATE TABLE greetings (name text PRIMARY KEY)');
-    await runner.query(grantReadModel('greetings'));
-  }
-  async down(): Promise<void> {}
-}
-const greetings: InlineProjection<Greeted> = {
-  name: 'greetings',
-  project: async ({ data }, sql) => void (await sql.query('INSERT INTO greetings VALUES ($1)', [data.name])),
-};
-const greetingDecider = {
-  initialState: false,
-  evolve: () => true,
-  decide: ({ name }: { name: string }, greeted: boolean) => (greeted ? [] : [{ type: 'Greeted' as const, name }]),
-};
-class Greeter {
-  private readonly guests: CommandHandler<{ name: string }, Greeted, boolean>;
-  constructor(
-    store: EventStore,
-    private readonly clock: Clock,
-  ) {
-    this.guests = new CommandHandler(store, greetingDecider, (name) => `guest-${name}`);
-  }
-  async greet(name: string, context: RequestContext) {
-    const time = instant(this.clock.now());
-    await this.guests.handle(name, { name }, { metadata: { caller: callerOf(context) }, time });
-    return { greeting: `Hello ${name}`, time };
-  }
-}
-@Module({})
-class GreeterModule {
-  static with(parts: ServiceParts): DynamicModule {
-    return {
-      module: GreeterModule,
-      providers: [
-        {
-          provide: Greeter,
-          useFactory: (open: OpenEventStore, clock: Clock) => new Greeter(open({ projections: [greetings] }), clock),
-          inject: [OPEN_EVENT_STORE, CLOCK],
-        },
-        { provide: 'names', useValue: () => parts.database.query('SELECT name FROM greetings') },
-      ],
-    };
-  }
-}
-const startGreeter = defineService({
-  name: 'identity',
-  migrations: [CreateGreetings1700000000001],
-  module: (parts) => GreeterModule.with(parts),
-  requests: (app): RequestHandlers => ({
-    Greet: ({ name }: { name: string }, context) => app.get(Greeter).greet(name, context),
-    Greeted: () => app.get<() => Promise<unknown>>('names')(),
-  }),
-});
-
-// And one that has no database, and counts the first one's events.
+// A service without a database, which writes down the events of the README's example.
 class Counter {
   readonly names: string[] = [];
   constructor(readonly bus: Requests) {}
@@ -110,9 +36,15 @@ const startCounter = defineService({
 
 const greet = (name: string) =>
   stack.bus.request<{ greeting: string; time: string }>('identity', 'Greet', { name }, testContext());
-const greeted = () => stack.bus.request('identity', 'Greeted', {}, testContext());
+const greeted = () => stack.bus.request('identity', 'ListGuests', {}, testContext());
 
 describe('a service', () => {
+  it('is written as the README says', async () => {
+    const read = (path: string) => readFile(new URL(path, import.meta.url), 'utf8');
+    const example = (await read('./testing/greeter-service.ts')).replace('../index.ts', '@holdfast/service-kit');
+    expect(await read('../README.md')).toContain(`\`\`\`ts\n${example}\`\`\``);
+  });
+
   it('answers, keeps what it did, and tells others by events', async () => {
     const counter = await stack.start(startCounter);
     const greeter = await stack.start(startGreeter);

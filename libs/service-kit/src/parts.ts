@@ -1,6 +1,6 @@
 import type { Inbox, SubscribableStore } from '@holdfast/event-store';
 import type { Database, PostgresEventStoreOptions } from '@holdfast/event-store/postgres';
-import type { Requests } from '@holdfast/messaging';
+import type { Bus } from '@holdfast/messaging';
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import type { Registry } from 'prom-client';
 import type { Logger } from './logger.ts';
@@ -15,7 +15,7 @@ export type OpenEventStore = (options?: EventStoreOptions) => SubscribableStore;
 /** What a service is built from. The same are injectable everywhere in its module under the tokens below. */
 export interface ServiceParts {
   readonly environment: ServiceEnvironment;
-  readonly bus: Requests;
+  readonly bus: Bus;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
@@ -26,7 +26,8 @@ export interface ServiceParts {
 }
 
 export const ENVIRONMENT = Symbol('ServiceEnvironment');
-export const BUS = Symbol('Requests');
+/** A Bus; most take it as no more than `Requests`. */
+export const BUS = Symbol('Bus');
 export const CLOCK = Symbol('Clock');
 export const LOGGER = Symbol('Logger');
 export const METRICS = Symbol('Registry');

@@ -8,7 +8,7 @@ import { durableConfig, ensureParkedStream, eventStreamName, isStreamMissing } f
 import { Lanes, newStop } from './lanes.ts';
 import type { BusLogger } from './logger.ts';
 import type { BusMetrics } from './metrics.ts';
-import { parkDelivery, parkedDelivery, retryRequestSchema, retrySubject } from './parked.ts';
+import { countParked, parkDelivery, parkedDelivery, retryRequestSchema, retrySubject } from './parked.ts';
 import type { ConsumerOptions } from './types.ts';
 
 const DEFAULT_CONCURRENCY = 8;
@@ -217,8 +217,11 @@ export class EventConsumer {
       const jsm = await this.manager();
       const info = await jsm.consumers.info(eventStreamName(source), this.durable);
       this.metrics?.lag.set(labels, info.num_pending + info.num_ack_pending);
+      this.metrics?.parked.set(labels, await countParked(jsm, owner, name));
     } catch {
-      this.metrics?.lag.remove(labels); // Unknown is not zero.
+      // Unknown is not zero.
+      this.metrics?.lag.remove(labels);
+      this.metrics?.parked.remove(labels);
     }
   };
 }

@@ -229,9 +229,13 @@ describe('a consumer', () => {
     const text = async () => metrics.metrics();
     await expect.poll(text).toContain(`holdfast_event_deliveries_total{${labels},outcome="handled"} 1`);
     await expect.poll(text).toContain(`holdfast_consumer_lag_events{${labels}} 0`);
+    await expect.poll(text).toContain(`holdfast_parked_events{${labels}} 0`);
+    bus.connection.publish(`${source.service}.event.Happened.v1`, 'no event');
+    await expect.poll(text).toContain(`holdfast_parked_events{${labels}} 1`);
     await consumer.pause();
     await source.emit('s-1', 'Happened');
     await expect.poll(text).toContain(`holdfast_consumer_lag_events{${labels}} 1`);
+    await consumer.close();
   });
 });
 

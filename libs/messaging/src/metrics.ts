@@ -21,6 +21,12 @@ export const busMetrics = (registry: Registry): BusMetrics => {
   if (known !== undefined) return known;
   const registers = [registry];
   const collectors = new Set<() => Promise<void>>();
+  // The gauges are read side by side: whoever comes first asks the broker for all of them.
+  let collecting: Promise<unknown> | undefined;
+  const collect = async (): Promise<void> => {
+    collecting ??= Promise.all([...collectors].map((each) => each())).finally(() => (collecting = undefined));
+    await collecting;
+  };
   const metrics: BusMetrics = {
     requests: new Counter({
       name: 'holdfast_requests_total',
@@ -46,15 +52,14 @@ export const busMetrics = (registry: Registry): BusMetrics => {
       help: 'Events that a consumer has not yet acknowledged.',
       labelNames: ['owner', 'consumer'],
       registers,
-      async collect() {
-        await Promise.all([...collectors].map((collect) => collect()));
-      },
+      collect,
     }),
     parked: new Gauge({
       name: 'holdfast_parked_events',
       help: 'Events set aside after their last attempt.',
       labelNames: ['owner', 'consumer'],
       registers,
+      collect,
     }),
     collectors,
   };

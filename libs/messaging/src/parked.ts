@@ -80,6 +80,13 @@ export const parkDelivery = async (
   await jetstream(connection).publish(subject, delivery.body, { headers: fields });
 };
 
+/** How many events of one consumer are parked. */
+export const countParked = async (jsm: JetStreamManager, owner: string, consumer: string): Promise<number> => {
+  const subject = parkedSubject(owner, consumer);
+  const { state } = await jsm.streams.info(PARKED_STREAM, { subjects_filter: subject });
+  return state.subjects?.[subject] ?? 0;
+};
+
 /** The parked event as a consumer handles it again: once, and it stays parked unless that succeeds. */
 export const parkedDelivery = async (
   jsm: JetStreamManager,

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, type RunningNats, startNats } from '@holdfast/embedded';
@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Bus, connectBus } from './bus.ts';
 import { ServiceUnavailable } from './errors.ts';
 import { testContext } from './testing/context.ts';
+import { askTotal, serveTotals } from './testing/example.ts';
 import { TestSource } from './testing/events.ts';
 import type { DeliveredEvent } from './types.ts';
 
@@ -48,6 +49,19 @@ const consume = () =>
     source: 'volumes',
     handlers: { Happened: async (event: DeliveredEvent) => void seen.push(event) },
   });
+
+it('works as the README says', async () => {
+  const read = (path: string) => readFile(new URL(path, import.meta.url), 'utf8');
+  const example = (await read('./testing/example.ts')).replace('../index.ts', '@holdfast/messaging');
+  expect(await read('../README.md')).toContain(`\`\`\`ts\n${example}\`\`\``);
+
+  await serveTotals(bus);
+  const context = testContext();
+  await source.emit('volume-1', 'VolumeCreated', { sizeGiB: 8 });
+  const repeated = await source.emit('volume-2', 'VolumeCreated', { sizeGiB: 100 });
+  await source.publish({ ...repeated, globalPosition: 3 });
+  await expect.poll(() => askTotal(bus, context)).toEqual({ total: 216, for: context.accountId });
+});
 
 it('serves and asks again after the server was killed', async () => {
   await bus.serveRequests('volumes', { Work: async () => 'done' });

@@ -4,5 +4,5 @@ import { changeKey } from './key-changes.ts';
 import { keyId } from './shapes.ts';
 
 export const cancelKeyDeletion = action(z.strictObject({ KeyId: keyId }), async (kms, input, context) => ({
-  KeyId: (await changeKey(kms, input.KeyId, context, { type: 'CancelKeyDeletion' })).arn,
+  KeyId: (await changeKey(kms, input.KeyId, context, { type: 'CancelKeyDeletion' })).key.arn,
 }));

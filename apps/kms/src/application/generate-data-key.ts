@@ -54,9 +54,9 @@ export const makeDataKey = async (
   }
 };
 
-export const generateDataKey = action(dataKeyShape, async (kms, input, context) =>
-  makeDataKey(kms, 'GenerateDataKey', input, context, async (plaintext) => {
-    requireRecipient(context);
-    return { Plaintext: await sealAnswer(kms, 'GenerateDataKey', plaintext, context) };
-  }),
-);
+export const generateDataKey = action(dataKeyShape, async (kms, input, context) => {
+  if (input.DryRun !== true) requireRecipient(context);
+  return makeDataKey(kms, 'GenerateDataKey', input, context, async (plaintext) => ({
+    Plaintext: await sealAnswer(kms, 'GenerateDataKey', plaintext, context),
+  }));
+});

@@ -1,6 +1,7 @@
 import type { RequestContext } from '@holdfast/contracts';
 import { requireState } from '../domain/key-state.ts';
 import type { KeyCommand } from '../domain/key.decider.ts';
+import type { KeyEvent } from '../domain/key.events.ts';
 import { openKey } from './access.ts';
 import { appendOptions } from './action.ts';
 import type { KeyRecord, Kms } from './ports.ts';
@@ -19,10 +20,10 @@ export const changeKey = async (
   keyId: string,
   context: RequestContext,
   change: Change,
-): Promise<KeyRecord> => {
+): Promise<{ key: KeyRecord; events: readonly KeyEvent[] }> => {
   const key = await openKey(kms, keyId, context, { action: change.type, aliases: false });
   requireState(change.type, key.state, key.arn);
   const command = { ...change, keyId: key.keyId, at: kms.clock.instant() } as KeyCommand;
-  await kms.keyStreams.handle(key.keyId, command, appendOptions(kms, context));
-  return key;
+  const appended = await kms.keyStreams.handle(key.keyId, command, appendOptions(kms, context));
+  return { key, events: appended.map(({ data }) => data) };
 };

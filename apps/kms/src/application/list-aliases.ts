@@ -18,7 +18,7 @@ const shape = z.strictObject({ KeyId: keyId.optional(), Limit: limit, Marker: ma
 export const listAliases = action(shape, async (kms, input, context) => {
   const lookup = { action: 'ListAliases', aliases: false };
   const key = input.KeyId === undefined ? null : await resolveKey(kms, input.KeyId, context, lookup);
-  await requireAccess(kms, 'ListAliases', null, context);
+  await requireAccess(kms, 'ListAliases', key, context);
   const ofKey = key?.keyId ?? null;
   const { items, paging } = await page(
     kms,

@@ -10,7 +10,9 @@ const shape = z.strictObject({ KeyId: keyId, PendingWindowInDays: pendingWindowI
 export const scheduleKeyDeletion = action(shape, async (kms, input, context) => {
   const { PendingWindowInDays } = input;
   const change = { type: 'ScheduleKeyDeletion', pendingWindowInDays: PendingWindowInDays } as const;
-  const { keyId: id, arn } = await changeKey(kms, input.KeyId, context, change);
-  const scheduled = await kms.keys.find(id);
-  return { KeyId: arn, DeletionDate: scheduled?.deletionDate, KeyState: 'PendingDeletion', PendingWindowInDays };
+  const { key, events } = await changeKey(kms, input.KeyId, context, change);
+  const scheduled = events.find((event) => event.type === 'KeyDeletionScheduled');
+  if (scheduled === undefined) throw new Error(`deletion of ${key.arn} was neither scheduled nor refused`);
+  const { deletionDate: DeletionDate } = scheduled;
+  return { KeyId: key.arn, DeletionDate, KeyState: 'PendingDeletion', PendingWindowInDays };
 });

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { AwsError } from '@holdfast/contracts';
 import { encodedPairs } from './http-message.ts';
 
@@ -14,16 +15,25 @@ export interface FormNode {
 
 const malformed = (message: string) => new AwsError({ code: 'MalformedQueryString', message });
 
-/** What XML 1.0 cannot carry could not be given back in an answer. */
-const NOT_XML = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
+/** What XML 1.0 cannot carry could not be given back in an answer. (Decoded UTF-8 has no lone surrogates.) */
+const NOT_XML = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/;
+const ENCODED = /[%+]/;
 
 const decode = (text: string): string => {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
-  } catch {
-    throw malformed('The query string contains a malformed escape.');
+  let decoded = text;
+  if (ENCODED.test(text)) {
+    try {
+      decoded = decodeURIComponent(text.replaceAll('+', ' '));
+    } catch {
+      throw malformed('The query string contains a malformed escape.');
+    }
   }
+  if (NOT_XML.test(decoded))
+    throw new AwsError({ code: 'InvalidCharacter', message: 'A specified character is invalid.' });
+  return decoded;
 };
+
+const SIGNATURE_PARAMETER = /^x-amz-/i;
 
 const insert = (root: FormNode, key: string, value: string): void => {
   const parts = key.split('.', MAX_DEPTH + 1);
@@ -49,10 +59,7 @@ const addForm = (root: FormNode, text: string, count: number): number => {
     parameters += 1;
     if (parameters > MAX_PARAMETERS) throw malformed('The query string has too many parameters.');
     const [key, value] = [decode(rawKey), decode(rawValue)];
-    if (key.toLowerCase().startsWith('x-amz-')) continue;
-    if (NOT_XML.test(key) || NOT_XML.test(value)) {
-      throw new AwsError({ code: 'InvalidCharacter', message: 'A specified character is invalid.' });
-    }
+    if (SIGNATURE_PARAMETER.test(key)) continue;
     insert(root, key, value);
   }
   return parameters;
@@ -64,12 +71,7 @@ const addForm = (root: FormNode, text: string, count: number): number => {
  */
 export const parseForm = (query: string, body: Buffer): FormNode => {
   const root: FormNode = {};
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(body);
-  } catch {
-    throw malformed('The request body is not valid UTF-8.');
-  }
-  addForm(root, text, addForm(root, query, 0));
+  if (!isUtf8(body)) throw malformed('The request body is not valid UTF-8.');
+  addForm(root, body.toString(), addForm(root, query, 0));
   return root;
 };

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { AwsError } from '@holdfast/contracts';
 import { fromEpochMs, isBase64, isNumberOf } from './scalars.ts';
 import { isList, isMap, type MemberRow, type ServiceModel, type SimpleType } from './service-model.ts';
@@ -97,6 +98,11 @@ export const readStructure = (
   return out;
 };
 
+const decodeUtf8 = (body: Buffer): string => {
+  if (!isUtf8(body)) throw new TypeError('not UTF-8');
+  return body.toString();
+};
+
 /**
  * A request body as a JSON object; an empty body is an empty object.
  * @throws AwsError SerializationException
@@ -105,7 +111,7 @@ export const parseJsonBody = (body: Buffer): Readonly<Record<string, unknown>> =
   if (body.length === 0) return {};
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    value = JSON.parse(decodeUtf8(body));
   } catch {
     throw serialization('Unable to parse the request body as JSON.');
   }

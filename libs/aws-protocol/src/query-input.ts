@@ -2,7 +2,7 @@ import { AwsError } from '@holdfast/contracts';
 import type { FormNode } from './form.ts';
 import { isBase64, lowerFirst, readNumber, readTimestamp } from './scalars.ts';
 import { isList, isMap, type ListType, type MapType, type MemberRow, type ServiceModel } from './service-model.ts';
-import { structureName, type SimpleType, type TypeRow } from './service-model.ts';
+import { structureName, type ShapeRow, type SimpleType, type TypeRow } from './service-model.ts';
 import { shapeRow } from './services.ts';
 
 /** Where a value stands in the request, e.g. `BlockDeviceMapping.1.Ebs`; empty for the request itself. */
@@ -52,6 +52,22 @@ const awsQueryDialect: Dialect = {
 /** List indexes as AWS counts them. */
 const INDEX = /^(?:0|[1-9]\d{0,8})$/;
 
+interface FormShape {
+  readonly members: readonly MemberRow[];
+  readonly byKey: ReadonlyMap<string, MemberRow>;
+}
+const formShapes = new WeakMap<ShapeRow, FormShape>();
+/** A shape's members by their form keys. */
+const formShapeOf = (model: ServiceModel, name: string): FormShape => {
+  const row = shapeRow(model, name);
+  let made = formShapes.get(row);
+  if (made === undefined) {
+    made = { members: row.m, byKey: new Map(row.m.map((m) => [m.q ?? m.n, m])) };
+    formShapes.set(row, made);
+  }
+  return made;
+};
+
 class QueryReader {
   constructor(
     private readonly model: ServiceModel,
@@ -59,10 +75,10 @@ class QueryReader {
   ) {}
 
   structure(shape: string, node: FormNode, path: Path): Record<string, unknown> {
-    const { m: members } = shapeRow(this.model, shape);
+    const { members, byKey } = formShapeOf(this.model, shape);
     const out: Record<string, unknown> = {};
     for (const [key, child] of node.children ?? []) {
-      const member = members.find((m) => (m.q ?? m.n) === key);
+      const member = byKey.get(key);
       const at = join(path, key);
       if (member === undefined) this.dialect.unknown(at);
       else out[member.n] = this.value(member.t, child, at);
@@ -135,9 +151,15 @@ class QueryReader {
 }
 
 /** Parameters that every query request has beside those of its operation. */
-const COMMON = ['Action', 'Version'];
-/** Leftovers of older signatures, which clients still add to the form. */
-const IGNORED = ['AWSAccessKeyId', 'SignatureMethod', 'SignatureVersion', 'Timestamp'];
+const COMMON: readonly string[] = [
+  'Action',
+  'Version',
+  // Leftovers of older signatures, which some clients still add to the form.
+  'AWSAccessKeyId',
+  'SignatureMethod',
+  'SignatureVersion',
+  'Timestamp',
+];
 
 /**
  * Reads an operation's input out of a form.
@@ -145,9 +167,8 @@ const IGNORED = ['AWSAccessKeyId', 'SignatureMethod', 'SignatureVersion', 'Times
  */
 export const readQueryInput = (model: ServiceModel, shape: string | null, form: FormNode): Record<string, unknown> => {
   const dialect = model.protocol === 'ec2Query' ? ec2Dialect : awsQueryDialect;
-  const children = new Map(
-    [...(form.children ?? [])].filter(([key]) => !COMMON.includes(key) && !IGNORED.includes(key)),
-  );
+  const children = new Map(form.children);
+  for (const key of COMMON) children.delete(key);
   if (shape !== null) return new QueryReader(model, dialect).structure(shape, { children }, '');
   for (const key of children.keys()) dialect.unknown(key);
   return {};

@@ -14,6 +14,14 @@ export const readTimestamp = (text: string): string | undefined => {
 export const fromEpochMs = (ms: number): string | undefined =>
   ms >= -62_167_219_200_000 && ms < 253_402_300_800_000 ? new Date(ms).toISOString() : undefined;
 
+const NORMALISED = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
+
+/** ISO-8601 in UTC with milliseconds. @throws RangeError when `text` is no timestamp */
+export const writeTimestamp = (text: string): string => {
+  const ms = Date.parse(text);
+  return NORMALISED.test(text) && !Number.isNaN(ms) ? text : new Date(ms).toISOString();
+};
+
 const INT32_MAX = 2 ** 31 - 1;
 
 /** Whether `value` is in the range of the table's number type. */

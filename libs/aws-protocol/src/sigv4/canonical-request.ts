@@ -1,20 +1,15 @@
 import { encodedPairs, header, percentDecode, splitUrl, type RawRequest } from '../http-message.ts';
 import { AuthenticationFailure } from './failures.ts';
 
-const UNRESERVED = /[A-Za-z0-9\-._~]/;
+const RESERVED = /[^A-Za-z0-9\-._~]/g;
 
 /** Percent-encodes the UTF-8 bytes of all but RFC 3986's unreserved characters. */
 const encode = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 
 /** The same for a text of bytes (latin1), which is what Node makes of a request line. */
-const encodeBytes = (bytes: string): string => {
-  let out = '';
-  for (const char of bytes) {
-    out += UNRESERVED.test(char) ? char : `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
-  }
-  return out;
-};
+const encodeBytes = (bytes: string): string =>
+  bytes.replace(RESERVED, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
 
 /**
  * The path as signers see it: dot segments and repeated slashes removed (RFC 3986 §5.2.4), then the wire's path encoded

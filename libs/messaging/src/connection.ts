@@ -1,3 +1,12 @@
+import { errors } from '@nats-io/nats-core';
+
+/** Nobody subscribes to the subject of a request. */
+export const isNoResponders = (error: unknown): boolean =>
+  error instanceof errors.NoRespondersError || (error instanceof errors.RequestError && error.isNoResponders());
+/** Nobody answered a request in time. */
+export const isTimeout = (error: unknown): boolean =>
+  error instanceof errors.TimeoutError || (error instanceof Error && error.cause instanceof errors.TimeoutError);
+
 /** How long a server that may be gone is waited for when something closes, in milliseconds. */
 const LAST_WORDS_MS = 2000;
 

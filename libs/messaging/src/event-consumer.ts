@@ -44,6 +44,7 @@ export class EventConsumer {
   /** Aborted to pull anew, on a server that may have forgotten the pull and the durable. */
   private refresh = new AbortController();
   private pulling: Promise<void>;
+  private pausing: Promise<void> = Promise.resolve();
   /** Changes when the durable was made anew, and sequences may mean other events. */
   private generation = '';
   private closed = false;
@@ -84,12 +85,13 @@ export class EventConsumer {
   /** Takes no more events, finishes the handlers that run, gives the rest back. */
   async pause(): Promise<void> {
     this.stop.abort();
-    await Promise.all([this.pulling, this.lanes.drain()]);
-    await this.lanes.drain(); // What the last pull brought while the first drain ended.
+    this.pausing = this.drain();
+    await this.pausing;
   }
 
-  /** After `pause`. */
-  resume(): void {
+  /** After `pause`, once that has finished. */
+  async resume(): Promise<void> {
+    await this.pausing;
     if (this.closed || !this.stop.signal.aborted) return;
     this.stop = newStop();
     this.pulling = this.pull(this.stop.signal);
@@ -102,6 +104,11 @@ export class EventConsumer {
     await this.pause();
     clearInterval(this.heartbeat);
     if (!this.connection.isClosed()) await whileConnected(this.connection.flush()); // The last acknowledgements.
+  }
+
+  private async drain(): Promise<void> {
+    await Promise.all([this.pulling, this.lanes.drain()]);
+    await this.lanes.drain(); // What the last pull brought while the first drain ended.
   }
 
   /** Until stopped. Whatever is missing is made anew: the server may come back without its storage. */

@@ -216,8 +216,32 @@ describe('a consumer', () => {
     const during = await source.emit('s-1', 'Happened');
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(seen).toEqual([before.eventId]);
-    consumer.resume();
+    await consumer.resume();
     await expect.poll(() => seen).toEqual([before.eventId, during.eventId]);
+  });
+
+  it('goes on only after a pause that was cut short has ended', async () => {
+    const done: string[] = [];
+    let release = (): void => undefined;
+    const opened = new Promise<void>((resolve) => (release = resolve));
+    let deliveries = 0;
+    const consumer = consume(async ({ streamId }) => {
+      deliveries++;
+      if (streamId === 's-slow') await opened;
+      done.push(streamId);
+      return undefined;
+    });
+    await source.emit('s-slow', 'Happened');
+    await expect.poll(() => deliveries).toBe(1);
+    const paused = consumer.pause();
+    const resumed = consumer.resume();
+    await source.emit('s-next', 'Happened');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(done).toEqual([]);
+    release();
+    await Promise.all([paused, resumed]);
+    await expect.poll(() => done).toEqual(['s-slow', 's-next']);
+    expect(deliveries).toBe(2);
   });
 
   it('tells its lag and its outcomes', async () => {
@@ -270,6 +294,18 @@ describe('an event that cannot be handled', () => {
     expect(done).toEqual([next.eventId, event.eventId]);
     expect(await bus.parked.list({ owner })).toEqual([]);
     expect(await bus.parked.retry(parked!.id)).toBe('no such parked event');
+  });
+
+  it('stays parked while nobody runs its consumer', async () => {
+    const consumer = consume(() => Promise.reject(new DomainError('VolumeNotFound')));
+    await source.emit('s-1', 'Happened');
+    await expect.poll(async () => (await bus.parked.list({ owner })).length).toBe(1);
+    await consumer.close();
+    const [parked] = await bus.parked.list({ owner });
+    expect(await bus.parked.retry(parked!.id)).toBe(`${owner}/test does not run`);
+    expect(await bus.parked.list({ owner })).toHaveLength(1);
+    await bus.parked.discardAll(owner);
+    expect(await bus.parked.list({ owner })).toEqual([]);
   });
 
   it('is parked at once when a rule refused it, and can be discarded', async () => {

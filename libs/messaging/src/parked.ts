@@ -2,6 +2,7 @@ import { jetstream, type JetStreamManager, JetStreamApiError, type StoredMsg } f
 import { headers, type NatsConnection } from '@nats-io/nats-core';
 import { z } from 'zod';
 import type { Delivery } from './delivery.ts';
+import { isNoResponders, isTimeout } from './connection.ts';
 import { ensureParkedStream, PARKED_STREAM, parkedSubject } from './event-streams.ts';
 
 const SUBJECT_HEADER = 'Holdfast-Subject';
@@ -148,7 +149,14 @@ export class ParkedEvents {
     if (message === null) return 'no such parked event';
     const { owner, consumer } = parkedEvent(message);
     const subject = retrySubject(owner, consumer);
-    const reply = await this.connection.request(subject, JSON.stringify({ id }), { timeout: RETRY_TIMEOUT_MS });
+    let reply;
+    try {
+      reply = await this.connection.request(subject, JSON.stringify({ id }), { timeout: RETRY_TIMEOUT_MS });
+    } catch (error) {
+      if (isNoResponders(error)) return `${owner}/${consumer} does not run`;
+      if (isTimeout(error)) return `${owner}/${consumer} did not finish in ${String(RETRY_TIMEOUT_MS)} ms`;
+      throw error;
+    }
     return retryReplySchema.parse(reply.json()).problem;
   }
 

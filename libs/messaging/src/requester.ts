@@ -1,5 +1,6 @@
 import type { RequestContext } from '@holdfast/contracts';
-import { errors, type NatsConnection } from '@nats-io/nats-core';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { isNoResponders, isTimeout } from './connection.ts';
 import { RequestTimeout, ServiceUnavailable } from './errors.ts';
 import { childSpan } from './trace.ts';
 import { encodeContext, encodeJson, readReply, requestSubject } from './wire.ts';
@@ -15,11 +16,6 @@ const HEADER_ALLOWANCE_BYTES = 32_768;
 /** Largest body that the connected server takes, in bytes. */
 export const payloadLimitBytes = (connection: NatsConnection): number =>
   (connection.info?.max_payload ?? DEFAULT_PAYLOAD_LIMIT_BYTES) - HEADER_ALLOWANCE_BYTES;
-
-const isNoResponders = (error: unknown): boolean =>
-  error instanceof errors.NoRespondersError || (error instanceof errors.RequestError && error.isNoResponders());
-const isTimeout = (error: unknown): boolean =>
-  error instanceof errors.TimeoutError || (error instanceof Error && error.cause instanceof errors.TimeoutError);
 
 /**
  * Sends one request under a new span of the context's trace and waits for its reply until the context's deadline.

@@ -35,7 +35,7 @@ describe('a request', () => {
     await server.serveRequests(service, {
       Echo: async (input: { text: string }, context: RequestContext) => ({ text: input.text, context }),
     });
-    const context = testContext(5000, { userAgent: 'aws-cli/2 Python/3 ünïcode', viaService: 'ec2.eu-central-1.amazonaws.com' }); // prettier-ignore
+    const context = testContext(5000, { userAgent: 'aws-cli/2 ünïcode\r\nHoldfast-Reply: ok ', viaService: 'ec2.eu-central-1.amazonaws.com' }); // prettier-ignore
     const reply = await client.request<{ text: string; context: RequestContext }>(service, 'Echo', { text: 'hé' }, context); // prettier-ignore
     expect(reply.text).toBe('hé');
     expect(reply.context).toMatchObject({ ...context, traceparent: expect.any(String) as string });

@@ -204,7 +204,8 @@ export class ServiceRun {
       await this.definition.reset?.(app);
       if (this.consumers.length > 0) await bus.parked.discardAll(this.definition.name);
     } else {
-      for (const consumer of this.consumers) consumer.resume();
+      // A handler that outlasted the pause keeps its consumer from going on, and nobody waiting.
+      for (const consumer of this.consumers) void consumer.resume();
     }
   }
 }

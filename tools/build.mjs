@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** `main.ts` starts an app alone, `service.ts` is what `holdfast up` loads, other entries are named by the app. */
 const ENTRY_FILES = ['main.ts', 'service.ts', 'block-host.ts', 'demo.ts'];
 
-const entryPoints = Object.fromEntries(
+const appEntries = Object.fromEntries(
   readdirSync(join(root, 'apps')).flatMap((app) =>
     ENTRY_FILES.map((file) => [`${app}/${file.replace(/\.ts$/, '')}`, join(root, 'apps', app, 'src', file)]).filter(
       ([, path]) => existsSync(path),
@@ -20,7 +20,7 @@ const entryPoints = Object.fromEntries(
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 await build({
-  entryPoints,
+  entryPoints: { ...appEntries, 'bench/run': join(root, 'bench/run.ts') },
   outdir: join(root, 'dist'),
   bundle: true,
   splitting: true,

@@ -1,3 +1,4 @@
+import type {} from 'vitest'; // What the declaration below adds to.
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 

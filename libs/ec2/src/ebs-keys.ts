@@ -1,5 +1,6 @@
 import { AwsError, type RequestContext, type WrappedDataKey } from '@holdfast/contracts';
 import type { GrantRequest } from './ebs-grants.ts';
+import { invalidParameterValue } from './errors.ts';
 
 /** Sends one of KMS's own operations. @throws AwsError as KMS answers it. */
 export type KmsRequest = <Output>(action: string, input: unknown, context: RequestContext) => Promise<Output>;
@@ -23,20 +24,37 @@ export const isRefusal = (error: unknown): error is AwsError =>
   error instanceof AwsError && !TRANSIENT.has(error.code) && (error.status ?? 400) < 500;
 
 /** The members of DescribeKey's answer that decide whether EBS can use a key. */
-export interface KeyMetadata {
+interface KeyMetadata {
   Arn: string;
   KeyState: string;
   KeySpec: string;
   KeyUsage: string;
 }
 
+const invalidKey = (keyId: string, fault: 'invalid' | 'disabled') =>
+  invalidParameterValue(`The specified keyId ${keyId} is ${fault}`);
+
 /** What EBS asks of KMS. Every key it sees is wrapped. */
 export class EbsKeys {
   constructor(private readonly send: KmsRequest) {}
 
-  async describe(keyId: string, context: RequestContext): Promise<KeyMetadata> {
-    const { KeyMetadata } = await this.send<{ KeyMetadata: KeyMetadata }>('DescribeKey', { KeyId: keyId }, context);
-    return KeyMetadata;
+  /**
+   * ARN of the key that an id, alias or ARN names, looked up as the caller.
+   * @throws AwsError InvalidParameterValue when EBS can't use it: absent, disabled, not symmetric; AuthFailure when the caller
+   *   may not.
+   */
+  async usableKey(keyId: string, context: RequestContext): Promise<string> {
+    let key: KeyMetadata;
+    try {
+      ({ KeyMetadata: key } = await this.send<{ KeyMetadata: KeyMetadata }>('DescribeKey', { KeyId: keyId }, context));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      if (error.code !== 'AccessDeniedException') throw invalidKey(keyId, 'invalid');
+      throw new AwsError({ code: 'AuthFailure', status: 403, message: `Not authorized to use key ${keyId} ` });
+    }
+    if (key.KeySpec !== 'SYMMETRIC_DEFAULT' || key.KeyUsage !== 'ENCRYPT_DECRYPT') throw invalidKey(keyId, 'invalid');
+    if (key.KeyState !== 'Enabled') throw invalidKey(keyId, key.KeyState === 'Disabled' ? 'disabled' : 'invalid');
+    return key.Arn;
   }
 
   /** A new data key of 64 bytes. */

@@ -7,7 +7,7 @@ export {
   type GrantRequest,
   volumeGrant,
 } from './ebs-grants.ts';
-export { EbsKeys, isRefusal, type KeyMetadata, type KmsRequest } from './ebs-keys.ts';
+export { EbsKeys, isRefusal, type KmsRequest } from './ebs-keys.ts';
 export {
   dryRunOperation,
   invalidParameterCombination,

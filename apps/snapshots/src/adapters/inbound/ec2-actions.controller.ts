@@ -1,0 +1,51 @@
+import type { ec2 } from '@holdfast/aws-protocol';
+import type { InternalRequests, RequestContext } from '@holdfast/contracts';
+import type { RequestHandlers } from '@holdfast/messaging';
+import type { CopySnapshot } from '../../application/copy-snapshot.ts';
+import type { CreateSnapshot } from '../../application/create-snapshot.ts';
+import type { DeleteSnapshot } from '../../application/delete-snapshot.ts';
+import type { DescribeSnapshots } from '../../application/describe-snapshots.ts';
+import type { SnapshotTable } from '../../application/ports.ts';
+import type { SnapshotTags } from '../../application/snapshot-tags.ts';
+import { toAwsError } from './snapshot-errors.ts';
+
+export interface SnapshotActions {
+  createSnapshot: CreateSnapshot;
+  copySnapshot: CopySnapshot;
+  describeSnapshots: DescribeSnapshots;
+  deleteSnapshot: DeleteSnapshot;
+  tags: SnapshotTags;
+  table: SnapshotTable;
+}
+
+type Internal = InternalRequests['snapshots'];
+
+/** Everything that this service is asked, refusals in EC2's words. */
+export const snapshotRequests = (actions: SnapshotActions): RequestHandlers => {
+  const { table, tags } = actions;
+  const handlers = {
+    CreateSnapshot: (input: ec2.CreateSnapshotRequest, context: RequestContext) =>
+      actions.createSnapshot.run(input, context),
+    CopySnapshot: (input: ec2.CopySnapshotRequest, context: RequestContext) => actions.copySnapshot.run(input, context),
+    DescribeSnapshots: (input: ec2.DescribeSnapshotsRequest, context: RequestContext) =>
+      actions.describeSnapshots.run(input, context),
+    DeleteSnapshot: (input: ec2.DeleteSnapshotRequest, context: RequestContext) =>
+      actions.deleteSnapshot.run(input, context),
+    CreateTags: (input: ec2.CreateTagsRequest, context: RequestContext) => tags.create(input, context),
+    DeleteTags: (input: ec2.DeleteTagsRequest, context: RequestContext) => tags.delete(input, context),
+    DescribeTags: (input: ec2.DescribeTagsRequest, context: RequestContext) => tags.describe(input, context),
+    GetSnapshot: ({ snapshotId }: Internal['GetSnapshot']['in'], context: RequestContext) =>
+      table.record(snapshotId, context.region, context),
+  };
+  return Object.fromEntries(Object.entries(handlers).map(([action, handler]) => [action, refusing(handler)]));
+};
+
+const refusing =
+  (handler: (input: never, context: RequestContext) => Promise<unknown>) =>
+  async (input: never, context: RequestContext): Promise<unknown> => {
+    try {
+      return await handler(input, context);
+    } catch (error) {
+      throw toAwsError(error);
+    }
+  };

@@ -1,0 +1,31 @@
+import type { ConsumerOptions, DeliveredEvent } from '@holdfast/messaging';
+import type { FollowSnapshot } from '../../application/follow-snapshot.ts';
+import type { Cause } from '../../application/ports.ts';
+import type { RemoveSnapshot } from '../../application/remove-snapshot.ts';
+import type { SnapshotEvent } from '../../domain/snapshot.events.ts';
+
+/** Snapshots that are looked after at once. */
+const CONCURRENCY = 32;
+
+const causeOf = ({ metadata, eventId }: DeliveredEvent): Cause => ({
+  caller: metadata.caller,
+  causationId: eventId,
+});
+
+/** What is done after the answer: copying blocks, deleting. */
+export const snapshotConsumers = (follow: FollowSnapshot, remove: RemoveSnapshot): Omit<ConsumerOptions, 'owner'>[] => {
+  type Event = DeliveredEvent<SnapshotEvent>;
+  return [
+    {
+      name: 'snapshot-work',
+      source: 'snapshots',
+      concurrency: CONCURRENCY,
+      handlers: {
+        SnapshotStarted: (event: Event) => follow.run(event.data.snapshotId, causeOf(event)),
+        SnapshotCopyStarted: (event: Event) => follow.run(event.data.snapshotId, causeOf(event)),
+        SnapshotFailed: (event: Event) => follow.undo(event.data.snapshotId, causeOf(event)),
+        SnapshotDeletionStarted: (event: Event) => remove.run(event.data.snapshotId, causeOf(event)),
+      },
+    },
+  ];
+};

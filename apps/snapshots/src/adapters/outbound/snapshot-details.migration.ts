@@ -1,0 +1,43 @@
+import { PAGE_TOKEN_KEY_TABLE } from '@holdfast/ec2';
+import { grantReadModel } from '@holdfast/event-store/postgres';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** `position` is that of the snapshot's first event: what pages are cut by. Times are kept as EC2 writes them. */
+const TABLES = `
+  CREATE TABLE snapshots (
+    snapshot_id text COLLATE "C" PRIMARY KEY,
+    owner_id text COLLATE "C" NOT NULL,
+    region text COLLATE "C" NOT NULL,
+    position bigint NOT NULL,
+    volume_id text COLLATE "C" NOT NULL,
+    is_copy boolean NOT NULL,
+    state text NOT NULL,
+    state_message text,
+    volume_size_gib integer NOT NULL,
+    description text NOT NULL,
+    encrypted boolean NOT NULL,
+    key_arn text,
+    data_key jsonb,
+    start_time text NOT NULL,
+    completion_time text,
+    progress integer NOT NULL,
+    tags jsonb NOT NULL
+  );
+  CREATE UNIQUE INDEX snapshots_page ON snapshots (owner_id, region, position);
+  CREATE INDEX snapshots_volume ON snapshots (volume_id);
+  ${PAGE_TOKEN_KEY_TABLE}`;
+
+class CreateSnapshotDetails1700000100000 implements MigrationInterface {
+  readonly name = 'CreateSnapshotDetails1700000100000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(TABLES);
+    for (const table of ['snapshots', 'page_token_key']) await runner.query(grantReadModel(table));
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE page_token_key, snapshots');
+  }
+}
+
+export const snapshotMigrations = [CreateSnapshotDetails1700000100000];

@@ -1,0 +1,130 @@
+import type { ec2 } from '@holdfast/aws-protocol';
+import {
+  callerOf,
+  newSnapshotId,
+  REGIONS,
+  type Region,
+  type RequestContext,
+  type SnapshotId,
+} from '@holdfast/contracts';
+import {
+  dryRunOperation,
+  type EbsKeys,
+  forwardedContext,
+  invalidParameterValue,
+  missingParameter,
+  refuseParameters,
+  tagList,
+  type Tags,
+  tagsOfSpecifications,
+} from '@holdfast/ec2';
+import type { Requests } from '@holdfast/messaging';
+import type { Clock } from '@holdfast/service-kit';
+import { copyEncryptionOutcome } from '../domain/copy-encryption-outcome.ts';
+import type { CopySource } from '../domain/snapshot.events.ts';
+import { checkedDescription } from './description.ts';
+import { parseSnapshotId } from './ids.ts';
+import type { SnapshotStreams, SnapshotTable } from './ports.ts';
+import { refusal } from './refusals.ts';
+
+/** EC2's quota on copies under way in a destination Region. */
+const MAX_PENDING_COPIES = 20;
+
+interface Admitted {
+  sourceId: SnapshotId;
+  sourceRegion: Region;
+  description: string;
+  tags: Tags;
+}
+
+/**
+ * Asked in the destination Region. A key that can't be used is refused at once; whatever is wrong with the source shows later,
+ * as the state `error` of the copy.
+ */
+export class CopySnapshot {
+  constructor(
+    private readonly snapshots: SnapshotStreams,
+    private readonly table: SnapshotTable,
+    private readonly keys: EbsKeys,
+    private readonly requests: Requests,
+    private readonly clock: Clock,
+  ) {}
+
+  async run(input: Partial<ec2.CopySnapshotRequest>, context: RequestContext): Promise<ec2.CopySnapshotResult> {
+    const { sourceId, sourceRegion, description, tags } = admit(input, context.region);
+    if (input.DryRun === true) throw dryRunOperation();
+    if ((await this.table.pendingCopies(context)) >= MAX_PENDING_COPIES) throw refusal('ConcurrentCopiesExceeded');
+    const found = await this.table.record(sourceId, sourceRegion, context);
+    const source: CopySource = {
+      snapshotId: sourceId,
+      region: sourceRegion,
+      status: found?.state ?? 'missing',
+      dataKey: found?.dataKey ?? null,
+    };
+    const keyArn = await this.destinationKey(input, source, context);
+    const { accountId: ownerId, region } = context;
+    const snapshotId = newSnapshotId();
+    const volumeSizeGiB = found?.volumeSizeGiB ?? 0;
+    const at = this.clock.instant();
+    await this.snapshots.handle(
+      { type: 'CopySnapshot', snapshotId, ownerId, region, source, volumeSizeGiB, keyArn, description, tags, at },
+      { caller: callerOf(context) },
+    );
+    return { SnapshotId: snapshotId, Tags: tagList(tags) };
+  }
+
+  private async destinationKey(
+    input: Partial<ec2.CopySnapshotRequest>,
+    source: CopySource,
+    context: RequestContext,
+  ): Promise<string | null> {
+    const keyId = copyEncryptionOutcome(
+      { encrypted: input.Encrypted, kmsKeyId: input.KmsKeyId },
+      await this.requests.call('account-settings', 'GetEncryptionDefaults', {}, context),
+      { encrypted: source.dataKey !== null },
+    );
+    if (keyId === null) return null;
+    return this.keys.usableKey(keyId, forwardedContext(callerOf(context), context.deadlineMs));
+  }
+}
+
+const admit = (input: Partial<ec2.CopySnapshotRequest>, region: Region): Admitted => {
+  refuseParameters({
+    DestinationOutpostArn: input.DestinationOutpostArn,
+    DestinationAvailabilityZone: input.DestinationAvailabilityZone,
+  });
+  const { SourceSnapshotId, SourceRegion, DestinationRegion } = input;
+  if (SourceSnapshotId === undefined || SourceSnapshotId === '') throw missingParameter('SourceSnapshotId');
+  const sourceId = parseSnapshotId(SourceSnapshotId);
+  if (sourceId === null) throw invalidParameterValue('The specified snapshotId is invalid');
+  if (SourceRegion === undefined || SourceRegion === '') throw missingParameter('SourceRegion');
+  if (!REGIONS.includes(SourceRegion)) throw refusal('RegionUnknown', { region: SourceRegion });
+  // `DestinationRegion` is where the request is sent, said once more.
+  if (DestinationRegion !== undefined && DestinationRegion !== region)
+    throw refusal('DestinationRegionMismatch', { region: DestinationRegion, current: region });
+  checkDuration(input.CompletionDurationMinutes);
+  if (input.PresignedUrl !== undefined) checkPresignedUrl(input.PresignedUrl, sourceId, region);
+  const tags = tagsOfSpecifications(input.TagSpecifications, 'snapshot');
+  const description = checkedDescription(input.Description);
+  return { sourceId, sourceRegion: SourceRegion as Region, description, tags };
+};
+
+/** A copy that takes a given time is not offered; its wrong values have words of their own. */
+const checkDuration = (minutes: number | undefined): void => {
+  if (minutes !== undefined && (minutes < 15 || minutes > 2880 || minutes % 15 !== 0))
+    throw invalidParameterValue(
+      `'${String(minutes)}' is not a valid value for completion duration. Specify a value between 15 and 2880 minutes, in 15 minute increments only`,
+    );
+  refuseParameters({ CompletionDurationMinutes: minutes });
+};
+
+/**
+ * Official clients send it unasked. It permits nothing here, since the request itself is signed by the one who owns the source;
+ * but it must not speak of something else.
+ */
+const checkPresignedUrl = (text: string, sourceId: SnapshotId, region: Region): void => {
+  const asked = URL.canParse(text) ? new URL(text).searchParams : new URLSearchParams();
+  const expected = { Action: 'CopySnapshot', SourceSnapshotId: sourceId, DestinationRegion: region };
+  for (const [name, value] of Object.entries(expected))
+    if (asked.get(name) !== value) throw invalidParameterValue('The specified PresignedUrl is invalid');
+};

@@ -1,0 +1,89 @@
+import type { ec2 } from '@holdfast/aws-protocol';
+import { callerOf, newSnapshotId, type RequestContext, type VolumeRecord } from '@holdfast/contracts';
+import {
+  dryRunOperation,
+  invalidParameterValue,
+  missingParameter,
+  refuseParameters,
+  tagList,
+  tagsOfSpecifications,
+} from '@holdfast/ec2';
+import type { Requests } from '@holdfast/messaging';
+import type { Clock } from '@holdfast/service-kit';
+import { checkedDescription } from './description.ts';
+import { parseVolumeId } from './ids.ts';
+import type { SnapshotStreams, SnapshotTable } from './ports.ts';
+import { refusal } from './refusals.ts';
+
+/** EC2's quotas on snapshots of one volume under way. */
+const MAX_PENDING = 5;
+const MAX_PENDING_OF_HDD = 1;
+const HDD_TYPES = new Set(['st1', 'sc1']);
+
+/**
+ * The volume as it is at this moment: when this answers, the point in time is fixed on disk and writes go on. No key is used:
+ * the snapshot is of ciphertext.
+ */
+export class CreateSnapshot {
+  constructor(
+    private readonly snapshots: SnapshotStreams,
+    private readonly table: SnapshotTable,
+    private readonly requests: Requests,
+    private readonly clock: Clock,
+    private readonly intervalSeconds: number,
+  ) {}
+
+  async run(input: Partial<ec2.CreateSnapshotRequest>, context: RequestContext): Promise<ec2.Snapshot> {
+    const { VolumeId, DryRun } = input;
+    refuseParameters({
+      OutpostArn: input.OutpostArn,
+      Location: input.Location === 'regional' ? undefined : input.Location,
+    });
+    if (VolumeId === undefined || VolumeId === '') throw missingParameter('volumeId');
+    const description = checkedDescription(input.Description);
+    const tags = tagsOfSpecifications(input.TagSpecifications, 'snapshot');
+    if (DryRun === true) throw dryRunOperation();
+    const volume = await this.volume(VolumeId, context);
+    await this.checkQuotas(volume, context);
+    const { volumeId, sizeGiB: volumeSizeGiB, dataKey } = volume;
+    const { accountId: ownerId, region } = context;
+    const snapshotId = newSnapshotId();
+    const at = this.clock.instant();
+    await this.snapshots.handle(
+      { type: 'CreateSnapshot', snapshotId, ownerId, region, volumeId, volumeSizeGiB, dataKey, description, tags, at },
+      { caller: callerOf(context) },
+    );
+    // Whoever was told of the snapshot may write on: so its point in time is fixed before.
+    await this.requests.call('data-plane', 'FreezeSnapshot', { snapshotId, volumeId }, context);
+    return {
+      SnapshotId: snapshotId,
+      VolumeId: volumeId,
+      State: 'pending',
+      StartTime: at,
+      Progress: '',
+      OwnerId: ownerId,
+      Description: description,
+      VolumeSize: volumeSizeGiB,
+      Encrypted: dataKey !== null,
+      Tags: tagList(tags),
+    };
+  }
+
+  private async volume(text: string, context: RequestContext): Promise<VolumeRecord> {
+    const volumeId = parseVolumeId(text);
+    if (volumeId === null)
+      throw invalidParameterValue(`Value (${text}) for parameter volumeId is invalid. Expected: 'vol-...'.`);
+    const volume = await this.requests.call('volumes', 'GetVolume', { volumeId }, context);
+    if (volume === null) throw refusal('VolumeNotFound', { volumeId });
+    if (volume.state !== 'available' && volume.state !== 'in-use') throw refusal('VolumeNotReady', { volumeId });
+    return volume;
+  }
+
+  private async checkQuotas({ volumeId, volumeType }: VolumeRecord, context: RequestContext): Promise<void> {
+    const { pending, latest } = await this.table.ofVolume(volumeId, context);
+    const sinceMs = latest === null ? Infinity : this.clock.now().getTime() - Date.parse(latest);
+    if (sinceMs < this.intervalSeconds * 1000) throw refusal('SnapshotRateExceeded');
+    if (pending >= (HDD_TYPES.has(volumeType) ? MAX_PENDING_OF_HDD : MAX_PENDING))
+      throw refusal('ConcurrentSnapshotsExceeded');
+  }
+}

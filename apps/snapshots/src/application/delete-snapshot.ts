@@ -1,0 +1,28 @@
+import type { ec2 } from '@holdfast/aws-protocol';
+import { callerOf, type RequestContext } from '@holdfast/contracts';
+import { dryRunOperation, invalidParameterValue, missingParameter } from '@holdfast/ec2';
+import type { Clock } from '@holdfast/service-kit';
+import { parseSnapshotId } from './ids.ts';
+import { ownSnapshot } from './own-snapshot.ts';
+import type { SnapshotStreams } from './ports.ts';
+
+/** A pending snapshot goes when it is completed. What other snapshots and volumes were made from it stays whole. */
+export class DeleteSnapshot {
+  constructor(
+    private readonly snapshots: SnapshotStreams,
+    private readonly clock: Clock,
+  ) {}
+
+  async run(input: Partial<ec2.DeleteSnapshotRequest>, context: RequestContext): Promise<Record<string, never>> {
+    const { SnapshotId } = input;
+    if (SnapshotId === undefined || SnapshotId === '') throw missingParameter('snapshotId');
+    const snapshotId = parseSnapshotId(SnapshotId);
+    if (snapshotId === null)
+      throw invalidParameterValue(`Value (${SnapshotId}) for parameter snapshotId is invalid. Expected: 'snap-...'.`);
+    await ownSnapshot(this.snapshots, snapshotId, context);
+    if (input.DryRun === true) throw dryRunOperation();
+    const command = { type: 'DeleteSnapshot', snapshotId, at: this.clock.instant() } as const;
+    await this.snapshots.handle(command, { caller: callerOf(context) });
+    return {};
+  }
+}

@@ -1,0 +1,71 @@
+import type { Caller, Region, RequestContext, SnapshotId, SnapshotRecord, VolumeId } from '@holdfast/contracts';
+import type { Filter, Tags } from '@holdfast/ec2';
+import type { SnapshotCommand } from '../domain/snapshot.commands.ts';
+import type { SnapshotState } from '../domain/snapshot.decider.ts';
+
+/** On whose request, and because of which event, something is done. */
+export interface Cause {
+  readonly caller: Caller;
+  readonly causationId?: string;
+}
+
+/** Streams of snapshots. */
+export interface SnapshotStreams {
+  /** @throws DomainError SnapshotErrorCode */
+  handle(command: SnapshotCommand, cause: Cause): Promise<void>;
+  load(snapshotId: SnapshotId): Promise<SnapshotState>;
+}
+
+/** A snapshot as DescribeSnapshots shows it. */
+export interface SnapshotDetails {
+  readonly snapshotId: SnapshotId;
+  readonly ownerId: string;
+  /** `vol-ffffffff` for a copy. */
+  readonly volumeId: string;
+  readonly isCopy: boolean;
+  readonly state: 'pending' | 'completed' | 'error';
+  readonly stateMessage: string | null;
+  readonly volumeSizeGiB: number;
+  readonly description: string;
+  readonly encrypted: boolean;
+  readonly keyArn: string | null;
+  readonly dataKeyId: string | null;
+  /** ISO-8601. */
+  readonly startTime: string;
+  readonly completionTime: string | null;
+  /** In percent. */
+  readonly progress: number;
+  readonly tags: Tags;
+}
+
+export interface SnapshotQuery {
+  readonly filters?: readonly Filter[];
+  /** Explicit ids; empty: all snapshots. */
+  readonly snapshotIds: readonly string[];
+  /** Only snapshots after this position, which `describe` gave. */
+  readonly after?: string;
+  readonly limit: number;
+}
+
+/** The read model behind DescribeSnapshots; every question is asked within the caller's account and Region. */
+export interface SnapshotTable {
+  /**
+   * In order of their start, at most `limit` of those that match.
+   * @returns with `missing`: the explicit ids that name no snapshot the caller may see.
+   * @throws AwsError InvalidParameterValue | FilterLimitExceeded
+   */
+  describe(
+    query: SnapshotQuery,
+    context: RequestContext,
+  ): Promise<{ rows: { snapshot: SnapshotDetails; position: string }[]; missing: string[] }>;
+  tags(
+    filters: readonly Filter[] | undefined,
+    context: RequestContext,
+  ): Promise<{ snapshotId: string; key: string; value: string }[]>;
+  /** Of the caller's account in `region`; null when there is none. */
+  record(snapshotId: SnapshotId, region: Region, context: RequestContext): Promise<SnapshotRecord | null>;
+  /** Snapshots of a volume: how many are pending, and when the latest one was started (ISO-8601). */
+  ofVolume(volumeId: VolumeId, context: RequestContext): Promise<{ pending: number; latest: string | null }>;
+  /** The caller's copies that are under way in the caller's Region. */
+  pendingCopies(context: RequestContext): Promise<number>;
+}

@@ -1,0 +1,17 @@
+import { DomainError } from '@holdfast/decider';
+import type { SnapshotErrorCode } from '../domain/snapshot.decider.ts';
+
+export type RefusalCode =
+  | SnapshotErrorCode
+  | 'ConcurrentCopiesExceeded'
+  | 'ConcurrentSnapshotsExceeded'
+  | 'DescriptionNotAscii'
+  | 'DescriptionTooLong'
+  | 'DestinationRegionMismatch'
+  | 'RegionUnknown'
+  | 'SnapshotRateExceeded'
+  | 'VolumeNotFound'
+  | 'VolumeNotReady';
+
+export const refusal = (code: RefusalCode, details: Readonly<Record<string, unknown>> = {}): DomainError<RefusalCode> =>
+  new DomainError(code, details);

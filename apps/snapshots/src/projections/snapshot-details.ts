@@ -1,0 +1,72 @@
+import { assertNever } from '@holdfast/decider';
+import type { DomainEvent, InlineProjection, Sql, StoredEvent } from '@holdfast/event-store';
+import type { SnapshotCopyStarted, SnapshotEvent, SnapshotStarted } from '../domain/snapshot.events.ts';
+
+/** Copies have no volume of their own; EC2 shows this one for all of them. */
+const NO_VOLUME = 'vol-ffffffff';
+
+const insert = (event: SnapshotStarted | SnapshotCopyStarted, position: number, sql: Sql) => {
+  const isCopy = event.type === 'SnapshotCopyStarted';
+  const dataKey = isCopy ? null : event.dataKey;
+  const keyArn = isCopy ? event.keyArn : (event.dataKey?.keyArn ?? null);
+  return sql.query(
+    `INSERT INTO snapshots (snapshot_id, owner_id, region, position, volume_id, is_copy, state, volume_size_gib,
+       description, encrypted, key_arn, data_key, start_time, progress, tags)
+     VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $9, $10, $11, $12, 0, $13)`,
+    [
+      event.snapshotId,
+      event.ownerId,
+      event.region,
+      position,
+      isCopy ? NO_VOLUME : event.volumeId,
+      isCopy,
+      event.volumeSizeGiB,
+      event.description,
+      keyArn !== null,
+      keyArn,
+      dataKey === null ? null : JSON.stringify(dataKey),
+      event.at,
+      JSON.stringify(event.tags),
+    ],
+  );
+};
+
+const set = (snapshotId: string, assignments: string, values: readonly unknown[], sql: Sql) =>
+  sql.query(`UPDATE snapshots SET ${assignments} WHERE snapshot_id = $1`, [snapshotId, ...values]);
+
+const project = async ({ data: event, globalPosition }: StoredEvent<SnapshotEvent>, sql: Sql): Promise<unknown> => {
+  const { snapshotId } = event;
+  switch (event.type) {
+    case 'SnapshotStarted':
+    case 'SnapshotCopyStarted':
+      return insert(event, globalPosition, sql);
+    case 'CopyDataKeyObtained':
+      return set(snapshotId, 'data_key = $2', [JSON.stringify(event.dataKey)], sql);
+    case 'SnapshotProgressed':
+      return set(snapshotId, 'progress = $2', [event.progress], sql);
+    case 'SnapshotCompleted':
+      return set(snapshotId, `state = 'completed', progress = 100, completion_time = $2`, [event.at], sql);
+    case 'SnapshotFailed':
+      return set(snapshotId, `state = 'error', state_message = $2`, [event.message], sql);
+    case 'SnapshotDeletionStarted':
+      return sql.query('DELETE FROM snapshots WHERE snapshot_id = $1', [snapshotId]);
+    case 'SnapshotTagged':
+      return set(snapshotId, 'tags = tags || $2::jsonb', [JSON.stringify(event.tags)], sql);
+    case 'SnapshotUntagged':
+      return set(snapshotId, 'tags = tags - $2::text[]', [event.keys], sql);
+    case 'CopyGrantCreated':
+    case 'SnapshotDeletionRequested':
+    case 'SnapshotDeleted':
+      return undefined; // Nothing that a reader may see.
+    default:
+      return assertNever(event);
+  }
+};
+
+/** Rows that DescribeSnapshots and the other services' questions are answered from. */
+export const snapshotDetails: InlineProjection = {
+  name: 'snapshot-details',
+  project: async (event: StoredEvent<DomainEvent>, sql: Sql) => {
+    await project(event as StoredEvent<SnapshotEvent>, sql);
+  },
+};

@@ -1,0 +1,63 @@
+import { EbsKeys, loadPageTokens, type PageTokens } from '@holdfast/ec2';
+import { CommandHandler } from '@holdfast/event-store';
+import type { ServiceParts } from '@holdfast/service-kit';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { snapshotRequests } from './adapters/inbound/ec2-actions.controller.ts';
+import { snapshotConsumers } from './adapters/inbound/snapshot-work.consumer.ts';
+import { PostgresSnapshotTable } from './adapters/outbound/snapshot-details.table.ts';
+import { EventSourcedSnapshots, streamOf } from './adapters/outbound/snapshot-streams.ts';
+import { CopySnapshot } from './application/copy-snapshot.ts';
+import { CreateSnapshot } from './application/create-snapshot.ts';
+import { DeleteSnapshot } from './application/delete-snapshot.ts';
+import { DescribeSnapshots } from './application/describe-snapshots.ts';
+import { FollowSnapshot } from './application/follow-snapshot.ts';
+import { RemoveSnapshot } from './application/remove-snapshot.ts';
+import { SnapshotTags } from './application/snapshot-tags.ts';
+import { snapshotSettings } from './config.ts';
+import { snapshotDecider } from './domain/snapshot.decider.ts';
+import { snapshotDetails } from './projections/snapshot-details.ts';
+
+export const REQUESTS = Symbol('snapshot requests');
+export const CONSUMERS = Symbol('snapshot consumers');
+const STREAMS = Symbol('SnapshotStreams');
+const TABLE = Symbol('SnapshotTable');
+const PAGE_TOKENS = Symbol('PageTokens');
+
+@Module({})
+export class SnapshotsModule {
+  static with({ bus, clock, database, environment, openEventStore }: ServiceParts): DynamicModule {
+    const { snapshotIntervalSeconds } = snapshotSettings(environment);
+    const keys = new EbsKeys((action, input, context) => bus.request('kms', action, input, context));
+    const requests = (snapshots: EventSourcedSnapshots, table: PostgresSnapshotTable, pageTokens: PageTokens) =>
+      snapshotRequests({
+        createSnapshot: new CreateSnapshot(snapshots, table, bus, clock, snapshotIntervalSeconds),
+        copySnapshot: new CopySnapshot(snapshots, table, keys, bus, clock),
+        describeSnapshots: new DescribeSnapshots(table, pageTokens),
+        deleteSnapshot: new DeleteSnapshot(snapshots, clock),
+        tags: new SnapshotTags(snapshots, table, clock),
+        table,
+      });
+    const streams = () => {
+      const store = openEventStore({ projections: [snapshotDetails] });
+      return new EventSourcedSnapshots(new CommandHandler(store, snapshotDecider, streamOf));
+    };
+    return {
+      module: SnapshotsModule,
+      providers: [
+        { provide: STREAMS, useFactory: streams },
+        { provide: TABLE, useFactory: () => new PostgresSnapshotTable(database) },
+        { provide: PAGE_TOKENS, useFactory: () => loadPageTokens(database) },
+        { provide: REQUESTS, inject: [STREAMS, TABLE, PAGE_TOKENS], useFactory: requests },
+        {
+          provide: CONSUMERS,
+          inject: [STREAMS],
+          useFactory: (snapshots: EventSourcedSnapshots) =>
+            snapshotConsumers(
+              new FollowSnapshot(snapshots, keys, bus, clock),
+              new RemoveSnapshot(snapshots, bus, clock),
+            ),
+        },
+      ],
+    };
+  }
+}

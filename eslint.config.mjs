@@ -3,7 +3,8 @@ import tseslint from 'typescript-eslint';
 
 const boundaries = {
   enforceBuildableLibDependency: false,
-  allow: [],
+  // Tools are no project: what fetches foreign programs serves the build, the tests and the embedded servers alike.
+  allow: ['../../../tools/**', '../../../../tools/**'],
   depConstraints: [
     {
       sourceTag: 'layer:core',
@@ -28,6 +29,8 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-extraneous-class': 'off', // Nest modules are classes with only a decorator.
       '@typescript-eslint/no-non-null-assertion': 'error',
+      // A name that begins with an underscore says that what it names is taken away on purpose.
+      '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_', argsIgnorePattern: '^_' }],
       'max-lines-per-function': ['error', { max: 70, skipBlankLines: true, skipComments: true }],
       'no-console': 'error',
     },

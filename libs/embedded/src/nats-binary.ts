@@ -4,7 +4,6 @@ import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 // One unpacker serves this and `npm ci`, which runs before there are packages to import from.
-// eslint-disable-next-line @nx/enforce-module-boundaries
 import { unpackDebianPackages } from '../../../tools/debian/unpack.mjs';
 import { EmbeddedServerError } from './errors.ts';
 

@@ -14,7 +14,7 @@ import type { StoredEvent } from '../types.ts';
 export interface StreamLimits {
   /** Copies in a cluster; default 1. */
   readonly replicas?: number;
-  /** Oldest events kept for delivery; by default all, so that a new consumer sees the whole history. */
+  /** Oldest events kept for delivery; by default all, so that a new consumer sees the whole history. At least two minutes. */
   readonly maxAgeMs?: number;
   /** Default: as much as the server allows. */
   readonly maxBytes?: number;
@@ -110,25 +110,28 @@ export class EventStream {
 
   /**
    * Publishes `events` in order without waiting in between, and resolves once all are acknowledged. Each names the
-   * sequence that it must follow: what comes after a lost message, or from a leader that was replaced, is refused.
+   * sequence and the message that it must follow: when one is lost, or comes from a leader that was replaced, it and all
+   * behind it are refused. The first names no message, since a restarted server has forgotten the last one's id.
    * @param messageIdSuffix set when events are published again on purpose, so that the duplicate window lets them pass.
    * @returns the sequence of the last one.
    * @throws TakenForDuplicates, or the first refusal; how many were stored is to be asked of the stream then.
    */
   async publish(events: readonly StoredEvent[], lastSequence: number, messageIdSuffix = ''): Promise<number> {
+    const messageId = (event?: StoredEvent) => `${event?.eventId ?? ''}${messageIdSuffix}`;
     const outcomes = await Promise.allSettled(
       events.map((event, index) => {
-        const { type, schemaVersion, eventId, metadata } = event;
+        const { type, schemaVersion, metadata } = event;
+        const previous = index === 0 ? undefined : messageId(events[index - 1]);
         const carried = headers();
         if (metadata.caller.traceparent !== undefined) carried.set('traceparent', metadata.caller.traceparent);
         return this.js.publish(
           `${this.service}.event.${type}.v${String(schemaVersion)}`,
           JSON.stringify({ ...event, service: this.service }),
           {
-            msgID: `${eventId}${messageIdSuffix}`,
+            msgID: messageId(event),
             headers: carried,
             timeout: PUBLISH_TIMEOUT_MS,
-            expect: { streamName: this.name, lastSequence: lastSequence + index },
+            expect: { streamName: this.name, lastSequence: lastSequence + index, lastMsgID: previous },
           },
         );
       }),

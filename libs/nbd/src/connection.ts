@@ -61,6 +61,10 @@ export class Connection {
     return this.#negotiated;
   }
 
+  get hasRequestsUnderWay(): boolean {
+    return (this.#transmission?.requestsUnderWay ?? 0) > 0;
+  }
+
   /** Refuses what comes from here on. @returns settles when nothing is under way and every reply is sent. */
   async shutDown(): Promise<void> {
     this.#handshake.shutDown();
@@ -159,7 +163,7 @@ export class Connection {
   /** Takes the steps that wait for the last request. */
   #settle(): void {
     if (this.#isClosed) {
-      if ((this.#transmission?.requestsUnderWay ?? 0) > 0) return;
+      if (this.hasRequestsUnderWay) return;
       this.#transmission?.close();
       this.#onEnded();
     } else if (!this.#isIdle()) {

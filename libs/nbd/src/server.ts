@@ -31,8 +31,9 @@ export interface NbdServer {
   stats(): NbdStats;
   /**
    * Stops accepting, refuses new requests with ESHUTDOWN, finishes those under way, flushes the exports in use, and ends
-   * the connections. Those that are not done after `graceMs` (default 10 s) are cut.
-   * @throws what a flush threw, after everything is closed.
+   * the connections.
+   * @throws what a flush threw, with everything closed; Error when that took longer than `graceMs` (default 10 s): then
+   * the connections are cut, and requests may still be with the backend.
    */
   close(options?: { graceMs?: number }): Promise<void>;
 }
@@ -126,18 +127,32 @@ class RunningServer implements NbdServer {
   }
 
   async #close(graceMs: number): Promise<void> {
-    this.#listener.close();
-    if (this.#socketPath !== null) await rm(this.#socketPath, { force: true });
     const connections = [...this.#connections];
-    const backends = new Set(connections.flatMap(({ exported }) => (exported === null ? [] : [exported.backend])));
-    const cut = setTimeout(() => connections.forEach((connection) => connection.destroy()), graceMs);
+    this.#listener.close();
+    const orderly = this.#closeInOrder(connections);
+    orderly.catch(() => undefined); // When the time is up first, its outcome has no one left to tell.
+    let timer: NodeJS.Timeout | undefined;
+    const timeUp = new Promise<'time-up'>((resolve) => (timer = setTimeout(resolve, graceMs, 'time-up')));
     try {
-      await Promise.all(connections.map((connection) => connection.shutDown()));
+      if ((await Promise.race([orderly, timeUp])) !== 'time-up') return;
+    } finally {
+      clearTimeout(timer);
+    }
+    const busy = connections.filter((connection) => connection.hasRequestsUnderWay).length;
+    connections.forEach((connection) => connection.destroy());
+    throw new Error(`the NBD server was cut off after ${graceMs} ms; ${busy} connections had requests under way`);
+  }
+
+  async #closeInOrder(connections: readonly Connection[]): Promise<void> {
+    const backends = new Set(connections.flatMap(({ exported }) => (exported === null ? [] : [exported.backend])));
+    const idle = Promise.all(connections.map((connection) => connection.shutDown()));
+    if (this.#socketPath !== null) await rm(this.#socketPath, { force: true });
+    try {
+      await idle;
       await Promise.all([...backends].map((backend) => (backend.readOnly ? undefined : backend.flush())));
     } finally {
       connections.forEach((connection) => connection.end());
       await Promise.all(connections.map((connection) => connection.ended));
-      clearTimeout(cut);
     }
   }
 }

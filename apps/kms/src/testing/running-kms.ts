@@ -1,0 +1,67 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ServiceEnvironment } from '@holdfast/service-kit';
+import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, inject } from 'vitest';
+import { start } from '../service.ts';
+import { Caller } from './caller.ts';
+
+export const ACCOUNT = '111122223333';
+export const OTHER = '444455556666';
+export const EC2 = 'ec2.eu-central-1.amazonaws.com';
+
+/** The service on real servers, for one suite. */
+export class RunningKms {
+  private constructor(
+    readonly folder: string,
+    readonly stack: TestStack,
+    readonly environment: ServiceEnvironment,
+    /** As the schema's owner. */
+    readonly sql: pg.Pool,
+    public service: Awaited<ReturnType<typeof start>>,
+  ) {}
+
+  static async start(): Promise<RunningKms> {
+    const folder = await mkdtemp(join(tmpdir(), 'holdfast-kms-'));
+    const stack = await startTestStack(inject('postgresAdminUrl'));
+    const environment = await stack.environment({ rootKeyFile: join(folder, 'keys', 'root.key') });
+    const sql = new pg.Pool({ connectionString: environment.migrationDatabaseUrl, max: 2 });
+    return new RunningKms(folder, stack, environment, sql, await start(environment));
+  }
+
+  caller(account: string): Caller {
+    return new Caller(this.stack.bus, account);
+  }
+
+  /** KeyUsed events of a key, in the order of the log. */
+  async usesOf(keyId: string) {
+    const { rows } = await this.sql.query(
+      `SELECT data, metadata FROM events WHERE type = 'KeyUsed' AND data->>'keyId' = $1 ORDER BY global_position`,
+      [keyId],
+    );
+    return rows as { data: Record<string, unknown>; metadata: { caller: Record<string, unknown> } }[];
+  }
+
+  async stop(): Promise<void> {
+    await this.service.close();
+    await this.sql.end();
+    await this.stack.close();
+    await rm(this.folder, { recursive: true });
+  }
+}
+
+/** Starts the service before the suite's tests and stops it after them. */
+export const runningKms = (): (() => RunningKms) => {
+  let running: RunningKms;
+  beforeAll(async () => {
+    running = await RunningKms.start();
+  });
+  afterAll(() => running.stop());
+  return () => running;
+};
+
+/** An AWS error, its text to the letter; without one when `message` is absent. */
+export const refusal = (code: string, message = ''): unknown =>
+  expect.objectContaining({ name: 'AwsError', code, message });

@@ -3,6 +3,7 @@ import { freePort } from '@holdfast/embedded';
 import type { DeliveredEvent, Requests } from '@holdfast/messaging';
 import { testContext } from '@holdfast/messaging/testing';
 import { Module } from '@nestjs/common';
+import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { BUS, defineService, resetServices, turnClocks } from './index.ts';
 import { type Greeted, start as startGreeter } from './testing/greeter-service.ts';
@@ -140,6 +141,21 @@ describe('in development', () => {
     // The best of three, since other suites keep the processor busy.
     for (let i = 0; i < 2; i++) tookMs = Math.min(tookMs, await reset());
     expect(tookMs).toBeLessThan(200);
+  });
+
+  it('the state can be emptied again after the connection for it broke', async () => {
+    await stack.start(startGreeter);
+    await greet('Ada');
+    await resetServices(stack.bus.connection, ['identity']);
+    await greet('Ada');
+    const admin = new pg.Client({ connectionString: inject('postgresAdminUrl') });
+    await admin.connect();
+    const broken = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holdfast-identity-reset'`;
+    expect((await admin.query(broken)).rowCount).toBe(1);
+    await admin.end();
+    await expect
+      .poll(() => resetServices(stack.bus.connection, ['identity']).then(greeted, (e: Error) => e.message))
+      .toEqual([]);
   });
 
   it('a reset says who did not answer', async () => {

@@ -15,7 +15,7 @@ import { TurnableClock } from './clock.ts';
 import { ConfigError } from './config.ts';
 import type { BootedService, ServiceDefinition } from './define-service.ts';
 import { listenForDevelopment, type ResetPhase } from './development.ts';
-import { emptyDatabase } from './empty-database.ts';
+import { DatabaseEraser } from './empty-database.ts';
 import { type Readiness, startHealthServer, stopHealthServer } from './health-server.ts';
 import { createLogger, type Logger, nestLogger } from './logger.ts';
 import { type EventStoreOptions, partsModule, type ServiceParts } from './parts.ts';
@@ -57,6 +57,7 @@ export class ServiceRun {
   private database: Database | undefined;
   private store: PostgresEventStore | undefined;
   private relay: Relay | undefined;
+  private eraser: DatabaseEraser | undefined;
   private closing: Promise<void> | undefined;
 
   constructor(
@@ -190,6 +191,12 @@ export class ServiceRun {
 
   private async listenForDevelopment(bus: Bus, app: INestApplicationContext): Promise<void> {
     const { name } = this.definition;
+    if (this.database !== undefined) {
+      const eraser = new DatabaseEraser(this.database);
+      this.eraser = eraser;
+      eraser.warmUp();
+      this.closers.push(() => eraser.close());
+    }
     const reset = (phase: ResetPhase) => this.reset(phase, bus, app);
     await listenForDevelopment(bus.connection, { service: name, clock: this.clock, reset });
   }
@@ -199,8 +206,8 @@ export class ServiceRun {
       await Promise.all(this.consumers.map((consumer) => consumer.pause()));
     } else if (phase === 'clear') {
       await this.requestServer?.idle();
-      const { database, relay } = this;
-      if (database !== undefined) await (relay?.reset(() => emptyDatabase(database)) ?? emptyDatabase(database));
+      const { eraser, relay } = this;
+      if (eraser !== undefined) await (relay?.reset(() => eraser.empty()) ?? eraser.empty());
       await this.definition.reset?.(app);
       if (this.consumers.length > 0) await bus.parked.discardAll(this.definition.name);
     } else {

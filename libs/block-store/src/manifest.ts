@@ -75,9 +75,7 @@ export class Manifest {
     if (headerBytes > MAX_HEADER_BYTES || start + headerBytes > body.length) throw damaged('header too long');
     const header = JSON.parse(body.subarray(start, start + headerBytes).toString()) as ManifestHeader;
     const entries = body.subarray(start + headerBytes);
-    if (!Number.isSafeInteger(header.sizeGiB) || header.sizeGiB < 1 || header.sizeGiB > MAX_VOLUME_GIB) {
-      throw damaged(`size ${String(header.sizeGiB)} GiB`);
-    }
+    if (!isVolumeSize(header.sizeGiB)) throw damaged(`size ${String(header.sizeGiB)} GiB`);
     if (entries.length % ENTRY_BYTES !== 0) throw damaged('a cut entry');
     let previous = -1;
     for (let at = 0; at < entries.length; at += ENTRY_BYTES) {
@@ -136,3 +134,7 @@ export class Manifest {
 
 /** Blocks in a volume of so many GiB. */
 export const blockCount = (sizeGiB: number): number => (sizeGiB * GIB) / BLOCK_SIZE_BYTES;
+
+/** Whole blocks, at least one. AWS has whole GiB only, which its callers see to. */
+export const isVolumeSize = (sizeGiB: unknown): sizeGiB is number =>
+  typeof sizeGiB === 'number' && sizeGiB > 0 && sizeGiB <= MAX_VOLUME_GIB && Number.isSafeInteger(blockCount(sizeGiB));

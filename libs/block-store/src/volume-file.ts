@@ -124,11 +124,11 @@ export class VolumeFile implements SyncDevice {
     const [first, last] = blocksOf(offsetBytes, lengthBytes);
     const missing = [];
     for (let block = first; block <= last; block++) {
-      const frozen = this.#freezes.find(({ pending }) => pending.get(block));
-      if (frozen !== undefined && frozen.spill.size >= this.#spillBlocks) return this.#room();
+      const frozen = this.#freezes.filter(({ pending }) => pending.get(block));
+      if (frozen.some(({ spill }) => spill.size >= this.#spillBlocks)) return this.#room();
       const whole =
         offsetBytes <= block * BLOCK_SIZE_BYTES && offsetBytes + lengthBytes >= (block + 1) * BLOCK_SIZE_BYTES;
-      if (!this.map.isPresent(block) && (!whole || frozen !== undefined)) missing.push(block);
+      if (!this.map.isPresent(block) && (!whole || frozen.length > 0)) missing.push(block);
     }
     return missing.length === 0
       ? undefined
@@ -235,12 +235,12 @@ export class VolumeFile implements SyncDevice {
   }
 
   #preserve(block: number): void {
-    // At most one freeze waits for a block: one that came later would have found it changed and preserved.
-    const freeze = this.#freezes.find(({ pending }) => pending.get(block));
-    if (freeze === undefined) return;
+    // More than one only after a loss of power, when a freeze takes every block for changed.
+    const waiting = this.#freezes.filter(({ pending }) => pending.get(block));
+    if (waiting.length === 0) return;
     const content = Buffer.allocUnsafe(BLOCK_SIZE_BYTES);
     this.#data.readSync(content, block * BLOCK_SIZE_BYTES);
-    freeze.preserve(block, content);
+    for (const freeze of waiting) freeze.preserve(block, content);
   }
 
   #room(): Promise<void> {

@@ -3,9 +3,9 @@ import { existsSync, linkSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createSparseFile } from './backing-file.ts';
 import { Bitmap } from './bitmap.ts';
 import { makeDirectory, syncDirectory, writeFileDurably } from './durable-files.ts';
-import { GIB, MAX_VOLUME_GIB } from './geometry.ts';
+import { GIB } from './geometry.ts';
 import type { StoreLayout } from './layout.ts';
-import { blockCount, type KeyReference, Manifest } from './manifest.ts';
+import { blockCount, isVolumeSize, type KeyReference, Manifest } from './manifest.ts';
 import { VolumeMap } from './volume-map.ts';
 
 /** A volume's description, in a file of its own outside the guest's range. */
@@ -43,17 +43,14 @@ export const readVolumeHeader = (layout: StoreLayout, volumeId: string): VolumeH
   }
   const parsed = JSON.parse(content) as VolumeHeader;
   if (parsed.format !== 1) throw new Error(`${header} is of format ${String(parsed.format)}, this program knows 1`);
-  if (parsed.volumeId !== volumeId || !isSize(parsed.sizeGiB))
+  if (parsed.volumeId !== volumeId || !isVolumeSize(parsed.sizeGiB))
     throw new Error(`${header} does not describe ${volumeId}`);
   return parsed;
 };
 
-const isSize = (sizeGiB: unknown): boolean =>
-  typeof sizeGiB === 'number' && Number.isSafeInteger(sizeGiB) && sizeGiB >= 1 && sizeGiB <= MAX_VOLUME_GIB;
-
 /** Makes the sparse file and its folder; the volume exists only from `commitVolume` on. */
 export const prepareVolume = (layout: StoreLayout, volumeId: string, sizeGiB: number): void => {
-  if (!isSize(sizeGiB)) throw new RangeError(`a volume of ${sizeGiB} GiB`);
+  if (!isVolumeSize(sizeGiB)) throw new RangeError(`a volume of ${sizeGiB} GiB`);
   const paths = layout.volume(volumeId);
   makeDirectory(layout.volumes);
   mkdirSync(paths.folder, { recursive: true, mode: 0o700 });

@@ -112,6 +112,11 @@ export class VolumeMap {
     return map;
   }
 
+  /** Whether a loss of power would leave nothing to look for. */
+  get isClean(): boolean {
+    return this.#clean;
+  }
+
   get baseline(): string | null {
     return this.#baseline;
   }

@@ -13,6 +13,9 @@ import { serializeResponse } from './serialize.ts';
 import { isList, isMap, structureName, type ServiceId, type ServiceModel, type TypeRow } from './service-model.ts';
 import { modelOf, SERVICE_IDS } from './services.ts';
 
+// Thousands of cases: seconds on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
+
 // Values are random, so they break the models' patterns and enums: what is tested here is names, places and encodings.
 vi.mock('./validation.ts', () => ({ validate: () => undefined }));
 

@@ -1,7 +1,10 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { parseRequest } from './parse-request.ts';
 import { formRequest, jsonRequest, refusal, restRequest } from './testing/requests.ts';
+
+// Thousands of cases: seconds on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 describe('whatever arrives', () => {
   const samples = [

@@ -1,9 +1,12 @@
 import { createHash, createHmac, type BinaryLike } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { RawRequest } from '../http-message.ts';
 import { KEY, tampered, verifierOf } from '../testing/signatures.ts';
+
+// Thousands of cases: seconds on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** The SDK's own hash interface, over node:crypto. */
 class Sha256 {

@@ -1,0 +1,1 @@
+export { type FakeGrant, FakeKms, type KmsCall } from './fake-kms.ts';

@@ -52,6 +52,9 @@ const PORT_ATTEMPTS = 5;
 /** When the port is fixed, its last user may need a moment to let go. */
 const FIXED_PORT_RETRY_MS = 300;
 
+/** One call for the whole file system instead of one for each of a thousand files; only Linux has it. */
+const SYNC_METHOD = process.platform === 'linux' ? 'syncfs' : 'fsync';
+
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
@@ -64,6 +67,7 @@ const SETTINGS = {
   log_destination: 'stderr',
   logging_collector: 'off',
   password_encryption: 'scram-sha-256',
+  recovery_init_sync_method: SYNC_METHOD,
 };
 /** A commit still reaches the operating system, so it survives a kill -9 of the server. */
 const NOT_DURABLE = { fsync: 'off', full_page_writes: 'off' };
@@ -93,7 +97,7 @@ const initialize = async (binaries: PostgresBinaries, options: PostgresOptions):
       '--auth=scram-sha-256',
       '--encoding=UTF8',
       '--locale=C',
-      ...(durable ? ['--data-checksums'] : ['--no-sync', '--no-data-checksums']),
+      ...(durable ? ['--data-checksums', `--sync-method=${SYNC_METHOD}`] : ['--no-sync', '--no-data-checksums']),
     ];
     await promisify(execFile)(file, args, { cwd: aside, env: environment() });
     renameSync(aside, dataDir);

@@ -78,6 +78,29 @@ describe('time and storage', () => {
     }
   });
 
+  it('no result leaves when its use cannot be committed', async () => {
+    const { id: KeyId } = await me().newKey();
+    const { CiphertextBlob } = await me().call('Encrypt', { KeyId, Plaintext: Buffer.from('x') });
+    const role = new URL(kms().environment.databaseUrl ?? '').username;
+    await kms().sql.query(`REVOKE INSERT ON events FROM ${role}`);
+    try {
+      for (const [action, input] of [
+        ['Decrypt', { CiphertextBlob }],
+        ['Encrypt', { KeyId, Plaintext: Buffer.from('x') }],
+        ['ReEncrypt', { CiphertextBlob, DestinationKeyId: KeyId }],
+        ['GenerateDataKey', { KeyId, KeySpec: 'AES_256' }],
+        ['GenerateDataKeyWithoutPlaintext', { KeyId, KeySpec: 'AES_256' }],
+      ] as const) {
+        await expect(me().call(action, input), action).rejects.toMatchObject({ name: 'InternalError' });
+      }
+    } finally {
+      await kms().sql.query(`GRANT INSERT ON events TO ${role}`);
+    }
+    expect(await kms().usesOf(KeyId)).toHaveLength(1);
+    await me().call('Decrypt', { CiphertextBlob });
+    expect(await kms().usesOf(KeyId)).toHaveLength(2);
+  });
+
   it('goes on after a restart, and not with another root key', async () => {
     const { id: KeyId } = await me().newKey();
     const { CiphertextBlob } = await me().call('Encrypt', { KeyId, Plaintext: Buffer.from('kept') });

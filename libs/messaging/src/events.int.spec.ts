@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { type Bus, connectBus } from './bus.ts';
 import { ServiceUnavailable } from './errors.ts';
 import { currentScope } from './scope.ts';
+import { eventually } from './testing/eventually.ts';
 import { TestSource } from './testing/events.ts';
 import type { ConsumerOptions, DeliveredEvent, ServiceName } from './types.ts';
 
@@ -51,13 +52,13 @@ describe('a consumer', () => {
       return undefined;
     });
     const events = [await source.emit('s-1', 'Happened', { n: 1 }), await source.emit('s-2', 'Happened', { n: 2 })];
-    await expect.poll(() => seen.length).toBe(2);
+    await eventually(() => seen.length).toBe(2);
     expect(seen[0]).toEqual({ ...events[0], service: source.service, deliveryCount: 1 });
     await first.close();
 
     consume(async (event) => void seen.push(event) as undefined);
     const third = await source.emit('s-1', 'Happened');
-    await expect.poll(() => seenOf(seen)).toEqual([...events.map(({ eventId }) => eventId), third.eventId]);
+    await eventually(() => seenOf(seen)).toEqual([...events.map(({ eventId }) => eventId), third.eventId]);
   });
 
   it('starts before its source has ever made a stream', async () => {
@@ -66,7 +67,7 @@ describe('a consumer', () => {
     consume(async (event) => void seen.push(event) as undefined);
     await source.createStream();
     await source.emit('s-1', 'Happened');
-    await expect.poll(() => seen.length).toBe(1);
+    await eventually(() => seen.length).toBe(1);
   });
 
   it('passes over events it has no handler for', async () => {
@@ -75,7 +76,7 @@ describe('a consumer', () => {
     await source.emit('s-1', 'SomethingElse');
     await source.emit('s-1', 'toString');
     const { eventId } = await source.emit('s-1', 'Happened');
-    await expect.poll(() => seenOf(seen)).toEqual([eventId]);
+    await eventually(() => seenOf(seen)).toEqual([eventId]);
   });
 
   it('handles the events of a stream one after the other, in order, and streams side by side', async () => {
@@ -100,7 +101,7 @@ describe('a consumer', () => {
     );
     const events = Array.from({ length: 120 }, (_, i) => source.event(`s-${String(i % 8)}`, 'Happened'));
     await source.publish(...events);
-    await expect.poll(() => [...versions.values()].flat().length, { timeout: 10_000 }).toBe(120);
+    await eventually(() => [...versions.values()].flat().length).toBe(120);
     expect(overlapping).toBe(0);
     expect(most).toBe(4);
     for (const seen of versions.values()) expect(seen).toEqual(Array.from({ length: 15 }, (_, i) => i + 1));
@@ -117,9 +118,9 @@ describe('a consumer', () => {
     await source.emit('s-1', 'Happened');
     await source.emit('s-1', 'Happened');
     await source.emit('s-2', 'Happened');
-    await expect.poll(() => done).toEqual(['s-2/1']);
+    await eventually(() => done).toEqual(['s-2/1']);
     failing = false;
-    await expect.poll(() => done).toEqual(['s-2/1', 's-1/1', 's-1/2']);
+    await eventually(() => done).toEqual(['s-2/1', 's-1/1', 's-1/2']);
   });
 
   it('counts deliveries, and asks for growing patience', async () => {
@@ -138,7 +139,7 @@ describe('a consumer', () => {
       { backoffMs },
     );
     await source.emit('s-1', 'Happened');
-    await expect.poll(() => counts).toEqual([1, 2, 3, 4]);
+    await eventually(() => counts).toEqual([1, 2, 3, 4]);
     expect(waits).toEqual([1, 2, 3]);
   });
 
@@ -154,7 +155,7 @@ describe('a consumer', () => {
       { maxAttempts: 2 },
     );
     await source.emit('s-1', 'Happened');
-    await expect.poll(() => done).toBe(1);
+    await eventually(() => done).toBe(1);
     expect(await bus.parked.list({ owner })).toEqual([]);
   });
 
@@ -169,7 +170,7 @@ describe('a consumer', () => {
     );
     await source.emit('s-1', 'Happened');
     await source.emit('s-1', 'Happened');
-    await expect.poll(() => seen, { timeout: 5000 }).toEqual(['1#1', '2#1', '1#2', '1#3']);
+    await eventually(() => seen).toEqual(['1#1', '2#1', '1#2', '1#3']);
     expect(await bus.parked.list({ owner })).toEqual([]);
   });
 
@@ -184,7 +185,7 @@ describe('a consumer', () => {
       { ackWaitMs: 500 },
     );
     await source.emit('s-1', 'Happened');
-    await expect.poll(() => runs).toBe(1);
+    await eventually(() => runs).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 2500));
     expect(runs).toBe(1);
   });
@@ -202,22 +203,22 @@ describe('a consumer', () => {
       doomed,
     );
     const { eventId } = await source.emit('s-1', 'Happened');
-    await expect.poll(() => seen).toEqual([`doomed ${eventId}`]);
+    await eventually(() => seen).toEqual([`doomed ${eventId}`]);
     consume(async (event) => void seen.push(`heir ${event.eventId}`) as undefined, { ackWaitMs: 1000 }, heir);
-    await expect.poll(() => seen, { timeout: 5000 }).toEqual([`doomed ${eventId}`, `heir ${eventId}`]);
+    await eventually(() => seen).toEqual([`doomed ${eventId}`, `heir ${eventId}`]);
   });
 
   it('handles nothing while it is paused, and goes on afterwards', async () => {
     const seen: string[] = [];
     const consumer = consume(async (event) => void seen.push(event.eventId) as undefined);
     const before = await source.emit('s-1', 'Happened');
-    await expect.poll(() => seen).toEqual([before.eventId]);
+    await eventually(() => seen).toEqual([before.eventId]);
     await consumer.pause();
     const during = await source.emit('s-1', 'Happened');
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(seen).toEqual([before.eventId]);
     await consumer.resume();
-    await expect.poll(() => seen).toEqual([before.eventId, during.eventId]);
+    await eventually(() => seen).toEqual([before.eventId, during.eventId]);
   });
 
   it('goes on only after a pause that was cut short has ended', async () => {
@@ -232,7 +233,7 @@ describe('a consumer', () => {
       return undefined;
     });
     await source.emit('s-slow', 'Happened');
-    await expect.poll(() => deliveries).toBe(1);
+    await eventually(() => deliveries).toBe(1);
     const paused = consumer.pause();
     const resumed = consumer.resume();
     await source.emit('s-next', 'Happened');
@@ -240,7 +241,7 @@ describe('a consumer', () => {
     expect(done).toEqual([]);
     release();
     await Promise.all([paused, resumed]);
-    await expect.poll(() => done).toEqual(['s-slow', 's-next']);
+    await eventually(() => done).toEqual(['s-slow', 's-next']);
     expect(deliveries).toBe(2);
   });
 
@@ -251,14 +252,14 @@ describe('a consumer', () => {
     await source.emit('s-1', 'Happened');
     const labels = `owner="${owner}",consumer="test"`;
     const text = async () => metrics.metrics();
-    await expect.poll(text).toContain(`holdfast_event_deliveries_total{${labels},outcome="handled"} 1`);
-    await expect.poll(text).toContain(`holdfast_consumer_lag_events{${labels}} 0`);
-    await expect.poll(text).toContain(`holdfast_parked_events{${labels}} 0`);
+    await eventually(text).toContain(`holdfast_event_deliveries_total{${labels},outcome="handled"} 1`);
+    await eventually(text).toContain(`holdfast_consumer_lag_events{${labels}} 0`);
+    await eventually(text).toContain(`holdfast_parked_events{${labels}} 0`);
     bus.connection.publish(`${source.service}.event.Happened.v1`, 'no event');
-    await expect.poll(text).toContain(`holdfast_parked_events{${labels}} 1`);
+    await eventually(text).toContain(`holdfast_parked_events{${labels}} 1`);
     await consumer.pause();
     await source.emit('s-1', 'Happened');
-    await expect.poll(text).toContain(`holdfast_consumer_lag_events{${labels}} 1`);
+    await eventually(text).toContain(`holdfast_consumer_lag_events{${labels}} 1`);
     await consumer.close();
   });
 });
@@ -275,7 +276,7 @@ describe('an event that cannot be handled', () => {
     consume(handler, { maxAttempts: 3 });
     const event = await source.emit('s-1', 'Happened', { n: 7 });
     const next = await source.emit('s-1', 'Happened');
-    await expect.poll(() => done).toEqual([next.eventId]);
+    await eventually(() => done).toEqual([next.eventId]);
     const [parked, ...others] = await bus.parked.list({ owner });
     expect(others).toEqual([]);
     expect(parked).toMatchObject({
@@ -299,7 +300,7 @@ describe('an event that cannot be handled', () => {
   it('stays parked while nobody runs its consumer', async () => {
     const consumer = consume(() => Promise.reject(new DomainError('VolumeNotFound')));
     await source.emit('s-1', 'Happened');
-    await expect.poll(async () => (await bus.parked.list({ owner })).length).toBe(1);
+    await eventually(async () => (await bus.parked.list({ owner })).length).toBe(1);
     await consumer.close();
     const [parked] = await bus.parked.list({ owner });
     expect(await bus.parked.retry(parked!.id)).toBe(`${owner}/test does not run`);
@@ -315,7 +316,7 @@ describe('an event that cannot be handled', () => {
       throw new DomainError('VolumeNotFound', { volumeId: 'vol-1' });
     });
     await source.emit('s-1', 'Happened');
-    await expect.poll(async () => (await bus.parked.list({ owner })).length).toBe(1);
+    await eventually(async () => (await bus.parked.list({ owner })).length).toBe(1);
     expect(runs).toBe(1);
     const [parked] = await bus.parked.list({ owner });
     expect(parked?.reason).toBe('DomainError: VolumeNotFound');
@@ -329,7 +330,7 @@ describe('an event that cannot be handled', () => {
     consume(async (event) => void seen.push(event.eventId) as undefined);
     bus.connection.publish(`${source.service}.event.Happened.v1`, '{"eventId":');
     const { eventId } = await source.emit('s-1', 'Happened');
-    await expect.poll(() => seen).toEqual([eventId]);
+    await eventually(() => seen).toEqual([eventId]);
     const [parked] = await bus.parked.list({ owner });
     expect(parked).toMatchObject({ event: null, attempts: 0 });
     expect(parked?.reason).toMatch(/^not an event/);

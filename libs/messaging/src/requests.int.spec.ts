@@ -6,6 +6,7 @@ import { type Bus, connectBus } from './bus.ts';
 import { InternalError, PayloadTooLarge, RequestTimeout, ServiceUnavailable } from './errors.ts';
 import { currentScope } from './scope.ts';
 import { testContext } from './testing/context.ts';
+import { eventually } from './testing/eventually.ts';
 import { parseTraceparent } from './trace.ts';
 import type { ServiceName } from './types.ts';
 
@@ -209,7 +210,7 @@ describe('a request server', () => {
     await started.opened;
     const closed = server.close();
     await client.connection.flush();
-    await expect.poll(() => client.request(service, 'Work', {}, testContext(200)).catch((e: unknown) => e)).toBeInstanceOf(ServiceUnavailable); // prettier-ignore
+    await eventually(() => client.request(service, 'Work', {}, testContext(200)).catch((e: unknown) => e)).toBeInstanceOf(ServiceUnavailable); // prettier-ignore
     release();
     expect(await reply).toBe('done');
     await closed;

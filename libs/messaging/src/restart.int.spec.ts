@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Bus, connectBus } from './bus.ts';
 import { ServiceUnavailable } from './errors.ts';
 import { testContext } from './testing/context.ts';
+import { eventually } from './testing/eventually.ts';
 import { askTotal, serveTotals } from './testing/example.ts';
 import { TestSource } from './testing/events.ts';
 import type { DeliveredEvent } from './types.ts';
@@ -24,7 +25,7 @@ const kill = async (): Promise<void> => {
   process.kill(nats.pid, 'SIGKILL');
   await nats.exited;
 };
-const reconnected = () => expect.poll(() => bus.connection.flush().then(() => bus.connection.info?.port)).toBe(port);
+const reconnected = () => eventually(() => bus.connection.flush().then(() => bus.connection.info?.port)).toBe(port);
 const versions = () => seen.map(({ streamId, version }) => `${streamId}/${String(version)}`);
 
 beforeEach(async () => {
@@ -60,7 +61,7 @@ it('works as the README says', async () => {
   await source.emit('volume-1', 'VolumeCreated', { sizeGiB: 8 });
   const repeated = await source.emit('volume-2', 'VolumeCreated', { sizeGiB: 100 });
   await source.publish({ ...repeated, globalPosition: 3 });
-  await expect.poll(() => askTotal(bus, context)).toEqual({ total: 216, for: context.accountId });
+  await eventually(() => askTotal(bus, context)).toEqual({ total: 216, for: context.accountId });
 });
 
 it('serves and asks again after the server was killed', async () => {
@@ -68,35 +69,35 @@ it('serves and asks again after the server was killed', async () => {
   expect(await bus.request('volumes', 'Work', {}, testContext())).toBe('done');
   await kill();
   nats = await start();
-  await expect.poll(() => bus.request('volumes', 'Work', {}, testContext(500)).catch(() => null), { timeout: 5000 }).toBe('done'); // prettier-ignore
+  await eventually(() => bus.request('volumes', 'Work', {}, testContext(500)).catch(() => null)).toBe('done'); // prettier-ignore
   await expect(bus.request('kms', 'Work', {}, testContext())).rejects.toBeInstanceOf(ServiceUnavailable);
 });
 
 it('goes on with the event after the last acknowledged one when the server kept its storage', async () => {
   consume();
   await source.emit('s-1', 'Happened');
-  await expect.poll(versions).toEqual(['s-1/1']);
+  await eventually(versions).toEqual(['s-1/1']);
   await bus.connection.flush();
   await new Promise((resolve) => setTimeout(resolve, 300)); // The server writes acknowledgements a little later.
   await kill();
   nats = await start();
   await reconnected();
   await source.emit('s-2', 'Happened');
-  await expect.poll(versions, { timeout: 2000 }).toContain('s-2/1');
+  await eventually(versions).toContain('s-2/1');
   expect(versions().filter((version) => version === 's-1/1')).toHaveLength(1);
 });
 
 it('handles the whole history again when the server lost its storage and the source published it anew', async () => {
   consume();
   const history = [await source.emit('s-1', 'Happened'), await source.emit('s-1', 'Happened')];
-  await expect.poll(versions).toEqual(['s-1/1', 's-1/2']);
+  await eventually(versions).toEqual(['s-1/1', 's-1/2']);
   await kill();
   await rm(join(folder, 'nats'), { recursive: true });
   nats = await start();
   await reconnected();
   await source.createStream();
   await source.publish(...history, source.event('s-1', 'Happened'));
-  await expect.poll(versions, { timeout: 2000 }).toEqual(['s-1/1', 's-1/2', 's-1/1', 's-1/2', 's-1/3']);
+  await eventually(versions).toEqual(['s-1/1', 's-1/2', 's-1/1', 's-1/2', 's-1/3']);
 });
 
 it('handles what it held when the server went away, and does not acknowledge it to a stream made anew', async () => {
@@ -114,28 +115,28 @@ it('handles what it held when the server went away, and does not acknowledge it 
     return (await jsm.consumers.info('EVENTS-volumes', 'snapshots-slow')).num_ack_pending;
   };
   await source.emit('before', 'Happened');
-  await expect.poll(() => [...releases.keys()]).toEqual(['before']);
+  await eventually(() => [...releases.keys()]).toEqual(['before']);
   await kill();
   await rm(join(folder, 'nats'), { recursive: true });
   nats = await start();
   await reconnected();
   await source.createStream();
   await source.emit('after', 'Happened'); // Sequence 1 is now this event's.
-  await expect.poll(() => [...releases.keys()], { timeout: 2000 }).toEqual(['before', 'after']);
+  await eventually(() => [...releases.keys()]).toEqual(['before', 'after']);
   releases.get('before')?.();
   await source.emit('last', 'Happened');
-  await expect.poll(() => [...releases.keys()]).toEqual(['before', 'after', 'last']);
+  await eventually(() => [...releases.keys()]).toEqual(['before', 'after', 'last']);
   expect(await unacknowledged()).toBe(2);
   releases.get('after')?.();
   releases.get('last')?.();
-  await expect.poll(unacknowledged).toBe(0);
+  await eventually(unacknowledged).toBe(0);
 });
 
 it('closes in time although the server is gone', async () => {
   await bus.serveRequests('volumes', { Work: async () => 'done' });
   consume();
   await source.emit('s-1', 'Happened');
-  await expect.poll(versions).toEqual(['s-1/1']);
+  await eventually(versions).toEqual(['s-1/1']);
   await kill();
   const began = Date.now();
   await bus.close();

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { freePort } from '@holdfast/embedded';
 import type { DeliveredEvent, Requests } from '@holdfast/messaging';
-import { testContext } from '@holdfast/messaging/testing';
+import { eventually, testContext } from '@holdfast/messaging/testing';
 import { Module } from '@nestjs/common';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
@@ -51,7 +51,7 @@ describe('a service', () => {
     const greeter = await stack.start(startGreeter);
     expect((await greet('Ada')).greeting).toBe('Hello Ada');
     expect(await greeted()).toEqual([{ name: 'Ada' }]);
-    await expect.poll(() => counter.app.get(Counter).names).toEqual(['Ada']);
+    await eventually(() => counter.app.get(Counter).names).toEqual(['Ada']);
     expect(await greeter.ready()).toEqual({ nats: null, database: null });
     expect(await counter.ready()).toEqual({ nats: null });
     expect(await greeter.metrics.metrics()).toMatch(/holdfast_requests_total\{service="identity",action="Greet",code="ok",app="identity"\} 1/); // prettier-ignore
@@ -126,7 +126,7 @@ describe('in development', () => {
     await stack.start(startGreeter);
     const { names } = counter.app.get(Counter);
     await greet('Ada');
-    await expect.poll(() => names).toEqual(['Ada']);
+    await eventually(() => names).toEqual(['Ada']);
     const reset = async (): Promise<number> => {
       const began = performance.now();
       await resetServices(stack.bus.connection, ['identity', 'data-plane']);
@@ -137,7 +137,7 @@ describe('in development', () => {
     expect(names).toEqual([]);
     await greet('Ada');
     await greet('Eve');
-    await expect.poll(() => names).toEqual(['Ada', 'Eve']);
+    await eventually(() => names).toEqual(['Ada', 'Eve']);
     // The best of three, since other suites keep the processor busy.
     for (let i = 0; i < 2; i++) tookMs = Math.min(tookMs, await reset());
     expect(tookMs).toBeLessThan(200);
@@ -153,9 +153,9 @@ describe('in development', () => {
     const broken = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holdfast-identity-reset'`;
     expect((await admin.query(broken)).rowCount).toBe(1);
     await admin.end();
-    await expect
-      .poll(() => resetServices(stack.bus.connection, ['identity']).then(greeted, (e: Error) => e.message))
-      .toEqual([]);
+    await eventually(() =>
+      resetServices(stack.bus.connection, ['identity']).then(greeted, (e: Error) => e.message),
+    ).toEqual([]);
   });
 
   it('a reset says who did not answer', async () => {

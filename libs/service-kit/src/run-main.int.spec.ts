@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { eventually } from '@holdfast/messaging/testing';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
@@ -67,7 +68,7 @@ const nats = () => ({
 describe('a main program', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('stops cleanly on %s', async (signal) => {
     const { child, ended, output } = run(nats());
-    await expect.poll(output, { timeout: 10_000 }).toContain('ready');
+    await eventually(output).toContain('ready');
     child.kill(signal);
     expect(await ended).toEqual({ code: 0, errors: '' });
   });

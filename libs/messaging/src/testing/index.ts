@@ -1,1 +1,3 @@
 export { testContext } from './context.ts';
+export { eventually } from './eventually.ts';
+export { TestSource } from './events.ts';

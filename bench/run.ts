@@ -1,4 +1,4 @@
-// npm run bench [append] [api]: every figure is a ratio against a yardstick measured in the same run; absolute rates are
+// npm run bench [append] [api] [block]: every figure is a ratio against a yardstick measured in the same run; absolute rates are
 // this machine's and swing with its neighbours.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
@@ -6,15 +6,8 @@ import { join } from 'node:path';
 import { startPostgres } from '@holdfast/embedded';
 import { type ApiBench, benchApi } from './api.ts';
 import { benchAppend } from './append.ts';
-
-interface Row {
-  figure: string;
-  value: string;
-  yardstick: string;
-  ratio: number;
-  /** What the project holds itself to; absent where nothing is promised yet. */
-  target?: number;
-}
+import { blockRows } from './block-rows.ts';
+import type { Row } from './row.ts';
 
 const RESULTS = 'bench/results';
 
@@ -46,7 +39,7 @@ const apiRow = ({ operation, requestsPerSecond, barePerSecond, ratio, p50Ms, p99
 
 const api = async (): Promise<Row[]> => (await benchApi()).map(apiRow);
 
-const PARTS: Readonly<Record<string, () => Promise<Row[]>>> = { append, api };
+const PARTS: Readonly<Record<string, () => Promise<Row[]>>> = { append, api, block: blockRows };
 
 const print = (rows: readonly Row[]) => {
   console.log('| figure | value | yardstick | ratio | target |');

@@ -20,7 +20,11 @@ const appEntries = Object.fromEntries(
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 await build({
-  entryPoints: { ...appEntries, 'bench/run': join(root, 'bench/run.ts') },
+  entryPoints: {
+    ...appEntries,
+    'bench/run': join(root, 'bench/run.ts'),
+    'bench/block-server': join(root, 'bench/block-server.ts'),
+  },
   outdir: join(root, 'dist'),
   bundle: true,
   splitting: true,

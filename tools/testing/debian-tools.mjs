@@ -1,10 +1,16 @@
 // The programs of other projects that tests and benchmarks run against us: taken from PATH, else fetched.
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { debianEnvironment, unpackDebianPackages } from '../debian/unpack.mjs';
 
-const CACHE = fileURLToPath(new URL('../../.cache/debian', import.meta.url));
+/** The repository, from its sources and from a bundle of them. */
+const findRoot = (folder) => {
+  if (existsSync(join(folder, 'package-lock.json'))) return folder;
+  if (dirname(folder) === folder) throw new Error('not inside the repository');
+  return findRoot(dirname(folder));
+};
+const CACHE = join(findRoot(dirname(fileURLToPath(import.meta.url))), '.cache', 'debian');
 
 /** Packages that are fetched together, and the programs we use of them. */
 const SETS = {

@@ -1,0 +1,236 @@
+// The NBD server with and without encryption, beside qemu-nbd (raw, LUKS) and nbdkit: one fio at a time, the order of the
+// servers reversed each round, ratios taken within a round. Files are on tmpfs where there is one: a page cache with large
+// folios slows small overwrites of whatever was read ahead, whoever serves them, and would hide what is measured.
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { selectXtsEngine } from '@holdfast/crypto/xts';
+import { debianTool } from '../tools/testing/debian-tools.mjs';
+import { median } from './median.ts';
+
+const run = promisify(execFile);
+
+const WORKLOADS = {
+  '4 KiB random read, QD 32': { bytes: 4096, args: ['--rw=randread', '--bs=4k', '--iodepth=32'] },
+  '4 KiB random write, QD 32': { bytes: 4096, args: ['--rw=randwrite', '--bs=4k', '--iodepth=32'] },
+  '128 KiB sequential read, QD 8': { bytes: 131_072, args: ['--rw=read', '--bs=128k', '--iodepth=8'] },
+  '128 KiB sequential write, QD 8': { bytes: 131_072, args: ['--rw=write', '--bs=128k', '--iodepth=8'] },
+} as const;
+export type BlockWorkload = keyof typeof WORKLOADS;
+export const BLOCK_WORKLOADS = Object.keys(WORKLOADS) as BlockWorkload[];
+
+export type BlockServerName = 'plain' | 'encrypted' | 'encrypted-fallback' | 'qemu-raw' | 'qemu-luks' | 'nbdkit';
+
+/** One fio run. */
+export interface BlockSample {
+  readonly iops: number;
+  readonly p50Micros: number;
+  /** Processor time of the server, per request; null where /proc does not tell. */
+  readonly cpuMicros: number | null;
+}
+
+export interface BlockBench {
+  /** The XTS engine that `encrypted` stands for. */
+  readonly engine: string;
+  /** Servers that could not be started here, and why. */
+  readonly missing: Readonly<Partial<Record<BlockServerName, string>>>;
+  /** By workload and server: one sample a round, in order. */
+  readonly samples: Readonly<Record<BlockWorkload, Partial<Record<BlockServerName, readonly BlockSample[]>>>>;
+}
+
+export interface BlockBenchOptions {
+  readonly rounds?: number;
+  /** fio takes whole seconds. */
+  readonly runSeconds?: number;
+  /** How much of each volume is written and read. */
+  readonly workingSetMiB?: number;
+}
+
+interface Running {
+  readonly name: BlockServerName;
+  readonly uri: string;
+  readonly child: ChildProcess;
+}
+
+const VOLUME_GIB = 1;
+
+/** Runs all workloads on all servers. Takes rounds × workloads × servers × (runSeconds + 0.4) seconds. */
+export const benchBlock = async (options: BlockBenchOptions = {}): Promise<BlockBench> => {
+  const { rounds = 5, runSeconds = 1, workingSetMiB = 128 } = options;
+  const fio = await debianTool('fio');
+  const folder = await mkdtemp(join(isWritable('/dev/shm') ? '/dev/shm' : tmpdir(), 'holdfast-bench-'));
+  const running: Running[] = [];
+  const missing: Partial<Record<BlockServerName, string>> = {};
+  const fioOn = async ({ uri }: Running, args: readonly string[]): Promise<string> => {
+    const common = [
+      '--name=bench',
+      '--ioengine=nbd',
+      `--uri=${uri}`,
+      `--size=${workingSetMiB}m`,
+      '--output-format=json',
+    ];
+    const { stdout } = await run(fio.path, [...common, ...args], { env: fio.env, cwd: folder, maxBuffer: 1 << 24 });
+    return stdout.slice(stdout.indexOf('{'));
+  };
+  try {
+    for (const [name, start] of Object.entries(SERVERS) as [BlockServerName, StartServer][]) {
+      try {
+        running.push({ name, ...(await start(folder)) });
+      } catch (error) {
+        missing[name] = error instanceof Error ? error.message : String(error);
+      }
+    }
+    // Holes are quicker than data, and not what is measured.
+    for (const server of running) await fioOn(server, ['--rw=write', '--bs=128k', '--iodepth=8', '--refill_buffers']);
+    const samples = await measure(running, rounds, async (server, { args }) =>
+      sampleOf(server, () => fioOn(server, [...args, '--time_based', `--runtime=${runSeconds}`, '--norandommap'])),
+    );
+    return { engine: selectXtsEngine().engine.name, missing, samples };
+  } finally {
+    await Promise.all(running.map(({ child }) => stop(child)));
+    await rm(folder, { recursive: true, force: true });
+  }
+};
+
+/** Median over the rounds of one server's rate in a round divided by another's in the same round. */
+export const pairedRatio = (ours: readonly BlockSample[], theirs: readonly BlockSample[]): number =>
+  median(ours.map(({ iops }, round) => iops / (theirs[round]?.iops ?? Number.NaN)));
+
+const measure = async (
+  servers: readonly Running[],
+  rounds: number,
+  sample: (server: Running, workload: (typeof WORKLOADS)[BlockWorkload]) => Promise<BlockSample>,
+): Promise<BlockBench['samples']> => {
+  const collected = Object.fromEntries(BLOCK_WORKLOADS.map((workload) => [workload, {}])) as Record<
+    BlockWorkload,
+    Partial<Record<BlockServerName, BlockSample[]>>
+  >;
+  for (let round = 0; round < rounds; round += 1) {
+    const order = round % 2 === 0 ? servers : [...servers].reverse();
+    for (const workload of BLOCK_WORKLOADS) {
+      for (const server of order) {
+        const taken = await sample(server, WORKLOADS[workload]);
+        (collected[workload][server.name] ??= []).push(taken);
+      }
+    }
+  }
+  return collected;
+};
+
+const sampleOf = async ({ child }: Running, measured: () => Promise<string>): Promise<BlockSample> => {
+  const before = cpuSeconds(child.pid);
+  const { jobs } = JSON.parse(await measured()) as { jobs: Record<'read' | 'write', FioDirection>[] };
+  const after = cpuSeconds(child.pid);
+  const direction = jobs[0] === undefined || jobs[0].read.total_ios > 0 ? jobs[0]?.read : jobs[0].write;
+  if (direction === undefined || direction.total_ios === 0) throw new Error('fio reports no requests');
+  const cpuMicros = before === null || after === null ? null : ((after - before) * 1e6) / direction.total_ios;
+  const p50Micros = (direction.clat_ns.percentile?.['50.000000'] ?? Number.NaN) / 1000;
+  return { iops: direction.iops, p50Micros, cpuMicros };
+};
+
+interface FioDirection {
+  readonly iops: number;
+  readonly total_ios: number;
+  readonly clat_ns: { readonly percentile?: Readonly<Record<string, number>> };
+}
+
+/** User and system time of a process, in ticks of 10 ms. */
+const cpuSeconds = (pid: number | undefined): number | null => {
+  const path = `/proc/${pid}/stat`;
+  if (!existsSync(path)) return null;
+  const fields = readFileSync(path, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+};
+
+type StartServer = (folder: string) => Promise<{ uri: string; child: ChildProcess }>;
+
+const startOwn =
+  (label: string, cipher: string): StartServer =>
+  async (folder) => {
+    const socketPath = join(folder, `${label}.sock`);
+    const args = [join(folder, label), socketPath, String(VOLUME_GIB), cipher];
+    const program = join(dirname(process.argv[1] ?? ''), 'block-server.js'); // Bundled beside the program that runs.
+    const child = spawn(process.execPath, [program, ...args], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    const [message] = (await Promise.race([once(child, 'message'), once(child, 'exit')])) as unknown[];
+    if (message !== 'ready') throw new Error(`the server ended with ${String(message)}`);
+    return { uri: `nbd+unix:///?socket=${socketPath}`, child };
+  };
+
+/** Starts a program that serves NBD on a socket until it is told to stop. */
+const startTool = async (program: string, folder: string, args: (socketPath: string) => readonly string[]) => {
+  const tool = await debianTool(program);
+  const socketPath = join(folder, `${program}-${args('').length}.sock`);
+  const child = spawn(tool.path, args(socketPath), { env: tool.env, stdio: ['ignore', 'ignore', 'inherit'] });
+  for (let waitedMs = 0; !existsSync(socketPath); waitedMs += 20) {
+    if (child.exitCode !== null || waitedMs > 5000) throw new Error(`${program} did not start`);
+    await sleep(20);
+  }
+  return { uri: `nbd+unix:///?socket=${socketPath}`, child };
+};
+
+const rawFile = async (folder: string, name: string): Promise<string> => {
+  const path = join(folder, name);
+  await writeFile(path, '');
+  await truncate(path, VOLUME_GIB * 1024 ** 3);
+  return path;
+};
+
+const startQemuRaw: StartServer = async (folder) => {
+  const path = await rawFile(folder, 'qemu.raw');
+  return startTool('qemu-nbd', folder, (socket) => ['-k', socket, '-t', '-e', '8', '-f', 'raw', path]);
+};
+
+const startQemuLuks: StartServer = async (folder) => {
+  const path = join(folder, 'qemu.luks');
+  const secret = ['--object', 'secret,id=key,data=benchmark'];
+  const image = await debianTool('qemu-img');
+  // Few rounds of key derivation: they protect a passphrase, and take no part in reading and writing.
+  const create = ['create', '-f', 'luks', ...secret, '-o', 'key-secret=key,iter-time=10', path, `${VOLUME_GIB}G`];
+  await run(image.path, create, { env: image.env });
+  const options = `driver=luks,key-secret=key,file.driver=file,file.filename=${path}`;
+  return startTool('qemu-nbd', folder, (socket) => ['-k', socket, '-t', '-e', '8', ...secret, '--image-opts', options]);
+};
+
+const startNbdkit: StartServer = async (folder) => {
+  const path = await rawFile(folder, 'nbdkit.raw');
+  const { path: program } = await debianTool('nbdkit');
+  // Unpacked elsewhere than it was built for, it looks for its plugins in the wrong place.
+  const plugin = program.startsWith('/usr/')
+    ? 'file'
+    : join(program, '../../lib/x86_64-linux-gnu/nbdkit/plugins/nbdkit-file-plugin.so');
+  return startTool('nbdkit', folder, (socket) => ['-f', '-U', socket, plugin, path]);
+};
+
+const SERVERS: Readonly<Record<BlockServerName, StartServer>> = {
+  plain: startOwn('plain', 'plain'),
+  encrypted: startOwn('encrypted', 'selected'),
+  'encrypted-fallback': startOwn('fallback', 'node-crypto'),
+  'qemu-raw': startQemuRaw,
+  'qemu-luks': startQemuLuks,
+  nbdkit: startNbdkit,
+};
+
+const stop = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill();
+  const tooLong = setTimeout(() => child.kill('SIGKILL'), 3000);
+  await exited;
+  clearTimeout(tooLong);
+};
+
+const isWritable = (folder: string): boolean => {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};

@@ -1,11 +1,12 @@
-import { closeSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EmbeddedServerError } from './errors.ts';
 import { provisionNatsServer } from './nats-binary.ts';
 import { freePort } from './ports.ts';
-import { commandLineOf, dyingWithParent, isAlive, spawnServer, stopProcess } from './processes.ts';
+import { commandLineOf, dyingWithParent, isAlive, ServerProcess, stopProcess } from './processes.ts';
+import { openServerLog, type ServerLog } from './server-log.ts';
 
 export interface NatsOptions {
   /** Holds configuration, pid file and JetStream's files. Made when missing. */
@@ -62,6 +63,17 @@ const greets = (port: number): Promise<boolean> =>
     socket.once('data', (data) => done(data.toString('latin1').startsWith('INFO ')));
   });
 
+/** Its own word comes first: on a port that was just taken somebody else's server may answer. */
+const becomesReady = async (server: ServerProcess, port: number, log: ServerLog): Promise<boolean> => {
+  const giveUpAt = Date.now() + START_TIMEOUT_MS;
+  while (!server.ended) {
+    if (/Server is ready/.test(log.text()) && (await greets(port))) return true;
+    if (Date.now() >= giveUpAt) await server.stop(['SIGTERM'], STOP_TIMEOUT_MS);
+    await sleep(POLL_MS);
+  }
+  return false;
+};
+
 const clearRemains = async (pidFile: string, configFile: string): Promise<void> => {
   let pid: number;
   try {
@@ -92,32 +104,24 @@ export const startNats = async (options: NatsOptions): Promise<RunningNats> => {
   for (let attempt = 1; attempt <= PORT_ATTEMPTS; attempt++) {
     const port = options.port ?? (await freePort());
     writeFileSync(configFile, configuration({ ...options, storeDir }, port), { mode: 0o600 });
-    const log = openSync(logFile, 'a', 0o600);
-    const offset = readFileSync(logFile).length;
-    const child = spawnServer(dyingWithParent([binary, '-c', configFile]), {
-      cwd: storeDir,
-      stdio: ['ignore', log, log],
-    });
-    closeSync(log);
-    writeFileSync(pidFile, String(child.pid), { mode: 0o600 });
-    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    const ended = () => child.exitCode !== null || child.signalCode !== null;
-    const giveUpAt = Date.now() + START_TIMEOUT_MS;
-    // Its own word comes first: on a port that was just taken somebody else's server may answer.
-    while (!ended() && Date.now() < giveUpAt) {
-      if (/Server is ready/.test(readFileSync(logFile).subarray(offset).toString('utf8')) && (await greets(port))) {
+    const log = openServerLog(logFile);
+    try {
+      const command = dyingWithParent([binary, '-c', configFile]);
+      const server = ServerProcess.start(command, { cwd: storeDir, output: log.fd });
+      writeFileSync(pidFile, String(server.pid), { mode: 0o600 });
+      if (await becomesReady(server, port, log)) {
         const stop = async () => {
-          await stopProcess(child.pid, ['SIGTERM'], STOP_TIMEOUT_MS);
+          await server.stop(['SIGTERM'], STOP_TIMEOUT_MS);
           rmSync(pidFile, { force: true });
         };
-        return { servers: `nats://127.0.0.1:${port}`, port, pid: child.pid, exited, stop };
+        return { servers: `nats://127.0.0.1:${port}`, port, pid: server.pid, exited: server.exited, stop };
       }
-      await sleep(POLL_MS);
+      const text = log.text();
+      reason = /\[FTL\] (.*)/.exec(text)?.[1] ?? text.trim().split('\n').at(-1) ?? '';
+      if (!/address already in use/.test(text)) break;
+    } finally {
+      log.close();
     }
-    if (!ended()) await stopProcess(child.pid, ['SIGTERM'], STOP_TIMEOUT_MS);
-    const text = readFileSync(logFile).subarray(offset).toString('utf8');
-    reason = /\[FTL\] (.*)/.exec(text)?.[1] ?? text.trim().split('\n').at(-1) ?? '';
-    if (!/address already in use/.test(text)) break;
     if (options.port !== undefined) await sleep(FIXED_PORT_RETRY_MS);
   }
   throw new EmbeddedServerError(`nats-server does not start: ${reason} (see ${logFile})`);

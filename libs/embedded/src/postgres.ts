@@ -1,9 +1,7 @@
 import { execFile } from 'node:child_process';
 import {
-  closeSync,
   existsSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -17,7 +15,8 @@ import { promisify } from 'node:util';
 import { EmbeddedServerError } from './errors.ts';
 import { freePort } from './ports.ts';
 import { postgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
-import { commandLineOf, dyingWithParent, isAlive, spawnServer, stopProcess } from './processes.ts';
+import { commandLineOf, dyingWithParent, isAlive, ServerProcess, stopProcess } from './processes.ts';
+import { openServerLog } from './server-log.ts';
 import { unprivilegedPrefix } from './unprivileged.ts';
 
 export interface PostgresOptions {
@@ -138,24 +137,18 @@ const clearRemains = async (dataDir: string): Promise<void> => {
 
 type Outcome = { state: 'ready' } | { state: 'ended'; portTaken: boolean; reason: string };
 
-const logSince = (logFile: string, offset: number): string => readFileSync(logFile).subarray(offset).toString('utf8');
-
-const untilReady = async (
-  child: ReturnType<typeof spawnServer>,
-  dataDir: string,
-  log: () => string,
-): Promise<Outcome> => {
+const untilReady = async (server: ServerProcess, dataDir: string, log: () => string): Promise<Outcome> => {
   const giveUpAt = Date.now() + START_TIMEOUT_MS;
   for (;;) {
-    if (child.exitCode !== null || child.signalCode !== null) {
+    if (server.ended) {
       const text = log();
       const reason = /FATAL:\s*(.*)/.exec(text)?.[1] ?? text.trim().split('\n').at(-1) ?? '';
       return { state: 'ended', portTaken: /Address already in use/.test(text), reason };
     }
     const pidFile = readPidFile(dataDir);
-    if (pidFile?.pid === child.pid && pidFile.ready) return { state: 'ready' };
+    if (pidFile?.pid === server.pid && pidFile.ready) return { state: 'ready' };
     if (Date.now() >= giveUpAt) {
-      await stopProcess(child.pid, ['SIGQUIT'], STOP_TIMEOUT_MS);
+      await server.stop(['SIGQUIT'], STOP_TIMEOUT_MS);
       return { state: 'ended', portTaken: false, reason: `not ready after ${START_TIMEOUT_MS / 1000} s` };
     }
     await sleep(POLL_MS);
@@ -182,20 +175,21 @@ export const startPostgres = async (options: PostgresOptions): Promise<RunningPo
   let reason = '';
   for (let attempt = 1; attempt <= PORT_ATTEMPTS; attempt++) {
     const port = options.port ?? (await freePort());
-    const log = openSync(logFile, 'a', 0o600);
-    const offset = readFileSync(logFile).length;
     const command = [...prefix, ...dyingWithParent([binaries.postgres, '-D', dataDir, '-p', String(port), ...flags])];
-    const child = spawnServer(command, { cwd: dataDir, env: environment(), stdio: ['ignore', log, log] });
-    closeSync(log);
-    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    const outcome = await untilReady(child, dataDir, () => logSince(logFile, offset));
-    if (outcome.state === 'ready') {
-      const url = `postgres://${SUPERUSER}:${encodeURIComponent(options.password)}@127.0.0.1:${port}/postgres`;
-      const stop = () => stopProcess(child.pid, ['SIGINT', 'SIGQUIT'], STOP_TIMEOUT_MS);
-      return { url, port, pid: child.pid, exited, stop };
+    const log = openServerLog(logFile);
+    try {
+      const server = ServerProcess.start(command, { cwd: dataDir, env: environment(), output: log.fd });
+      const outcome = await untilReady(server, dataDir, log.text);
+      if (outcome.state === 'ready') {
+        const url = `postgres://${SUPERUSER}:${encodeURIComponent(options.password)}@127.0.0.1:${port}/postgres`;
+        const stop = () => server.stop(['SIGINT', 'SIGQUIT'], STOP_TIMEOUT_MS);
+        return { url, port, pid: server.pid, exited: server.exited, stop };
+      }
+      reason = outcome.reason;
+      if (!outcome.portTaken && !/shared memory block/.test(reason)) break;
+    } finally {
+      log.close();
     }
-    reason = outcome.reason;
-    if (!outcome.portTaken && !/shared memory block/.test(reason)) break;
     if (options.port !== undefined) await sleep(FIXED_PORT_RETRY_MS);
   }
   throw new EmbeddedServerError(`Postgres does not start: ${reason} (see ${logFile})`);

@@ -82,14 +82,47 @@ const hasParentDeathSignals = (): boolean => {
 export const dyingWithParent = (command: readonly string[]): string[] =>
   hasParentDeathSignals() ? ['setpriv', '--pdeathsig', 'INT', '--', ...command] : [...command];
 
-/** Starts a server in a session of its own: Ctrl-C in the terminal is for us, and we stop the servers in order. */
-export const spawnServer = (
-  command: readonly string[],
-  options: { cwd: string; env?: NodeJS.ProcessEnv; stdio: readonly (number | 'ignore')[] },
-): ChildProcess & { pid: number } => {
-  const [file = '', ...args] = command;
-  const child = spawn(file, args, { cwd: options.cwd, env: options.env, stdio: [...options.stdio], detached: true });
-  child.on('error', () => undefined); // Reported by the missing pid below; an unheard 'error' would end this process.
-  if (child.pid === undefined) throw new EmbeddedServerError(`cannot run ${file}`);
-  return child as ChildProcess & { pid: number };
-};
+/** A server that this process started. */
+export class ServerProcess {
+  /** Resolves when the server has ended, however. */
+  readonly exited: Promise<void>;
+
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly pid: number,
+  ) {
+    this.exited = new Promise((resolve) => child.once('exit', () => resolve()));
+  }
+
+  /** In a session of its own: Ctrl-C in the terminal is for us, and we stop the servers in order. */
+  static start(
+    command: readonly string[],
+    options: { cwd: string; env?: NodeJS.ProcessEnv; output: number },
+  ): ServerProcess {
+    const [file = '', ...args] = command;
+    const { cwd, env, output } = options;
+    const child = spawn(file, args, { cwd, env, stdio: ['ignore', output, output], detached: true });
+    child.on('error', () => undefined); // Reported by the missing pid; an unheard 'error' would end this process.
+    if (child.pid === undefined) throw new EmbeddedServerError(`cannot run ${file}`);
+    return new ServerProcess(child, child.pid);
+  }
+
+  get ended(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  /** As stopProcess, and never meets a process that has got the same id since. */
+  async stop(signals: readonly NodeJS.Signals[], timeoutMs: number): Promise<void> {
+    for (const name of [...signals, 'SIGKILL'] as const) {
+      if (this.ended) return;
+      this.child.kill(name);
+      const patience = new AbortController();
+      await Promise.race([
+        this.exited,
+        sleep(timeoutMs, undefined, { signal: patience.signal }).catch(() => undefined),
+      ]);
+      patience.abort();
+    }
+    if (!this.ended) throw new EmbeddedServerError(`process ${this.pid} does not end, not even by SIGKILL`);
+  }
+}

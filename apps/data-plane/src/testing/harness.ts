@@ -1,6 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -81,10 +91,15 @@ export class TestKms {
   ) => {
     const keyId = Buffer.from(input.CiphertextBlob, 'base64').toString().replace('wrapped ', '');
     this.asked.push({ keyId, principal: context.principal.arn, context: input.EncryptionContext });
-    if (this.disabled.has(keyId)) throw new AwsError({ code: 'DisabledException', message: `${input.KeyId} is disabled.` });
+    if (this.disabled.has(keyId))
+      throw new AwsError({ code: 'DisabledException', message: `${input.KeyId} is disabled.` });
     const key = this.keys.get(keyId);
-    if (key === undefined || context.recipientPublicKey === undefined) throw new AwsError({ code: 'NotFoundException' });
-    return { KeyId: input.KeyId, Plaintext: await seal(context.recipientPublicKey, key, `kms.Decrypt.${context.requestId}`) };
+    if (key === undefined || context.recipientPublicKey === undefined)
+      throw new AwsError({ code: 'NotFoundException' });
+    return {
+      KeyId: input.KeyId,
+      Plaintext: await seal(context.recipientPublicKey, key, `kms.Decrypt.${context.requestId}`),
+    };
   };
 }
 
@@ -206,10 +221,27 @@ export class TestHost {
   }
 }
 
-export const until = async (what: string, done: () => boolean | Promise<boolean>, timeoutMs = 15_000): Promise<void> => {
+export const until = async (
+  what: string,
+  done: () => boolean | Promise<boolean>,
+  timeoutMs = 15_000,
+): Promise<void> => {
   for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await sleep(25)) if (await done()) return;
   throw new Error(`waited in vain until ${what}`);
 };
+
+/** Path and content of every regular file; of a sparse one up to 64 MiB, where the tests write. */
+export const filesUnder = (folder: string): (readonly [string, Buffer])[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      const bytes = Buffer.alloc(Math.min(statSync(path).size, 67_108_864));
+      const fd = openSync(path, 'r');
+      readSync(fd, bytes);
+      closeSync(fd);
+      return [path, bytes] as const;
+    });
 
 export const removeBundle = (bundle: string): void => {
   if (existsSync(bundle)) rmSync(bundle, { recursive: true, force: true });

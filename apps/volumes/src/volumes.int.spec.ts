@@ -120,8 +120,8 @@ const stateOf = (id: string) =>
     (volume) => volume?.State as string,
     (error: AwsError) => error.code,
   );
-const settled = async (id: string, state = 'available') => {
-  await expect.poll(() => stateOf(id), { timeout: 8000, interval: 20 }).toBe(state);
+const settled = async (id: string, state = 'available', timeout = 8000) => {
+  await expect.poll(() => stateOf(id), { timeout, interval: 20 }).toBe(state);
   return id;
 };
 const ready = async (input: ec2.CreateVolumeRequest = {}) => settled((await create(input)).VolumeId ?? '');
@@ -328,9 +328,10 @@ describe('CreateVolume', () => {
     await service.close();
     dataPlane.refuse = {};
     service = await start(environment);
-    await settled(VolumeId);
+    // The broker may take the event for being handled until its acknowledgement is due, 30 s later.
+    await settled(VolumeId, 'available', 45_000);
     expect(kms.take()).toEqual(['GenerateDataKeyWithoutPlaintext', 'CreateGrant', 'RetireGrant']);
-  });
+  }, 60_000);
 
   it('takes back a grant whose id was never noted, when the key then fails', async () => {
     const key = kms.key();

@@ -1,4 +1,4 @@
-import { environmentFrom, runMain } from '@holdfast/service-kit';
+import { runMain } from '@holdfast/service-kit';
 import { start } from './service.ts';
 
-await runMain(() => start(environmentFrom(process.env)));
+await runMain(start);

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { SignatureVerifier } from '@holdfast/aws-protocol';
 import { PageTokens } from '@holdfast/ec2';
-import type { Bus } from '@holdfast/messaging';
 import { type ServiceParts, systemClock } from '@holdfast/service-kit';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Counter, Histogram, type Registry } from 'prom-client';
@@ -64,8 +63,8 @@ export class ApiGatewayModule {
           inject: [AwsAnswers],
           useFactory: (answers: AwsAnswers) =>
             new GatewayServer({
-              ...{ answers, requests: bus, clock, logger, metrics, settings },
-              ...(isDevelopment ? { development: { connection: (bus as Bus).connection } } : {}),
+              ...{ answers, requests: bus, clock, logger, settings },
+              ...(isDevelopment ? { development: { connection: bus.connection } } : {}),
             }),
         },
       ],

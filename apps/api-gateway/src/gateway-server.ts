@@ -1,9 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { RawResponse } from '@holdfast/aws-protocol';
 import type { Requests } from '@holdfast/messaging';
-import type { Clock, Logger } from '@holdfast/service-kit';
+import { type Clock, type Logger, processMetrics } from '@holdfast/service-kit';
 import type { FastifyInstance } from 'fastify';
-import type { Registry } from 'prom-client';
 import { developmentRoutes } from './admin/development.ts';
 import { health } from './admin/health.ts';
 import type { AwsAnswers, Client } from './aws/answer.ts';
@@ -16,7 +15,6 @@ export interface GatewayParts {
   requests: Requests;
   clock: Clock;
   logger: Logger;
-  metrics: Registry;
   settings: Settings;
   /** Development mode only. */
   development?: { connection: Parameters<typeof developmentRoutes>[1] };
@@ -35,9 +33,10 @@ export class GatewayServer {
       const answer = await health(parts.requests);
       return reply.code(answer.status === 'ok' ? 200 : 503).send(answer);
     });
-    app.get('/_holdfast/metrics', async (_, reply) =>
-      reply.type(parts.metrics.contentType).send(await parts.metrics.metrics()),
-    );
+    app.get('/_holdfast/metrics', async (_, reply) => {
+      const { contentType, text } = await processMetrics();
+      return reply.type(contentType).send(text);
+    });
     if (parts.development) developmentRoutes(app, parts.development.connection, parts.clock);
   }
 

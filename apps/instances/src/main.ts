@@ -1,5 +1,5 @@
-import { environmentFrom, runMain } from '@holdfast/service-kit';
+import { runMain } from '@holdfast/service-kit';
 import { ownSettings } from './config.ts';
 import { start } from './service.ts';
 
-await runMain(() => start(environmentFrom(process.env, ownSettings)));
+await runMain(start, ownSettings);

@@ -174,9 +174,11 @@ export class VolumeFile implements SyncDevice {
     const paths = this.#options.layout.snapshot(snapshotId);
     const isDone = () => existsSync(paths.manifest) || existsSync(paths.job) || existsSync(paths.removed);
     if (isDone()) return;
-    await this.#data.sync();
+    await this.flush();
     if (isDone()) return;
     this.#data.syncSync();
+    // Or after a loss of power, blocks would come from the source again, over what is frozen here.
+    this.map.savePresentSync();
     const { baseline } = this.map;
     const parent = this.#parentManifest(baseline);
     const sequence = (this.#freezes.at(-1)?.job.sequence ?? 0) + 1;

@@ -189,6 +189,14 @@ export class VolumeMap {
     }
   }
 
+  /** The second half of a flush at once: for a freeze, which has made the data durable and can't be interrupted. */
+  savePresentSync(): void {
+    if (this.#present === null || !this.#unsavedPresent) return;
+    this.#file.writeSync(this.#present.bytes, PAGE_BYTES + 3 * regionBytes(this.changed.length));
+    this.#file.syncSync();
+    this.#unsavedPresent = false;
+  }
+
   /** The source is not needed any more. */
   forgetPresent(): void {
     this.#present = null;

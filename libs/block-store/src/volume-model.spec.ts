@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { MODEL_BYTES, VolumeModel } from './testing/volume-model.ts';
 
 // Random lives of a volume against a model in memory; a failure prints the seed and the shortest life that shows it.
@@ -64,6 +64,28 @@ const run = async (model: VolumeModel, operation: Operation): Promise<void> => {
   }
 };
 
+/** Lives that once ended badly. */
+const FOUND: Operation[][] = [
+  // After a loss of power two freezes waited for one block, and only one of them got it.
+  [
+    { do: 'zero', range: { at: 0, bytes: 512 }, mayTrim: false },
+    { do: 'cutPower', during: 'freeze', turns: 1 },
+    { do: 'freeze' },
+    { do: 'write', range: { at: 0, bytes: 512 } },
+  ],
+  // A freeze did not make durable which blocks of a restored volume had come already.
+  [
+    { do: 'write', range: { at: 0, bytes: 2 } },
+    { do: 'freeze' },
+    { do: 'work', steps: 2 },
+    { do: 'restore', pick: 0 },
+    { do: 'zero', range: { at: 0, bytes: 2 }, mayTrim: false },
+    { do: 'freeze' },
+    { do: 'cutPower', during: 'nothing', turns: 0 },
+    { do: 'write', range: { at: 0, bytes: 1 } },
+  ],
+];
+
 describe('a volume, whatever happens to it', () => {
   it.each([true, false])('keeps what it promised (encrypted: %s)', { timeout: 120_000 }, async (encrypted) => {
     await fc.assert(
@@ -77,8 +99,10 @@ describe('a volume, whatever happens to it', () => {
           await model.close();
         }
       }),
-      { numRuns: 40, endOnFailure: false },
+      {
+        numRuns: 40,
+        examples: FOUND.flatMap((life) => [0, 1, 2, 3].map((seed): [number, Operation[]] => [seed, life])),
+      },
     );
-    expect.hasAssertions();
   });
 });

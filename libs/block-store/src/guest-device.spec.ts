@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FolderBlockStore } from './block-store.ts';
+import { BackgroundWork } from './background.ts';
+import { BLOCK_SIZE_BYTES, GIB } from './geometry.ts';
+import { GuestDevice } from './guest-device.ts';
+import { StoreLayout } from './layout.ts';
+import { testCipher } from './testing/test-cipher.ts';
+import { VolumeFile } from './volume-file.ts';
+import { createEmptyVolume } from './volume-header.ts';
+
+let layout: StoreLayout;
+let volume: VolumeFile;
+let device: GuestDevice;
+const open = (spillBlocks?: number) => {
+  const store = new FolderBlockStore(layout.blocks);
+  volume = new VolumeFile({ layout, volumeId: 'vol-00000001', sizeGiB: 1, store, spillBlocks });
+  device = new GuestDevice(volume, testCipher('guest'));
+};
+beforeEach(() => {
+  layout = new StoreLayout(mkdtempSync(join(tmpdir(), 'holdfast-guest-')));
+  const header = { volumeId: 'vol-00000001', sizeGiB: 1, dataKey: null, sourceSnapshotId: null };
+  createEmptyVolume(layout, { format: 1, ...header });
+  open();
+});
+afterEach(() => {
+  volume.close();
+  rmSync(layout.root, { recursive: true });
+});
+
+describe('a guest', () => {
+  it('is refused every range outside its device', () => {
+    const byte = Buffer.alloc(1);
+    for (const offset of [-1, GIB, Number.NaN, 0.5, Number.MAX_SAFE_INTEGER]) {
+      expect(() => device.read(offset, byte)).toThrow(RangeError);
+      expect(() => device.write(offset, byte)).toThrow(RangeError);
+      expect(() => device.trim(offset, 1)).toThrow(RangeError);
+      expect(() => device.extents(offset, 1)).toThrow(RangeError);
+    }
+    expect(() => device.trim(0, GIB + 1)).toThrow(RangeError);
+    expect(() => device.trim(10, -1)).toThrow(RangeError);
+  });
+
+  it('trims a device it never wrote to in no time and no space', async () => {
+    await device.trim(0, GIB);
+    expect(statSync(volume.paths.data).blocks).toBe(0);
+    expect(device.extents(0, GIB)).toEqual([{ lengthBytes: GIB, state: 'zero' }]);
+  });
+
+  it('keeps space allocated when it insists', async () => {
+    await device.writeZeroes(1000, 3 * BLOCK_SIZE_BYTES, { mayTrim: false });
+    const states = device.extents(0, GIB).map(({ state }) => state);
+    expect(states).toEqual(['data', 'zero']);
+    const found = Buffer.alloc(5000, 1);
+    await device.read(0, found);
+    expect(found.equals(Buffer.alloc(5000))).toBe(true);
+  });
+
+  it('waits for room when it overwrites frozen blocks faster than they are copied', async () => {
+    volume.close();
+    open(2);
+    const original = randomBytes(4 * BLOCK_SIZE_BYTES);
+    await device.write(0, Buffer.from(original));
+    await volume.freeze({ snapshotId: 'snap-00000001', sizeGiB: 1, dataKey: null });
+    const waiting = [0, 1, 2, 3].map((block) => device.write(block * BLOCK_SIZE_BYTES, Buffer.alloc(10)));
+    expect(waiting.map((answer) => answer instanceof Promise)).toEqual([false, false, true, true]);
+    const background = new BackgroundWork(volume, new AbortController().signal);
+    while (background.isNeeded) await background.step();
+    await Promise.all(waiting);
+    const found = Buffer.alloc(10, 1);
+    await device.read(3 * BLOCK_SIZE_BYTES, found);
+    expect(found.equals(Buffer.alloc(10))).toBe(true);
+  });
+});

@@ -1,0 +1,41 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lockVolume, VolumeLocked } from './process-lock.ts';
+
+let folder: string;
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'holdfast-lock-'))));
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe('the lock of a volume', () => {
+  it('is one process’s at a time, and waits for its end', async () => {
+    const path = join(folder, 'lock');
+    const unlock = await lockVolume(path, 0);
+    await expect(lockVolume(path, 100)).rejects.toThrow(VolumeLocked);
+    const waiting = lockVolume(path, 5_000);
+    setTimeout(unlock, 120);
+    (await waiting)();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('is taken over from a process that was killed', async () => {
+    const path = join(folder, 'lock');
+    const holder = spawn('sleep', ['60']);
+    writeFileSync(path, `${holder.pid} 1`); // Another start time: a number that is used again.
+    (await lockVolume(path, 0))();
+    holder.kill('SIGKILL');
+    await once(holder, 'exit');
+    writeFileSync(path, `${holder.pid} `);
+    (await lockVolume(path, 0))();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('is taken over when a loss of power left it empty', async () => {
+    const path = join(folder, 'lock');
+    writeFileSync(path, '');
+    (await lockVolume(path, 0))();
+  });
+});

@@ -3,7 +3,7 @@ import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import type { Registry } from 'prom-client';
-import { whileConnected } from './connection.ts';
+import { ConnectionWatch, whileConnected } from './connection.ts';
 import { EventConsumer } from './event-consumer.ts';
 import { type BusLogger, silentLogger } from './logger.ts';
 import { type BusMetrics, busMetrics } from './metrics.ts';
@@ -33,6 +33,7 @@ export class Bus implements Requests {
   private readonly consumers: EventConsumer[] = [];
   private jsm: JetStreamManager | undefined;
   private closing: Promise<void> | undefined;
+  private readonly watch: ConnectionWatch;
   readonly parked: ParkedEvents;
 
   constructor(
@@ -41,6 +42,7 @@ export class Bus implements Requests {
     private readonly logger: BusLogger,
     private readonly metrics: BusMetrics | undefined,
   ) {
+    this.watch = new ConnectionWatch(connection, logger);
     this.parked = new ParkedEvents(connection, this.manager);
   }
 
@@ -49,7 +51,7 @@ export class Bus implements Requests {
     (this.jsm ??= await jetstreamManager(this.connection, { checkAPI: false }));
 
   async request<Output>(service: string, action: string, input: unknown, context: RequestContext): Promise<Output> {
-    return (await sendRequest(this.connection, service, action, input, context)) as Output;
+    return (await sendRequest(this.connection, this.watch, service, action, input, context)) as Output;
   }
 
   call<Service extends keyof InternalRequests, Action extends keyof InternalRequests[Service] & string>(
@@ -98,14 +100,6 @@ export class Bus implements Requests {
   }
 }
 
-const watchConnection = async (connection: NatsConnection, logger: BusLogger): Promise<void> => {
-  for await (const status of connection.status()) {
-    if (status.type === 'disconnect') logger.warn({ server: status.server }, 'lost the connection to NATS');
-    if (status.type === 'reconnect') logger.info({ server: status.server }, 'connected to NATS again');
-    if (status.type === 'error') logger.error({ err: status.error }, 'NATS reported an error');
-  }
-};
-
 /** @throws when no server answers within ten seconds, or it refuses the credentials. */
 export const connectBus = async ({ nats, name, metrics, logger = silentLogger }: BusOptions): Promise<Bus> => {
   const connection = await connect({
@@ -119,6 +113,5 @@ export const connectBus = async ({ nats, name, metrics, logger = silentLogger }:
     ignoreAuthErrorAbort: true,
     noAsyncTraces: true,
   });
-  void watchConnection(connection, logger);
   return new Bus(connection, logger, metrics === undefined ? undefined : busMetrics(metrics));
 };

@@ -1,4 +1,5 @@
-import { errors } from '@nats-io/nats-core';
+import { errors, type NatsConnection } from '@nats-io/nats-core';
+import type { BusLogger } from './logger.ts';
 
 /** Nobody subscribes to the subject of a request. */
 export const isNoResponders = (error: unknown): boolean =>
@@ -20,3 +21,42 @@ export const whileConnected = async (answer: Promise<unknown>): Promise<void> =>
   await Promise.race([answer, late]).catch(() => undefined);
   clearTimeout(timer);
 };
+
+/**
+ * Tells those who wait for an answer that the connection broke: the server that had their request forgot it, and without
+ * this they would wait until their deadline.
+ */
+export class ConnectionWatch {
+  private readonly waiting = new Set<() => void>();
+
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly logger: BusLogger,
+  ) {
+    void this.watch();
+  }
+
+  /** The answer, or what `lost` makes of a connection that broke before it came. */
+  async answerOf<Answer>(answer: Promise<Answer>, lost: () => Error): Promise<Answer> {
+    let onLoss: () => void = () => undefined;
+    const loss = new Promise<never>((_, reject) => (onLoss = () => reject(lost())));
+    this.waiting.add(onLoss);
+    try {
+      return await Promise.race([answer, loss]);
+    } finally {
+      this.waiting.delete(onLoss);
+      answer.catch(() => undefined); // It may fail later, when nobody waits for it any more.
+    }
+  }
+
+  private async watch(): Promise<void> {
+    for await (const status of this.connection.status()) {
+      if (status.type === 'disconnect') {
+        this.logger.warn({ server: status.server }, 'lost the connection to NATS');
+        for (const onLoss of [...this.waiting]) onLoss();
+      }
+      if (status.type === 'reconnect') this.logger.info({ server: status.server }, 'connected to NATS again');
+      if (status.type === 'error') this.logger.error({ err: status.error }, 'NATS reported an error');
+    }
+  }
+}

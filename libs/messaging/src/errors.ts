@@ -10,6 +10,18 @@ export class RequestTimeout extends Error {
   }
 }
 
+/** The connection to the broker broke while an answer was waited for; whether the request's effect happened is unknown. */
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost';
+  constructor(
+    readonly service: string,
+    readonly action: string,
+    readonly requestId: string,
+  ) {
+    super(`the connection was lost while ${service} was asked to ${action}`);
+  }
+}
+
 /** The request was not started: nobody serves the subject, or whoever does has too much to do. Safe to send again. */
 export class ServiceUnavailable extends Error {
   override readonly name = 'ServiceUnavailable';
@@ -52,7 +64,7 @@ const OUTAGE_CODE = /^(?:ECONN(?:REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|EAI_AGAI
 
 /** Whether `error` says that something else is away: trying again later is all there is to do. */
 export const isOutage = (error: unknown): boolean => {
-  if (error instanceof ServiceUnavailable) return true;
+  if (error instanceof ServiceUnavailable || error instanceof ConnectionLost) return true;
   const { code } = (error ?? {}) as { code?: unknown };
   return typeof code === 'string' && OUTAGE_CODE.test(code);
 };

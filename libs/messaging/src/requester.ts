@@ -1,7 +1,7 @@
 import type { RequestContext } from '@holdfast/contracts';
 import type { NatsConnection } from '@nats-io/nats-core';
-import { isNoResponders, isTimeout } from './connection.ts';
-import { RequestTimeout, ServiceUnavailable } from './errors.ts';
+import { type ConnectionWatch, isNoResponders, isTimeout } from './connection.ts';
+import { ConnectionLost, RequestTimeout, ServiceUnavailable } from './errors.ts';
 import { childSpan } from './trace.ts';
 import { encodeContext, encodeJson, readReply, requestSubject } from './wire.ts';
 
@@ -19,10 +19,11 @@ export const payloadLimitBytes = (connection: NatsConnection): number =>
 
 /**
  * Sends one request under a new span of the context's trace and waits for its reply until the context's deadline.
- * @throws AwsError, InternalError (as served), RequestTimeout, ServiceUnavailable, PayloadTooLarge
+ * @throws AwsError, InternalError (as served), RequestTimeout, ServiceUnavailable, ConnectionLost, PayloadTooLarge
  */
 export const sendRequest = async (
   connection: NatsConnection,
+  watch: ConnectionWatch,
   service: string,
   action: string,
   input: unknown,
@@ -35,8 +36,10 @@ export const sendRequest = async (
   const payload = encodeJson(input, payloadLimitBytes(connection));
   let reply;
   try {
-    reply = await connection.request(subject, payload, { timeout: remainingMs, headers: encodeContext(hop) });
+    const answer = connection.request(subject, payload, { timeout: remainingMs, headers: encodeContext(hop) });
+    reply = await watch.answerOf(answer, () => new ConnectionLost(service, action, context.requestId));
   } catch (error) {
+    if (error instanceof ConnectionLost) throw error;
     if (isTimeout(error)) throw new RequestTimeout(service, action, context.requestId);
     const reason = isNoResponders(error) ? 'nobody serves it' : 'the bus is not connected';
     throw new ServiceUnavailable(service, action, context.requestId, reason);

@@ -5,7 +5,7 @@ import { freePort, type RunningNats, startNats } from '@holdfast/embedded';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Bus, connectBus } from './bus.ts';
-import { ServiceUnavailable } from './errors.ts';
+import { ConnectionLost, ServiceUnavailable } from './errors.ts';
 import { testContext } from './testing/context.ts';
 import { eventually } from './testing/eventually.ts';
 import { askTotal, serveTotals } from './testing/example.ts';
@@ -71,6 +71,23 @@ it('serves and asks again after the server was killed', async () => {
   nats = await start();
   await eventually(() => bus.request('volumes', 'Work', {}, testContext(500)).catch(() => null)).toBe('done'); // prettier-ignore
   await expect(bus.request('kms', 'Work', {}, testContext())).rejects.toBeInstanceOf(ServiceUnavailable);
+});
+
+it('tells who waits for an answer that the server died, long before their deadline', async () => {
+  let begun: () => void = () => undefined;
+  const working = new Promise<void>((resolve) => (begun = resolve));
+  await bus.serveRequests('volumes', {
+    Work: () => {
+      begun();
+      return new Promise((resolve) => setTimeout(resolve, 200));
+    },
+  });
+  const waiting = bus.request('volumes', 'Work', {}, testContext(600_000));
+  const refusal = expect(waiting).rejects.toBeInstanceOf(ConnectionLost);
+  await working;
+  await kill();
+  await refusal;
+  nats = await start();
 });
 
 it('goes on with the event after the last acknowledged one when the server kept its storage', async () => {

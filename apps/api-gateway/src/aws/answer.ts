@@ -11,9 +11,10 @@ import {
   type SignatureVerifier,
 } from '@holdfast/aws-protocol';
 import { AwsError, type Principal, region, type RequestContext } from '@holdfast/contracts';
+import { ConnectionLost, InternalError, RequestTimeout, ServiceUnavailable } from '@holdfast/messaging';
 import type { Clock, Logger } from '@holdfast/service-kit';
 import type { Dispatcher } from './dispatch.ts';
-import { internalFailure, requestTooLarge } from './gateway-errors.ts';
+import { internalFailure, requestTooLarge, unavailable } from './gateway-errors.ts';
 
 /** How long a caller waits at most, in milliseconds; SDKs give up after a minute. */
 const DEADLINE_MS = 30_000;
@@ -78,10 +79,21 @@ export class AwsAnswers {
 
   private asAwsError(error: unknown, service: ServiceId | null, requestId: string): AwsError {
     if (error instanceof AwsError) return error;
+    if (isOutage(error)) {
+      this.logger.warn({ err: error, requestId }, 'a service could not be reached');
+      return unavailable(service);
+    }
     this.logger.error({ err: error, requestId }, 'a request failed');
     return internalFailure(service);
   }
 }
+
+/** What a client may try again; with a client token, or what the SDK sends as one, without doing it twice. */
+const isOutage = (error: unknown): boolean =>
+  error instanceof ServiceUnavailable ||
+  error instanceof ConnectionLost ||
+  error instanceof RequestTimeout ||
+  (error instanceof InternalError && error.retryable);
 
 const contextOf = (
   { principal, region: regionName }: Authenticated<Principal>,

@@ -1,7 +1,7 @@
 import type { ServiceId } from '@holdfast/aws-protocol';
 import { AwsError } from '@holdfast/contracts';
 
-/** What each service calls a fault of ours, an overload, and a body that is too long. */
+/** What each service calls a fault of ours. */
 const INTERNAL: Readonly<Record<ServiceId, string>> = {
   ec2: 'InternalError',
   kms: 'KMSInternalException',
@@ -11,6 +11,16 @@ const INTERNAL: Readonly<Record<ServiceId, string>> = {
   cloudtrail: 'InternalFailure',
 };
 
+/** And a part that is away or has too much to do: SDKs try again. */
+const UNAVAILABLE: Readonly<Record<ServiceId, string>> = {
+  ec2: 'Unavailable',
+  kms: 'DependencyTimeoutException',
+  sts: 'ServiceUnavailable',
+  iam: 'ServiceUnavailable',
+  ebs: 'ServiceUnavailableException',
+  cloudtrail: 'ServiceUnavailableException',
+};
+
 const isQuery = (service: ServiceId | null) => service === 'ec2' || service === 'sts' || service === 'iam';
 
 export const internalFailure = (service: ServiceId | null): AwsError =>
@@ -18,6 +28,13 @@ export const internalFailure = (service: ServiceId | null): AwsError =>
     code: service === null ? 'InternalFailure' : INTERNAL[service],
     message: 'An internal error has occurred',
     status: 500,
+  });
+
+export const unavailable = (service: ServiceId | null): AwsError =>
+  new AwsError({
+    code: service === null ? 'ServiceUnavailable' : UNAVAILABLE[service],
+    message: 'The service is unavailable. Please try again shortly.',
+    status: 503,
   });
 
 export const requestTooLarge = (service: ServiceId | null): AwsError =>

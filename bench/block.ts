@@ -193,7 +193,15 @@ const startQemuLuks: StartServer = async (folder) => {
   const image = await debianTool('qemu-img');
   // Few rounds of key derivation: they protect a passphrase, and take no part in reading and writing.
   const create = ['create', '-f', 'luks', ...secret, '-o', 'key-secret=key,iter-time=10', path, `${VOLUME_GIB}G`];
-  await run(image.path, create, { env: image.env });
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await run(image.path, create, { env: image.env });
+      break;
+    } catch (error) {
+      // It times its key derivation by processor time, and gives up when a busy machine's clock tells it nothing.
+      if (attempt === 10) throw error;
+    }
+  }
   const options = `driver=luks,key-secret=key,file.driver=file,file.filename=${path}`;
   return startTool('qemu-nbd', folder, (socket) => ['-k', socket, '-t', '-e', '8', ...secret, '--image-opts', options]);
 };

@@ -184,6 +184,25 @@ describe('a hostile client', () => {
     socket.destroy();
   });
 
+  it.each([new MemoryBackend(4 * MIB), new DelayedBackend(new MemoryBackend(4 * MIB))])(
+    'that asks for more than fits at once gets all of it',
+    async (backend) => {
+      const server = await start(backend, { maxBytesInFlight: 200_000 });
+      const client = await dial();
+      let done = 0;
+      const reads = Array.from({ length: 300 }, async (_, i) => {
+        await (i % 3 === 0 ? client.write(i * 5000, pattern(5000, i)) : client.read(i * 5000, 65_536));
+        done += 1;
+      });
+      while (done < reads.length) {
+        if (backend instanceof DelayedBackend && backend.waiting > 0) await backend.finishOne(done);
+        else await new Promise((resolve) => setImmediate(resolve));
+      }
+      await Promise.all(reads);
+      expect(server.stats().commands.find(({ command }) => command === 'read')?.requests).toBe(200);
+    },
+  );
+
   it('that vanishes in the middle of a request does no harm', async () => {
     const backend = new DelayedBackend(new MemoryBackend(MIB));
     await start(backend);

@@ -52,6 +52,8 @@ export const serveNbd = async (options: NbdServerOptions): Promise<NbdServer> =>
   if (!Number.isInteger(maxPayloadBytes) || maxPayloadBytes < 1 || maxPayloadBytes > MAX_PAYLOAD_BYTES) {
     throw new RangeError(`maxPayloadBytes must be from 1 to ${MAX_PAYLOAD_BYTES}, not ${maxPayloadBytes}`);
   }
+  const maxBytesInFlight = options.maxBytesInFlight ?? MAX_PAYLOAD_BYTES;
+  if (!(maxBytesInFlight > 0)) throw new RangeError(`maxBytesInFlight must be positive, not ${maxBytesInFlight}`);
   const defaultNames = () => (options.exports('') === null ? [] : ['']);
   const context: ConnectionContext = {
     catalogue: {
@@ -62,7 +64,7 @@ export const serveNbd = async (options: NbdServerOptions): Promise<NbdServer> =>
     slabs: new SlabPool(KEPT_SLABS),
     stats: new StatsCounter(),
     maxPayloadBytes,
-    maxBytesInFlight: options.maxBytesInFlight ?? MAX_PAYLOAD_BYTES,
+    maxBytesInFlight,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
     onConnectionError: options.onConnectionError ?? (() => undefined),
   };

@@ -8,9 +8,9 @@ export const XTS_KEY_BYTES = 64;
 /**
  * AES-256-XTS under one key, in place. The tweak is the number of the data unit as 128 bits, little-endian.
  *
- * A unit whose ciphertext is all zeros was never written (or was discarded), and decrypts to zeros: this is the one place
- * that rule lives in. A real unit has such a ciphertext with probability 2^-32768. So a sparse file is an empty encrypted
- * volume, and discarding is writing zeros.
+ * A unit whose ciphertext is all zeros was never written (or was discarded), and decrypts to zeros; no layer above needs to
+ * look for that. A real unit has such a ciphertext with probability 2^-32768. So a sparse file is an empty encrypted
+ * volume, and discarding is writing zeros. `encrypt` knows no such rule: zeros that are written have a ciphertext.
  */
 export interface SectorCipher {
   /**

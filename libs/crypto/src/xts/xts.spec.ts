@@ -1,5 +1,6 @@
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadAddonEngine } from './addon-engine.ts';
@@ -150,5 +151,51 @@ describe('the addon', () => {
         },
       ),
     );
+  });
+
+  // Its callers check as well; memory must be safe even from a mistake of theirs.
+  describe.skipIf(addon === null)('refuses by itself', () => {
+    type Native = Record<'create' | 'crypt' | 'destroy', (...args: unknown[]) => unknown>;
+    const load = () => createRequire(import.meta.url)('../../native/build/xts.node') as Native;
+    const bytes = Buffer.alloc(2 * UNIT, 7);
+
+    it.each<[string, unknown[]]>([
+      ['a range beyond the end', [bytes, UNIT, 2 * UNIT, 0, true]],
+      ['an offset beyond the end', [bytes, 2 * UNIT + 1, 0, 0, true]],
+      ['a negative offset', [bytes, -1, UNIT, 0, true]],
+      ['a negative length', [bytes, UNIT, -UNIT, 0, true]],
+      ['an end that overflows', [bytes, Number.MAX_SAFE_INTEGER, UNIT, 0, true]],
+      ['a length of 2^63', [bytes, 0, 2 ** 63, 0, true]],
+      ['a part of a unit', [bytes, 0, UNIT + 16, 0, true]],
+      ['a negative unit', [bytes, 0, UNIT, -1, true]],
+      ['a unit beyond the safe integers', [bytes, 0, 2 * UNIT, Number.MAX_SAFE_INTEGER, true]],
+      ['what is no buffer', [{}, 0, UNIT, 0, true]],
+      ['a number that is a string', [bytes, '0', UNIT, 0, true]],
+      ['a direction that is a number', [bytes, 0, UNIT, 0, 1]],
+      ['a missing argument', [bytes, 0, UNIT, 0]],
+    ])('%s', (_, args) => {
+      const native = load();
+      const cipher = native.create(KEY, UNIT);
+      expect(() => native.crypt(cipher, ...args)).toThrow();
+      expect(bytes.equals(Buffer.alloc(2 * UNIT, 7))).toBe(true);
+    });
+
+    it('what is no cipher, or no key', () => {
+      const native = load();
+      for (const none of [undefined, null, 1, {}, bytes]) {
+        expect(() => native.crypt(none, bytes, 0, UNIT, 0, true)).toThrow('not a cipher');
+        expect(() => native.destroy(none)).toThrow('not a cipher');
+      }
+      for (const [key, unitBytes] of [
+        [KEY.subarray(1), UNIT],
+        ['key', UNIT],
+        [KEY, 0],
+        [KEY, 17],
+        [KEY, 2 ** 32],
+        [KEY, -16],
+      ]) {
+        expect(() => native.create(key, unitBytes)).toThrow();
+      }
+    });
   });
 });

@@ -32,6 +32,7 @@ export class GuestDevice implements BlockDevice {
     this.#volume.lastAccessMs = performance.now();
     const ready = this.#volume.prepareRead(offsetBytes, target.length);
     if (ready !== undefined) return ready.then(() => this.read(offsetBytes, target));
+    if (this.#volume.pace.isSlow) return this.#readOffLoop(offsetBytes, target);
     this.#top.readSync(offsetBytes, target);
   }
 
@@ -72,6 +73,12 @@ export class GuestDevice implements BlockDevice {
       at = stop;
     }
     return found;
+  }
+
+  /** Brings the range into the page cache off the event loop; from there it is read, decrypted, and consistent. */
+  async #readOffLoop(offsetBytes: number, target: Buffer): Promise<void> {
+    await this.#volume.read(offsetBytes, target);
+    this.#top.readSync(offsetBytes, target);
   }
 
   /** Runs synchronously as far as it can. */

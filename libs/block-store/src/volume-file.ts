@@ -9,6 +9,7 @@ import { discardJobFiles, Freeze } from './freeze.ts';
 import { assertRange, BLOCK_SIZE_BYTES, GIB, zeros } from './geometry.ts';
 import type { StoreLayout, VolumePaths } from './layout.ts';
 import { blockCount, Manifest, type ManifestHeader } from './manifest.ts';
+import { ReadPace } from './read-pace.ts';
 import { VolumeMap } from './volume-map.ts';
 
 /** Blocks a snapshot's spill file may hold before the guest's writes wait for the copy: 512 MiB. */
@@ -35,6 +36,8 @@ export class VolumeFile implements SyncDevice {
   readonly map: VolumeMap;
   readonly paths: VolumePaths;
   readonly store: BlockStore;
+  /** Of the disk, without decryption. */
+  readonly pace = new ReadPace();
   /** Milliseconds (monotonic) of the last guest access; background work makes room for the guest. */
   lastAccessMs = 0;
   readonly #options: VolumeFileOptions;
@@ -77,7 +80,9 @@ export class VolumeFile implements SyncDevice {
 
   readSync(offsetBytes: number, target: Buffer): void {
     assertRange(offsetBytes, target.length, this.sizeBytes);
+    const startedMs = performance.now();
     this.#data.readSync(target, offsetBytes);
+    this.pace.note(performance.now() - startedMs, target.length);
   }
 
   /** Off the event loop; what it races with may be read in part. */

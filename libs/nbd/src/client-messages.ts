@@ -56,4 +56,5 @@ export const encodeRequest = ({ type, cookie, offsetBytes = 0, lengthBytes = 0, 
   return bytes;
 };
 
-export const fuaFlag = (fua: boolean): number => (fua ? CommandFlag.Fua : 0);
+/** The command flag that asks for durability before the answer. */
+export const fuaFlag = (fua = false): number => (fua ? CommandFlag.Fua : 0);

@@ -3,8 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { connectNbd, serveNbd } from './index.ts';
-import { MemoryBackend } from './testing/index.ts';
+import { NbdClient } from './client/index.ts';
+import { serveNbd } from './index.ts';
+import { MemoryBackend } from './testing/memory-backend.ts';
 
 it('the example of the README works', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'nbd-'));
@@ -16,7 +17,7 @@ it('the example of the README works', async () => {
     exports: (name) => (name === '' ? backend : null), // The default export has the empty name.
   });
 
-  const client = await connectNbd({ connect: { socketPath } });
+  const client = await NbdClient.connect(socketPath); // Of @holdfast/nbd/client, for programs and tests.
   await client.write(512, Buffer.from('any byte range'), { fua: true });
   const bytes = await client.read(512, 14);
   await client.close();

@@ -3,5 +3,3 @@ export type { ExportBackend, Extent } from './export-backend.ts';
 export { serveNbd } from './server.ts';
 export type { NbdServer, NbdServerOptions } from './server.ts';
 export type { CommandStats, NbdCommandName, NbdStats } from './stats.ts';
-export { connectNbd, NbdRequestError } from './client.ts';
-export type { NbdClient, NbdClientOptions } from './client.ts';

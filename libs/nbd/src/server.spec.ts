@@ -4,12 +4,12 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connectNbd } from './client.ts';
+import { NbdClient } from './client/index.ts';
 import { encodeClientFlags, encodeExportRequest, encodeOption, encodeRequest } from './client-messages.ts';
 import { serveNbd, type NbdServer, type NbdServerOptions } from './server.ts';
 import { MemoryBackend } from './testing/memory-backend.ts';
 import { DelayedBackend } from './testing/transmission-driver.ts';
-import { Command, Option } from './wire.ts';
+import { Command, NbdErrno, Option } from './wire.ts';
 
 const MIB = 1024 * 1024;
 let folder: string;
@@ -40,7 +40,7 @@ const start = async (
   });
   return server;
 };
-const dial = () => connectNbd({ connect: { socketPath } });
+const dial = () => NbdClient.connect(socketPath);
 const pattern = (length: number, seed: number): Buffer => Buffer.alloc(length, Buffer.from([seed, 1, seed + 2, 3, 4]));
 
 /** A connection that says whatever a test wants, and collects what it hears. */
@@ -72,8 +72,8 @@ describe('a client', () => {
   it('sees an error as one, and goes on', async () => {
     await start();
     const client = await dial();
-    await expect(client.read(4 * MIB, 1)).rejects.toMatchObject({ code: 'EINVAL' });
-    await expect(client.write(4 * MIB, Buffer.alloc(1))).rejects.toMatchObject({ code: 'ENOSPC' });
+    await expect(client.read(4 * MIB, 1)).rejects.toMatchObject({ errno: NbdErrno.EINVAL });
+    await expect(client.write(4 * MIB, Buffer.alloc(1))).rejects.toMatchObject({ errno: NbdErrno.ENOSPC });
     await client.trim(0, MIB, { fua: true });
     await client.writeZeroes(0, MIB, { mayTrim: false });
     expect(await client.read(4 * MIB - 1, 1)).toEqual(Buffer.alloc(1));
@@ -81,7 +81,7 @@ describe('a client', () => {
 
   it('is refused an unknown export', async () => {
     await start();
-    await expect(connectNbd({ connect: { socketPath }, exportName: 'nope' })).rejects.toThrow('no such export');
+    await expect(NbdClient.connect(socketPath, 'nope')).rejects.toThrow('refuses the export');
   });
 
   it('sees through one connection what another wrote, and its flush covers both', async () => {
@@ -99,7 +99,7 @@ describe('a client', () => {
     await start(new MemoryBackend(MIB), { listen: { host: '127.0.0.1', port: 0 } });
     const { address } = server!;
     if (typeof address === 'string') throw new Error('not an address');
-    const client = await connectNbd({ connect: { host: '127.0.0.1', port: address.port } });
+    const client = await NbdClient.connect({ host: '127.0.0.1', port: address.port });
     await client.write(5, pattern(100, 1));
     expect((await client.read(5, 100)).equals(pattern(100, 1))).toBe(true);
     await client.close();
@@ -235,7 +235,7 @@ describe('closing', () => {
     const write = client.write(0, pattern(100, 9));
     while (backend.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
     const closed = server!.close();
-    await expect(client.read(0, 1)).rejects.toMatchObject({ code: 'ESHUTDOWN' });
+    await expect(client.read(0, 1)).rejects.toMatchObject({ errno: NbdErrno.ESHUTDOWN });
     await expect(dial()).rejects.toThrow();
     await backend.finishOne(0);
     await write;

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { encodeClientFlags, encodeExportRequest, encodeOption, encodeRequest, fuaFlag } from '../client-messages.ts';
 import { ByteQueue } from './byte-queue.ts';
 import {
   Command,
@@ -13,8 +14,6 @@ import {
   OPTION_REPLY_HEADER_BYTES,
   OPTION_REPLY_MAGIC,
   OptionReply,
-  REQUEST_BYTES,
-  REQUEST_MAGIC,
   SIMPLE_REPLY_BYTES,
   SIMPLE_REPLY_MAGIC,
 } from '../wire.ts';
@@ -58,13 +57,22 @@ export class NbdClient {
     void this.readReplies();
   }
 
-  /** Connects to the default export of a server on a unix socket. @throws NbdClientError, or the socket's own error */
-  static async connect(socketPath: string): Promise<NbdClient> {
-    const socket = connect(socketPath);
+  /**
+   * Connects to an export, the default one (of the empty name) unless another is named.
+   * @param where a unix socket's path, or a TCP address.
+   * @throws NbdClientError, or the socket's own error
+   */
+  static async connect(where: string | { host: string; port: number }, exportName = ''): Promise<NbdClient> {
+    const socket = typeof where === 'string' ? connect(where) : connect(where.port, where.host);
     await once(socket, 'connect');
     const input = new ByteQueue(socket);
-    const { sizeBytes, flags } = await negotiate(socket, input);
-    return new NbdClient(socket, input, sizeBytes, flags);
+    try {
+      const { sizeBytes, flags } = await negotiate(socket, input, exportName);
+      return new NbdClient(socket, input, sizeBytes, flags);
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
   }
 
   async read(offsetBytes: number, lengthBytes: number): Promise<Buffer> {
@@ -75,7 +83,7 @@ export class NbdClient {
 
   /** @param options.fua answer only once the data is durable. */
   write(offsetBytes: number, data: Buffer, options: { fua?: boolean } = {}): Promise<void> {
-    return this.request(Command.Write, options.fua ? CommandFlag.Fua : 0, offsetBytes, data.length, data, null);
+    return this.request(Command.Write, fuaFlag(options.fua), offsetBytes, data.length, data, null);
   }
 
   /** Resolves once every write that was answered before is durable. */
@@ -83,17 +91,23 @@ export class NbdClient {
     return this.request(Command.Flush, 0, 0, 0, null, null);
   }
 
-  trim(offsetBytes: number, lengthBytes: number): Promise<void> {
-    return this.request(Command.Trim, 0, offsetBytes, lengthBytes, null, null);
+  trim(offsetBytes: number, lengthBytes: number, options: { fua?: boolean } = {}): Promise<void> {
+    return this.request(Command.Trim, fuaFlag(options.fua), offsetBytes, lengthBytes, null, null);
   }
 
-  writeZeroes(offsetBytes: number, lengthBytes: number): Promise<void> {
-    return this.request(Command.WriteZeroes, 0, offsetBytes, lengthBytes, null, null);
+  /** @param options.mayTrim false: the range must stay allocated. */
+  writeZeroes(
+    offsetBytes: number,
+    lengthBytes: number,
+    options: { fua?: boolean; mayTrim?: boolean } = {},
+  ): Promise<void> {
+    const flags = fuaFlag(options.fua) | (options.mayTrim === false ? CommandFlag.NoHole : 0);
+    return this.request(Command.WriteZeroes, flags, offsetBytes, lengthBytes, null, null);
   }
 
   /** Says goodbye and closes; the server flushes nothing for it. */
   async close(): Promise<void> {
-    if (this.broken === null) this.socket.write(requestHeader(Command.Disconnect, 0, 0n, 0, 0));
+    if (this.broken === null) this.socket.write(encodeRequest({ type: Command.Disconnect, cookie: 0n }));
     this.fail(new NbdClientError('the client was closed'));
     this.socket.end();
     if (!this.socket.destroyed) await once(this.socket, 'close');
@@ -115,7 +129,7 @@ export class NbdClient {
     return new Promise((resolve, reject) => {
       this.pending.set(cookie, { target, resolve, reject });
       this.socket.cork();
-      this.socket.write(requestHeader(command, flags, cookie, offsetBytes, lengthBytes));
+      this.socket.write(encodeRequest({ type: command, flags, cookie, offsetBytes, lengthBytes }));
       if (data) this.socket.write(data);
       this.socket.uncork();
     });
@@ -148,40 +162,21 @@ export class NbdClient {
   }
 }
 
-const requestHeader = (
-  command: number,
-  flags: number,
-  cookie: bigint,
-  offsetBytes: number,
-  lengthBytes: number,
-): Buffer => {
-  const header = Buffer.alloc(REQUEST_BYTES);
-  header.writeUInt32BE(REQUEST_MAGIC, 0);
-  header.writeUInt16BE(flags, 4);
-  header.writeUInt16BE(command, 6);
-  header.writeBigUInt64BE(cookie, 8);
-  header.writeBigUInt64BE(BigInt(offsetBytes), 16);
-  header.writeUInt32BE(lengthBytes, 24);
-  return header;
-};
-
 const GREETING_BYTES = 18;
-/** Export name length, no name, no information requests. */
-const GO_DEFAULT_EXPORT = Buffer.alloc(6);
 const EXPORT_INFO_BYTES = 12;
 
-const negotiate = async (socket: Socket, input: ByteQueue): Promise<{ sizeBytes: number; flags: number }> => {
+const negotiate = async (
+  socket: Socket,
+  input: ByteQueue,
+  exportName: string,
+): Promise<{ sizeBytes: number; flags: number }> => {
   const greeting = await input.take(GREETING_BYTES);
   const isNewstyle = greeting.readBigUInt64BE(0) === INIT_MAGIC && greeting.readBigUInt64BE(8) === OPTION_MAGIC;
   if (!isNewstyle || (greeting.readUInt16BE(16) & HandshakeFlag.FixedNewstyle) === 0) {
     throw new NbdClientError('not an NBD server of the fixed newstyle');
   }
-  const head = Buffer.alloc(20);
-  head.writeUInt32BE(HandshakeFlag.FixedNewstyle | HandshakeFlag.NoZeroes, 0);
-  head.writeBigUInt64BE(OPTION_MAGIC, 4);
-  head.writeUInt32BE(Option.Go, 12);
-  head.writeUInt32BE(GO_DEFAULT_EXPORT.length, 16);
-  socket.write(Buffer.concat([head, GO_DEFAULT_EXPORT]));
+  socket.write(encodeClientFlags(HandshakeFlag.FixedNewstyle | HandshakeFlag.NoZeroes));
+  socket.write(encodeOption(Option.Go, encodeExportRequest(exportName, [])));
   let found: { sizeBytes: number; flags: number } | null = null;
   for (;;) {
     const reply = await input.take(OPTION_REPLY_HEADER_BYTES);

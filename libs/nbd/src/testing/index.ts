@@ -1,1 +1,0 @@
-export { MemoryBackend } from './memory-backend.ts';

@@ -22,10 +22,11 @@ export class TestAccount {
   readonly clients: Clients;
 
   constructor(
-    private readonly stack: Stack,
+    private readonly stack: Pick<Stack, 'endpoint' | 'home'>,
     readonly accountId = '111122223333',
+    clients?: Clients,
   ) {
-    this.clients = clientsFor(stack.endpoint, accountId, REGION);
+    this.clients = clients ?? clientsFor(stack.endpoint, accountId, REGION);
   }
 
   get ec2() {

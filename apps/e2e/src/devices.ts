@@ -1,59 +1,42 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { NbdClient } from '@holdfast/nbd/client';
 import { debianTool } from '../../../tools/testing/debian-tools.mjs';
 
 const run = promisify(execFile);
-const uri = (socketPath: string) => `nbd+unix:///?socket=${socketPath}`;
+const CHUNK_BYTES = 1 << 20;
 
-/** Writes to the start of an attached volume with libnbd's own client, and flushes. */
-export const writeDevice = async (socketPath: string, data: Buffer): Promise<void> => {
-  const { path, env } = await debianTool('nbdcopy');
-  const child = spawn(path, ['--flush', '-', uri(socketPath)], { env, stdio: ['pipe', 'ignore', 'pipe'] });
-  let complaint = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    complaint += chunk.toString();
-  });
-  child.stdin.end(data);
-  const [code] = (await once(child, 'exit')) as [number | null];
-  if (code !== 0) throw new Error(`nbdcopy ended with ${String(code)}: ${complaint}`);
-};
-
-/** Reads the first bytes of an attached volume with libnbd's own client. */
-export const readDevice = async (socketPath: string, lengthBytes: number): Promise<Buffer> => {
-  const { path, env } = await debianTool('nbdcopy');
-  const child = spawn(path, [uri(socketPath), '-'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let complaint = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    complaint += chunk.toString();
-  });
-  const exit = once(child, 'exit');
-  const chunks: Buffer[] = [];
-  let received = 0;
-  for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    received += chunk.length;
-    if (received >= lengthBytes) break; // Closes the pipe, which ends the client.
-  }
-  await exit;
-  if (received < lengthBytes) throw new Error(`nbdcopy gave ${String(received)} bytes: ${complaint}`);
-  return Buffer.concat(chunks).subarray(0, lengthBytes);
-};
-
-/** Paths of the files below `folder` that hold `text` as bytes anywhere. */
-export const filesContaining = async (folder: string, text: string): Promise<string[]> => {
+const onDevice = async <T>(socketPath: string, work: (client: NbdClient) => Promise<T>): Promise<T> => {
+  const client = await NbdClient.connect(socketPath);
   try {
-    const { stdout } = await run('grep', [
-      '--recursive',
-      '--files-with-matches',
-      '--fixed-strings',
-      '--text',
-      text,
-      folder,
-    ]);
-    return stdout.trim().split('\n');
-  } catch (error) {
-    if ((error as { code?: unknown }).code === 1) return []; // grep's way to say: nowhere.
-    throw error;
+    return await work(client);
+  } finally {
+    await client.close();
   }
+};
+
+/** Writes to the start of an attached volume and flushes. */
+export const writeDevice = (socketPath: string, data: Buffer): Promise<void> =>
+  onDevice(socketPath, async (client) => {
+    for (let offset = 0; offset < data.length; offset += CHUNK_BYTES) {
+      await client.write(offset, data.subarray(offset, offset + CHUNK_BYTES));
+    }
+    await client.flush();
+  });
+
+/** Reads the first bytes of an attached volume. */
+export const readDevice = (socketPath: string, lengthBytes: number): Promise<Buffer> =>
+  onDevice(socketPath, async (client) => {
+    const chunks: Buffer[] = [];
+    for (let offset = 0; offset < lengthBytes; offset += CHUNK_BYTES) {
+      chunks.push(await client.read(offset, Math.min(CHUNK_BYTES, lengthBytes - offset)));
+    }
+    return Buffer.concat(chunks);
+  });
+
+/** Runs one of the Debian programs to its end. @returns its standard output. @throws with its complaint. */
+export const runTool = async (program: string, args: readonly string[]): Promise<string> => {
+  const { path, env } = await debianTool(program);
+  const { stdout } = await run(path, [...args], { env, maxBuffer: 64 << 20 });
+  return stdout;
 };

@@ -21,7 +21,8 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REGION, TestAccount, ZONE } from './account.ts';
 import { eventually } from './clients.ts';
-import { filesContaining, readDevice, writeDevice } from './devices.ts';
+import { readDevice, writeDevice } from './devices.ts';
+import { filesContaining } from './search.ts';
 import { type Stack, startStack } from './stack.ts';
 
 let stack: Stack;
@@ -81,7 +82,7 @@ describe('the main job', () => {
       expect((await readDevice(device, written.length)).equals(written)).toBe(true);
       await account.detach(VolumeId);
     }
-    expect(await filesContaining(stack.home, 'a line of plaintext that must never')).toEqual([]);
+    expect(await filesContaining(stack.home, [Buffer.from('a line of plaintext that must never')])).toEqual([]);
 
     await account.detach(original.VolumeId ?? '');
     for (const SnapshotId of [first, copy]) await account.ec2.send(new DeleteSnapshotCommand({ SnapshotId }));
@@ -104,7 +105,7 @@ describe('the main job', () => {
     expect(Encrypted).toBe(false);
     await writeDevice(await account.attach(VolumeId, instanceId, '/dev/sdf'), Buffer.from(marker));
     await account.detach(VolumeId);
-    expect(await filesContaining(stack.home, marker)).toHaveLength(1);
+    expect(await filesContaining(stack.home, [Buffer.from(marker)])).toHaveLength(1);
   });
 
   it('goes on under a disabled key while attached and refuses the next attach', async () => {

@@ -2,11 +2,12 @@ import { CopySnapshotCommand, CreateSnapshotCommand } from '@aws-sdk/client-ec2'
 import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms';
 import { NbdClient } from '@holdfast/nbd/client';
 import { randomBytes } from 'node:crypto';
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REGION, TestAccount } from './account.ts';
+import { filesContaining } from './search.ts';
 import { type Stack, startStack } from './stack.ts';
 
 let stack: Stack;
@@ -27,46 +28,9 @@ const spellings = (secret: Buffer): Buffer[] => [
   Buffer.from([...secret].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')),
 ];
 
-const CHUNK_BYTES = 4 << 20;
-const HOLE = Buffer.alloc(CHUNK_BYTES);
-
-const holdsAny = async (path: string, needles: readonly Buffer[]): Promise<boolean> => {
-  const overlap = Math.max(...needles.map(({ length }) => length)) - 1;
-  const file = await open(path);
-  const chunk = Buffer.alloc(CHUNK_BYTES);
-  let tail = Buffer.alloc(0);
-  try {
-    for (let position = 0; ; position += CHUNK_BYTES) {
-      const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, position);
-      if (bytesRead === 0) return false;
-      if (bytesRead === CHUNK_BYTES && chunk.equals(HOLE)) {
-        tail = Buffer.alloc(0);
-        continue;
-      }
-      const window = Buffer.concat([tail, chunk.subarray(0, bytesRead)]);
-      if (needles.some((needle) => window.includes(needle))) return true;
-      tail = Buffer.from(window.subarray(-overlap));
-    }
-  } finally {
-    await file.close();
-  }
-};
-
 /** Paths below the state folder that hold one of `secrets` in any spelling. */
-const filesHolding = async (secrets: readonly Buffer[]): Promise<string[]> => {
-  const needles = secrets.flatMap(spellings);
-  const found: string[] = [];
-  for (const entry of await readdir(stack.home, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (!entry.isFile()) continue;
-    const holds = await holdsAny(path, needles).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return false; // Servers delete files of their own meanwhile.
-      throw error;
-    });
-    if (holds) found.push(path.slice(stack.home.length + 1));
-  }
-  return found;
-};
+const filesHolding = async (secrets: readonly Buffer[]): Promise<string[]> =>
+  (await filesContaining(stack.home, secrets.flatMap(spellings))).map((path) => path.slice(stack.home.length + 1));
 
 interface WrappedKey {
   encryptedDataKey: string;

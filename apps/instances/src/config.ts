@@ -10,7 +10,7 @@ export const settingsSchema = z.object({
 export type Settings = z.infer<typeof settingsSchema>;
 
 const variables = z.object({
-  HOLDFAST_HOST_ID: z.string().min(1).default('host-1'),
+  HOLDFAST_HOST_ID: z.string().min(1).default('local'),
   HOLDFAST_PAGE_TOKEN_KEY: z.string().optional(),
 });
 

@@ -73,6 +73,8 @@ let service: RunningService;
 const kms = new FakeKms();
 const dataPlane = new FakeDataPlane();
 const volumes = new Map<string, VolumeRecord>();
+/** Snapshots that volumes are being made from. */
+const inUse = new Set<string>();
 const defaults = { encryptionByDefault: false, defaultKmsKeyId: null as string | null };
 
 beforeAll(async () => {
@@ -82,6 +84,7 @@ beforeAll(async () => {
   await bus.serveRequests('data-plane', dataPlane.handlers);
   await bus.serveRequests('volumes', {
     GetVolume: ({ volumeId }: { volumeId: string }) => Promise.resolve(volumes.get(volumeId) ?? null),
+    IsSnapshotInUse: ({ snapshotId }: { snapshotId: string }) => Promise.resolve({ inUse: inUse.has(snapshotId) }),
   });
   await bus.serveRequests('account-settings', { GetEncryptionDefaults: () => Promise.resolve(defaults) });
   environment = await stack.environment();
@@ -390,6 +393,20 @@ describe('DeleteSnapshot', () => {
       code: 'InvalidSnapshot.NotFound',
     });
     await expect.poll(() => dataPlane.snapshots.has(id)).toBe(false);
+  });
+
+  it('keeps the blocks until the volumes and copies that were asked for before are made', async () => {
+    const id = await ready();
+    dataPlane.next = { state: 'copying', progress: 10 };
+    const { SnapshotId: copyId = '' } = await copy({ SourceSnapshotId: id });
+    inUse.add(id);
+    await call('DeleteSnapshot', { SnapshotId: id });
+    await gone(id);
+    dataPlane.snapshots.set(copyId, { state: 'completed', progress: 100 });
+    await settled(copyId);
+    expect(dataPlane.snapshots.has(id)).toBe(true);
+    inUse.delete(id);
+    await expect.poll(() => dataPlane.snapshots.has(id), { timeout: 5000 }).toBe(false);
   });
 
   it('takes a pending one away when it is completed', async () => {

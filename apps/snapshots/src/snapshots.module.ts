@@ -50,11 +50,11 @@ export class SnapshotsModule {
         { provide: REQUESTS, inject: [STREAMS, TABLE, PAGE_TOKENS], useFactory: requests },
         {
           provide: CONSUMERS,
-          inject: [STREAMS],
-          useFactory: (snapshots: EventSourcedSnapshots) =>
+          inject: [STREAMS, TABLE],
+          useFactory: (snapshots: EventSourcedSnapshots, table: PostgresSnapshotTable) =>
             snapshotConsumers(
               new FollowSnapshot(snapshots, keys, bus, clock),
-              new RemoveSnapshot(snapshots, bus, clock),
+              new RemoveSnapshot(snapshots, table, bus, clock),
             ),
         },
       ],

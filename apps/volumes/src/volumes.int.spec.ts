@@ -297,11 +297,14 @@ describe('CreateVolume', () => {
 
   it('waits while the data plane is at it', async () => {
     dataPlane.refuse = { AllocateVolume: new AwsError({ code: 'InProgress', message: 'still at it' }) };
-    const { VolumeId = '' } = await create();
+    const { snapshotId } = snapshotUnder(null);
+    const { VolumeId = '' } = await create({ SnapshotId: snapshotId });
     await expect.poll(() => dataPlane.calls.filter((action) => action === 'AllocateVolume').length).toBeGreaterThan(2);
     expect(await stateOf(VolumeId)).toBe('creating');
+    expect(await call('IsSnapshotInUse', { snapshotId })).toEqual({ inUse: true });
     dataPlane.refuse = {};
     await settled(VolumeId);
+    expect(await call('IsSnapshotInUse', { snapshotId })).toEqual({ inUse: false });
   });
 
   it.each(['GenerateDataKeyWithoutPlaintext', 'CreateGrant', 'AllocateVolume', 'RetireGrant'])(
@@ -328,10 +331,10 @@ describe('CreateVolume', () => {
     await service.close();
     dataPlane.refuse = {};
     service = await start(environment);
-    // The broker may take the event for being handled until its acknowledgement is due, 30 s later.
-    await settled(VolumeId, 'available', 45_000);
+    // The broker may take the event for being handled until its acknowledgement is due, 5 s later.
+    await settled(VolumeId, 'available', 20_000);
     expect(kms.take()).toEqual(['GenerateDataKeyWithoutPlaintext', 'CreateGrant', 'RetireGrant']);
-  }, 60_000);
+  });
 
   it('takes back a grant whose id was never noted, when the key then fails', async () => {
     const key = kms.key();

@@ -51,6 +51,8 @@ export interface InternalRequests {
     GetVolume: { in: { volumeId: VolumeId }; out: VolumeRecord | null };
     /** Attachments of the caller's account, all instances when `instanceIds` is absent. */
     ListAttachments: { in: { instanceIds?: InstanceId[] }; out: { attachments: AttachmentRecord[] } };
+    /** Whether a volume, whatever its account, is being made from a snapshot's blocks. */
+    IsSnapshotInUse: { in: { snapshotId: SnapshotId }; out: { inUse: boolean } };
     /** What a host must serve: asked by the data plane when it starts, whatever the account. */
     ListHostAttachments: { in: { hostId: string }; out: { attachments: HostAttachment[] } };
   };

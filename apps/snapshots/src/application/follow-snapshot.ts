@@ -7,6 +7,7 @@ import {
   type SnapshotId,
   type WrappedDataKey,
 } from '@holdfast/contracts';
+import { DomainError } from '@holdfast/decider';
 import { copyGrant, type EbsKeys, ebsServiceContext, forwardedContext, isRefusal } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
@@ -56,6 +57,8 @@ export class FollowSnapshot {
         await this.requests.call('data-plane', 'FreezeSnapshot', { snapshotId, volumeId: started.volumeId }, context);
       }
     } catch (error) {
+      // Another process took the same step first, as it may after a silence: go on from what it noted.
+      if (error instanceof DomainError && error.code === 'SnapshotNotPending') return { retryAfterMs: SOON_MS };
       if (!isRefusal(error)) throw error;
       return this.fail(snapshotId, error.message, `${error.code}: ${error.message}`, cause);
     }

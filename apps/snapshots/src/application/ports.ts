@@ -66,6 +66,8 @@ export interface SnapshotTable {
   record(snapshotId: SnapshotId, region: Region, context: RequestContext): Promise<SnapshotRecord | null>;
   /** Snapshots of a volume: how many are pending, and when the latest one was started (ISO-8601). */
   ofVolume(volumeId: VolumeId, context: RequestContext): Promise<{ pending: number; latest: string | null }>;
+  /** Whether a copy, whatever its account, is being made from it. */
+  isBeingCopied(snapshotId: SnapshotId): Promise<boolean>;
   /** The caller's copies that are under way in the caller's Region. */
   pendingCopies(context: RequestContext): Promise<number>;
 }

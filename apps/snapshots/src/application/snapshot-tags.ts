@@ -1,6 +1,6 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import { callerOf, type RequestContext, type SnapshotId } from '@holdfast/contracts';
-import { dryRunOperation, parseCreateTags, parseDeleteTags } from '@holdfast/ec2';
+import { dryRunOperation, exceedsTagLimit, parseCreateTags, parseDeleteTags, type Tags, withTags } from '@holdfast/ec2';
 import type { Clock } from '@holdfast/service-kit';
 import { ownSnapshot } from './own-snapshot.ts';
 import type { SnapshotStreams, SnapshotTable } from './ports.ts';
@@ -17,7 +17,7 @@ export class SnapshotTags {
 
   async create(input: Partial<ec2.CreateTagsRequest>, context: RequestContext): Promise<Record<string, never>> {
     const { resources, tags } = parseCreateTags(input);
-    for (const snapshotId of await this.ownIds(resources, input.DryRun, context)) {
+    for (const snapshotId of await this.ownIds(resources, tags, input.DryRun, context)) {
       const command = { type: 'TagSnapshot', snapshotId, tags, at: this.clock.instant() } as const;
       await this.snapshots.handle(command, { caller: callerOf(context) });
     }
@@ -26,7 +26,7 @@ export class SnapshotTags {
 
   async delete(input: Partial<ec2.DeleteTagsRequest>, context: RequestContext): Promise<Record<string, never>> {
     const { resources, removal } = parseDeleteTags(input);
-    for (const snapshotId of await this.ownIds(resources, input.DryRun, context)) {
+    for (const snapshotId of await this.ownIds(resources, {}, input.DryRun, context)) {
       const command = { type: 'UntagSnapshot', snapshotId, removal, at: this.clock.instant() } as const;
       await this.snapshots.handle(command, { caller: callerOf(context) });
     }
@@ -46,9 +46,10 @@ export class SnapshotTags {
     };
   }
 
-  /** All of them exist, or nothing is tagged. */
+  /** All of them exist and have room for the tags, or nothing is tagged. */
   private async ownIds(
     resources: readonly string[],
+    added: Tags,
     dryRun: boolean | undefined,
     context: RequestContext,
   ): Promise<SnapshotId[]> {
@@ -57,7 +58,10 @@ export class SnapshotTags {
       if (snapshotId === null) throw refusal('SnapshotNotFound', { snapshotId: text });
       return snapshotId;
     });
-    for (const snapshotId of ids) await ownSnapshot(this.snapshots, snapshotId, context);
+    for (const snapshotId of ids) {
+      const { tags } = await ownSnapshot(this.snapshots, snapshotId, context);
+      if (exceedsTagLimit(withTags(tags, added))) throw refusal('TagLimitExceeded', { snapshotId });
+    }
     if (dryRun === true) throw dryRunOperation();
     return ids;
   }

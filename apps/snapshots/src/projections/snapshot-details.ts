@@ -10,9 +10,9 @@ const insert = (event: SnapshotStarted | SnapshotCopyStarted, position: number, 
   const dataKey = isCopy ? null : event.dataKey;
   const keyArn = isCopy ? event.keyArn : (event.dataKey?.keyArn ?? null);
   return sql.query(
-    `INSERT INTO snapshots (snapshot_id, owner_id, region, position, volume_id, is_copy, state, volume_size_gib,
+    `INSERT INTO snapshots (snapshot_id, owner_id, region, position, volume_id, is_copy, source_id, state, volume_size_gib,
        description, encrypted, key_arn, data_key, start_time, progress, tags)
-     VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $9, $10, $11, $12, 0, $13)`,
+     VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13, 0, $14)`,
     [
       event.snapshotId,
       event.ownerId,
@@ -20,6 +20,7 @@ const insert = (event: SnapshotStarted | SnapshotCopyStarted, position: number, 
       position,
       isCopy ? NO_VOLUME : event.volumeId,
       isCopy,
+      isCopy ? event.source.snapshotId : null,
       event.volumeSizeGiB,
       event.description,
       keyArn !== null,

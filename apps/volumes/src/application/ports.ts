@@ -4,6 +4,7 @@ import type {
   HostAttachment,
   InstanceId,
   RequestContext,
+  SnapshotId,
   VolumeId,
   VolumeRecord,
 } from '@holdfast/contracts';
@@ -93,6 +94,8 @@ export interface VolumeTable {
   attachments(instanceIds: readonly InstanceId[] | undefined, context: RequestContext): Promise<AttachmentRecord[]>;
   /** What a host serves, whatever the account. */
   hostAttachments(hostId: string): Promise<HostAttachment[]>;
+  /** Whether a volume, whatever its account, is being made from it. */
+  isSnapshotInUse(snapshotId: SnapshotId): Promise<boolean>;
   /** Volumes that an instance holds, whatever the account. */
   volumesOf(instanceId: InstanceId): Promise<VolumeId[]>;
 }

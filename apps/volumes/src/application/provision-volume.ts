@@ -6,6 +6,7 @@ import {
   type VolumeId,
   type WrappedDataKey,
 } from '@holdfast/contracts';
+import { DomainError } from '@holdfast/decider';
 import { ebsServiceContext, type EbsKeys, forwardedContext, isRefusal, volumeGrant } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
@@ -39,6 +40,8 @@ export class ProvisionVolume {
       await this.allocate(created, cause);
     } catch (error) {
       if (error instanceof AwsError && error.code === 'InProgress') return { retryAfterMs: POLL_MS };
+      // Another process took the same step first, as it may after a silence: go on from what it noted.
+      if (error instanceof DomainError && error.code === 'VolumeNotCreating') return { retryAfterMs: POLL_MS };
       if (!isRefusal(error)) throw error;
       const text = error.message === '' ? error.code : error.message;
       await this.handle({ type: 'FailCreation', volumeId, cause: text }, cause);

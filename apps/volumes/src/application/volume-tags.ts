@@ -1,6 +1,6 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import { callerOf, type RequestContext, type VolumeId } from '@holdfast/contracts';
-import { dryRunOperation, parseCreateTags, parseDeleteTags } from '@holdfast/ec2';
+import { dryRunOperation, exceedsTagLimit, parseCreateTags, parseDeleteTags, type Tags, withTags } from '@holdfast/ec2';
 import type { Clock } from '@holdfast/service-kit';
 import { ownVolume } from './own-volume.ts';
 import type { VolumeStreams, VolumeTable } from './ports.ts';
@@ -17,7 +17,7 @@ export class VolumeTags {
 
   async create(input: Partial<ec2.CreateTagsRequest>, context: RequestContext): Promise<Record<string, never>> {
     const { resources, tags } = parseCreateTags(input);
-    for (const volumeId of await this.ownIds(resources, input.DryRun, context)) {
+    for (const volumeId of await this.ownIds(resources, tags, input.DryRun, context)) {
       const command = { type: 'TagVolume', volumeId, tags, at: this.clock.instant() } as const;
       await this.volumes.handle(command, { caller: callerOf(context) });
     }
@@ -26,7 +26,7 @@ export class VolumeTags {
 
   async delete(input: Partial<ec2.DeleteTagsRequest>, context: RequestContext): Promise<Record<string, never>> {
     const { resources, removal } = parseDeleteTags(input);
-    for (const volumeId of await this.ownIds(resources, input.DryRun, context)) {
+    for (const volumeId of await this.ownIds(resources, {}, input.DryRun, context)) {
       const command = { type: 'UntagVolume', volumeId, removal, at: this.clock.instant() } as const;
       await this.volumes.handle(command, { caller: callerOf(context) });
     }
@@ -46,9 +46,10 @@ export class VolumeTags {
     };
   }
 
-  /** All of them exist, or nothing is tagged. */
+  /** All of them exist and have room for the tags, or nothing is tagged. */
   private async ownIds(
     resources: readonly string[],
+    added: Tags,
     dryRun: boolean | undefined,
     context: RequestContext,
   ): Promise<VolumeId[]> {
@@ -57,7 +58,10 @@ export class VolumeTags {
       if (volumeId === null) throw refusal('VolumeNotFound', { volumeId: text });
       return volumeId;
     });
-    for (const volumeId of ids) await ownVolume(this.volumes, volumeId, context);
+    for (const volumeId of ids) {
+      const { tags } = await ownVolume(this.volumes, volumeId, context);
+      if (exceedsTagLimit(withTags(tags, added))) throw refusal('TagLimitExceeded', { volumeId });
+    }
     if (dryRun === true) throw dryRunOperation();
     return ids;
   }

@@ -6,6 +6,8 @@ import type { SnapshotEvent } from '../../domain/snapshot.events.ts';
 
 /** Snapshots that are looked after at once. */
 const CONCURRENCY = 32;
+/** How soon another process goes on when one falls silent, in milliseconds. Each step may be taken twice. */
+const ACK_WAIT_MS = 5_000;
 
 const causeOf = ({ metadata, eventId }: DeliveredEvent): Cause => ({
   caller: metadata.caller,
@@ -20,6 +22,7 @@ export const snapshotConsumers = (follow: FollowSnapshot, remove: RemoveSnapshot
       name: 'snapshot-work',
       source: 'snapshots',
       concurrency: CONCURRENCY,
+      ackWaitMs: ACK_WAIT_MS,
       handlers: {
         SnapshotStarted: (event: Event) => follow.run(event.data.snapshotId, causeOf(event)),
         SnapshotCopyStarted: (event: Event) => follow.run(event.data.snapshotId, causeOf(event)),

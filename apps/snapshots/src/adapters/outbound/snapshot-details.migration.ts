@@ -11,6 +11,7 @@ const TABLES = `
     position bigint NOT NULL,
     volume_id text COLLATE "C" NOT NULL,
     is_copy boolean NOT NULL,
+    source_id text COLLATE "C",
     state text NOT NULL,
     state_message text,
     volume_size_gib integer NOT NULL,
@@ -24,6 +25,7 @@ const TABLES = `
     tags jsonb NOT NULL
   );
   CREATE UNIQUE INDEX snapshots_page ON snapshots (owner_id, region, position);
+  CREATE INDEX snapshots_copying_from ON snapshots (source_id) WHERE state = 'pending';
   CREATE INDEX snapshots_volume ON snapshots (volume_id);
   ${PAGE_TOKEN_KEY_TABLE}`;
 

@@ -133,6 +133,13 @@ export class PostgresSnapshotTable implements SnapshotTable {
     return row ?? { pending: 0, latest: null };
   }
 
+  async isBeingCopied(snapshotId: SnapshotId): Promise<boolean> {
+    const rows = await this.sql.query(`SELECT true FROM snapshots WHERE source_id = $1 AND state = 'pending' LIMIT 1`, [
+      snapshotId,
+    ]);
+    return rows.length > 0;
+  }
+
   async pendingCopies({ accountId, region }: RequestContext): Promise<number> {
     const [row] = await this.sql.query<{ pending: number }>(
       `SELECT count(*)::integer AS pending FROM snapshots

@@ -39,6 +39,9 @@ export const volumeRequests = (actions: VolumeActions): RequestHandlers => {
     ListAttachments: async ({ instanceIds }: Internal['ListAttachments']['in'], context: RequestContext) => ({
       attachments: await table.attachments(instanceIds, context),
     }),
+    IsSnapshotInUse: async ({ snapshotId }: Internal['IsSnapshotInUse']['in']) => ({
+      inUse: await table.isSnapshotInUse(snapshotId),
+    }),
     ListHostAttachments: async ({ hostId }: Internal['ListHostAttachments']['in']) => ({
       attachments: await table.hostAttachments(hostId),
     }),

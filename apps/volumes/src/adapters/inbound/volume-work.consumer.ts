@@ -16,6 +16,8 @@ export interface VolumeWork {
 
 /** Volumes whose long work goes on at once. */
 const CONCURRENCY = 32;
+/** How soon another process goes on when one falls silent, in milliseconds. Each step may be taken twice. */
+const ACK_WAIT_MS = 5_000;
 
 const causeOf = ({ metadata, eventId, deliveryCount }: DeliveredEvent): Cause => ({
   caller: metadata.caller,
@@ -36,6 +38,7 @@ export const volumeConsumers = ({
       name: 'volume-work',
       source: 'volumes',
       concurrency: CONCURRENCY,
+      ackWaitMs: ACK_WAIT_MS,
       handlers: {
         VolumeCreated: (event: Event) => provision.run(event.data.volumeId, causeOf(event)),
         VolumeCreationFailed: (event: Event) => provision.undo(event.data.volumeId, causeOf(event)),
@@ -47,6 +50,7 @@ export const volumeConsumers = ({
     {
       name: 'instance-ends',
       source: 'instances',
+      ackWaitMs: ACK_WAIT_MS,
       handlers: {
         InstanceTerminated: (event: DeliveredEvent<{ type: 'InstanceTerminated'; instanceId: string }>) =>
           release.run(instanceId(event.data.instanceId), causeOf(event)),

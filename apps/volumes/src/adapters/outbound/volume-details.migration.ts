@@ -27,6 +27,7 @@ const TABLES = `
     tags jsonb NOT NULL
   );
   CREATE UNIQUE INDEX volumes_page ON volumes (account_id, region, position);
+  CREATE INDEX volumes_creating_from ON volumes (snapshot_id) WHERE status = 'creating';
   CREATE TABLE attachments (
     volume_id text COLLATE "C" PRIMARY KEY,
     account_id text COLLATE "C" NOT NULL,

@@ -4,6 +4,7 @@ import {
   type InstanceId,
   instancePrincipal,
   type RequestContext,
+  type SnapshotId,
   type VolumeId,
   type VolumeRecord,
   type WrappedDataKey,
@@ -204,6 +205,14 @@ export class PostgresVolumeTable implements VolumeTable {
         dataKey: { ...row.data_key, principal, accountId, region, requestId: row.request_id },
       };
     });
+  }
+
+  async isSnapshotInUse(snapshotId: SnapshotId): Promise<boolean> {
+    const rows = await this.sql.query(
+      `SELECT true FROM volumes WHERE snapshot_id = $1 AND status = 'creating' LIMIT 1`,
+      [snapshotId],
+    );
+    return rows.length > 0;
   }
 
   async volumesOf(instanceId: InstanceId): Promise<VolumeId[]> {

@@ -12,12 +12,15 @@ const THREAD_POOL_SIZE = '16';
 /** A host that does not end by itself in so many milliseconds is killed; it must first flush the volume. */
 const CLOSE_TIMEOUT_MS = 30_000;
 
+/** Wrapped data keys by the name under which a host may ask for them. */
+export type KeySlots = Iterable<readonly [KeySlot, DataKeyUse]>;
+
 export interface HostOptions {
   readonly scriptPath: string;
   readonly keys: KmsKeys;
   readonly logger: Logger;
   /** Wrapped keys that this host may have unwrapped, and for whom. */
-  readonly slots?: Partial<Record<KeySlot, DataKeyUse>>;
+  readonly slots?: KeySlots;
   readonly onIdle?: () => void;
   readonly onExit?: () => void;
 }
@@ -25,13 +28,13 @@ export interface HostOptions {
 /** One block host, from the service's side. */
 export class HostProcess {
   readonly exited: Promise<void>;
-  slots: Partial<Record<KeySlot, DataKeyUse>>;
+  readonly slots: Map<KeySlot, DataKeyUse>;
   readonly #child: ChildProcess;
   readonly #peer: Peer;
   #running = true;
 
-  constructor({ scriptPath, keys, logger, slots = {}, onIdle, onExit }: HostOptions) {
-    this.slots = slots;
+  constructor({ scriptPath, keys, logger, slots = [], onIdle, onExit }: HostOptions) {
+    this.slots = new Map(slots);
     // The shell takes core dumps away, for they would hold the data key, and becomes node.
     const script = 'ulimit -c 0 && exec "$0" "$@"';
     this.#child = spawn('/bin/sh', ['-c', script, process.execPath, '--enable-source-maps', scriptPath], {
@@ -44,12 +47,12 @@ export class HostProcess {
       {
         send: (message) => void child.send(message as object, () => undefined),
         onMessage: (listener) => child.on('message', listener),
-        onClose: (listener) => child.on('disconnect', listener).on('exit', listener),
+        onClose: (listener) => child.on('disconnect', listener).on('exit', listener).on('error', listener),
       },
       {
         Unwrap: (params) => {
           const { slot, publicKey } = unwrapParams.parse(params);
-          const use = this.slots[slot];
+          const use = this.slots.get(slot);
           if (use === undefined) throw new PeerError('NoSuchKey', `this host has no ${slot} key`);
           return keys.unwrap(use, publicKey);
         },

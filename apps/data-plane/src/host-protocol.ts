@@ -3,7 +3,7 @@ import { z } from 'zod';
 /** What the service and its block hosts say to each other. Both sides check what they receive. */
 
 /** Names one of the data keys that a host may ask for; the service knows which wrapped key that is. */
-export const keySlotSchema = z.enum(['volume', 'source', 'target']);
+export const keySlotSchema = z.string().regex(/^(volume|source|target|proof-\d+)$/);
 export type KeySlot = z.infer<typeof keySlotSchema>;
 
 const id = z.string().max(64);

@@ -6,6 +6,9 @@ import { PeerError } from './ipc.ts';
 /** How long KMS may take, in milliseconds. */
 const KMS_DEADLINE_MS = 5_000;
 
+/** KMS's errors that say nothing about the key. */
+const TRANSIENT = new Set(['DependencyTimeoutException', 'KMSInternalException', 'ThrottlingException']);
+
 /** Asks KMS to unwrap data keys for block hosts. What passes through here is sealed to the host's own key. */
 export class KmsKeys {
   constructor(private readonly bus: Pick<Requests, 'request'>) {}
@@ -36,7 +39,7 @@ export class KmsKeys {
       const { Plaintext } = await this.bus.request<{ Plaintext: string }>('kms', 'Decrypt', input, context);
       return { sealed: Plaintext, requestId };
     } catch (error) {
-      if (!(error instanceof AwsError)) throw error;
+      if (!(error instanceof AwsError) || TRANSIENT.has(error.code)) throw error;
       throw new PeerError(HOST_ERRORS.keyUnusable, error.message === '' ? error.code : error.message);
     }
   }

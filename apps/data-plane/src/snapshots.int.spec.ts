@@ -146,6 +146,27 @@ describe('a snapshot', () => {
     await until('nothing has the volume open', () => !existsSync(lock));
   });
 
+  it('is completed before its volume can be removed', async () => {
+    const { socketPath, volumeId, instanceId } = await host.attached({ key: 'a' });
+    const client = await NbdClient.connect(socketPath);
+    const content = randomBytes(30 * BLOCK);
+    await client.write(0, content);
+    await client.close();
+    const snapshotId = await host.snapshot(volumeId);
+    await host.call('CloseExport', { volumeId, instanceId });
+    let refused = 0;
+    await until('the volume is removed', async () => {
+      const answer = await host.call('RemoveVolume', { volumeId }).catch((error: { code: string }) => error.code);
+      refused += answer === 'VolumeBusy' ? 1 : 0;
+      return answer !== 'VolumeBusy';
+    });
+    expect(refused).toBeGreaterThan(0);
+    expect((await host.settled(snapshotId)).state).toBe('completed');
+    const reader = await restored(snapshotId, host.kms.use('a', volumeId), 'a');
+    await expectContent(reader, 0, content);
+    await reader.close();
+  });
+
   it('is refused for a volume that is not here', async () => {
     const missing = host.call('FreezeSnapshot', { snapshotId: newSnapshotId(), volumeId: newVolumeId() });
     await expect(missing).rejects.toMatchObject({ code: 'VolumeNotFound' });
@@ -188,7 +209,9 @@ describe('a restored volume', () => {
     const restoredId = newVolumeId();
     const dataKey = host.kms.use('lazy', restoredId);
     const source = { snapshotId, dataKey: host.kms.use('lazy', volumeId) };
+    const askedBefore = host.kms.asked.length;
     await host.allocate({ volumeId: restoredId, sizeGiB: 1, dataKey, source });
+    expect(host.kms.asked.length).toBe(askedBefore); // Nobody has been granted Decrypt for it yet.
     const paths = join(host.home, 'data-plane', 'volumes', restoredId);
     const { socketPath: path } = await host.attach(restoredId, dataKey);
     const reader = await NbdClient.connect(path);

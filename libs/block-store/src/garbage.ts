@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJournal } from './block-journal.ts';
@@ -86,8 +86,8 @@ const markedDigests = (layout: StoreLayout): Set<string> => {
       if (!isAbsent(error)) throw error;
     }
   };
-  const snapshots = names(layout.snapshots, /^snap-[0-9a-f]{8,17}$/).map((id) => layout.snapshot(id));
-  const volumes = names(layout.volumes, /^vol-[0-9a-f]{8,17}$/).map((id) => layout.volume(id));
+  const snapshots = layout.snapshotIds().map((id) => layout.snapshot(id));
+  const volumes = layout.volumeIds().map((id) => layout.volume(id));
   for (const paths of snapshots) {
     mark(() => digestsIn(readFileSync(paths.intent)));
     mark(() => readJournal(paths.journal));
@@ -95,15 +95,12 @@ const markedDigests = (layout: StoreLayout): Set<string> => {
   }
   for (const paths of volumes) mark(() => manifestDigests(paths.source));
   // Listed again: a snapshot that was completed or frozen since has what it needs in one of these.
-  for (const id of names(layout.snapshots, /^snap-[0-9a-f]{8,17}$/)) {
+  for (const id of layout.snapshotIds()) {
     mark(() => manifestDigests(layout.snapshot(id).base));
     mark(() => manifestDigests(layout.snapshot(id).manifest));
   }
   return marked;
 };
-
-const names = (folder: string, pattern: RegExp): string[] =>
-  existsSync(folder) ? readdirSync(folder).filter((name) => pattern.test(name)) : [];
 
 const manifestDigests = (path: string): Buffer[] => [...Manifest.read(path)].map(([, digest]) => digest);
 

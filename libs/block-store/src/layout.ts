@@ -1,4 +1,8 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+
+const VOLUME_ID = /^vol-(?:[0-9a-f]{8}|[0-9a-f]{17})$/;
+const SNAPSHOT_ID = /^snap-(?:[0-9a-f]{8}|[0-9a-f]{17})$/;
 
 /** Where a host keeps its volumes, snapshots and blocks. Ids are checked before they become part of a path. */
 export class StoreLayout {
@@ -17,13 +21,23 @@ export class StoreLayout {
   get snapshots(): string {
     return join(this.root, 'snapshots');
   }
+  /** Ids of the volumes and snapshots that have a folder, whatever state they are in. */
+  volumeIds(): string[] {
+    return names(this.volumes, VOLUME_ID);
+  }
+  snapshotIds(): string[] {
+    return names(this.snapshots, SNAPSHOT_ID);
+  }
   volume(volumeId: string): VolumePaths {
-    return volumePaths(join(this.volumes, checked(volumeId, /^vol-[0-9a-f]{8,17}$/)));
+    return volumePaths(join(this.volumes, checked(volumeId, VOLUME_ID)));
   }
   snapshot(snapshotId: string): SnapshotPaths {
-    return snapshotPaths(join(this.snapshots, checked(snapshotId, /^snap-[0-9a-f]{8,17}$/)));
+    return snapshotPaths(join(this.snapshots, checked(snapshotId, SNAPSHOT_ID)));
   }
 }
+
+const names = (folder: string, pattern: RegExp): string[] =>
+  existsSync(folder) ? readdirSync(folder).filter((name) => pattern.test(name)) : [];
 
 const checked = (id: string, pattern: RegExp): string => {
   if (!pattern.test(id)) throw new TypeError(`not an id: ${JSON.stringify(id)}`);

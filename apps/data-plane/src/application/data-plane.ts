@@ -9,7 +9,6 @@ import {
   region,
   type RequestContext,
   volumeId as parseVolumeId,
-  type VolumeId,
 } from '@holdfast/contracts';
 import type { Requests } from '@holdfast/messaging';
 import type { Logger } from '@holdfast/service-kit';
@@ -51,7 +50,7 @@ export class DataPlane {
     }
     await this.#removeStaleSockets();
     snapshots.resume();
-    for (const volumeId of await this.#volumes()) this.parts.hosts.continueInBackground(volumeId);
+    for (const volumeId of layout.volumeIds()) this.parts.hosts.continueInBackground(parseVolumeId(volumeId));
     void this.#reopenExports();
   }
 
@@ -107,10 +106,6 @@ export class DataPlane {
     for (const folder of [layout.root, layout.volumes, layout.blocks, layout.snapshots]) makeDirectory(folder);
     snapshots.reopen();
     void rm(aside, { recursive: true, force: true });
-  }
-
-  async #volumes(): Promise<VolumeId[]> {
-    return (await readdir(this.parts.layout.volumes)).map(parseVolumeId);
   }
 
   async #reopenExports(): Promise<void> {

@@ -1,10 +1,9 @@
 import type { ManifestHeader, StoreLayout } from '@holdfast/block-store';
 import type { DataKeyUse } from '@holdfast/contracts';
 import type { Logger } from '@holdfast/service-kit';
-import { HostProcess } from '../host-process.ts';
-import { type HostParams, type KeySlot, proveKeyReply } from '../host-protocol.ts';
+import { HostProcess, type KeySlots } from '../host-process.ts';
+import { type HostParams, proveKeyReply } from '../host-protocol.ts';
 import type { KmsKeys } from '../kms-keys.ts';
-import { Serial } from '../serial.ts';
 
 export interface HostTasksOptions {
   readonly layout: StoreLayout;
@@ -20,8 +19,8 @@ const PROVER_IDLE_MS = 10_000;
 export class HostTasks {
   readonly #options: HostTasksOptions;
   readonly #running = new Set<HostProcess>();
-  readonly #serial = new Serial<'prover'>();
   #prover: HostProcess | null = null;
+  #proofs = 0;
   #proverTimer: NodeJS.Timeout | undefined;
 
   constructor(options: HostTasksOptions) {
@@ -29,19 +28,18 @@ export class HostTasks {
   }
 
   /** Has KMS unwrap a data key once. @returns its check value. @throws PeerError KmsKeyUnusable, WrongDataKey */
-  proveKey(use: DataKeyUse): Promise<string> {
-    return this.#serial.run('prover', async () => {
-      clearTimeout(this.#proverTimer);
-      if (this.#prover?.isRunning !== true) this.#prover = this.#start({});
-      const prover = this.#prover;
-      prover.slots = { volume: use };
-      try {
-        return proveKeyReply.parse(await prover.call('ProveKey', { slot: 'volume' })).keyCheck;
-      } finally {
-        prover.slots = {};
-        this.#proverTimer = setTimeout(() => void prover.close(), PROVER_IDLE_MS).unref();
-      }
-    });
+  async proveKey(use: DataKeyUse): Promise<string> {
+    clearTimeout(this.#proverTimer);
+    if (this.#prover?.isRunning !== true) this.#prover = this.#start([]);
+    const prover = this.#prover;
+    const slot = `proof-${this.#proofs++}`;
+    prover.slots.set(slot, use);
+    try {
+      return proveKeyReply.parse(await prover.call('ProveKey', { slot })).keyCheck;
+    } finally {
+      prover.slots.delete(slot);
+      if (prover.slots.size === 0 && prover === this.#prover) this.#endProverLater(prover);
+    }
   }
 
   /** @throws PeerError KmsKeyUnusable, WrongDataKey, BlockDamaged, ManifestDamaged */
@@ -56,7 +54,7 @@ export class HostTasks {
       sourceEncrypted: source !== undefined,
       target,
     };
-    await this.#alone({ source, target }, (host) => host.call('ReEncryptVolume', params));
+    await this.#alone(slotsOf(source, target), (host) => host.call('ReEncryptVolume', params));
   }
 
   /** @throws PeerError as reEncryptVolume */
@@ -73,7 +71,7 @@ export class HostTasks {
       sourceEncrypted: source !== undefined,
       target,
     };
-    await this.#alone({ source, target }, (host) => host.call('ReEncryptSnapshot', params), signal);
+    await this.#alone(slotsOf(source, target), (host) => host.call('ReEncryptSnapshot', params), signal);
   }
 
   /** Ends whatever runs; it goes on where it stopped when it is asked for again. */
@@ -83,18 +81,22 @@ export class HostTasks {
     await Promise.all([...this.#running].map(({ exited }) => exited));
   }
 
-  #start(slots: Partial<Record<KeySlot, DataKeyUse>>): HostProcess {
+  #endProverLater(prover: HostProcess): void {
+    clearTimeout(this.#proverTimer);
+    this.#proverTimer = setTimeout(() => {
+      this.#prover = null;
+      void prover.close();
+    }, PROVER_IDLE_MS).unref();
+  }
+
+  #start(slots: KeySlots): HostProcess {
     const { scriptPath, keys, logger } = this.#options;
     const host = new HostProcess({ scriptPath, keys, logger, slots, onExit: () => this.#running.delete(host) });
     this.#running.add(host);
     return host;
   }
 
-  async #alone(
-    slots: Partial<Record<KeySlot, DataKeyUse>>,
-    work: (host: HostProcess) => Promise<unknown>,
-    signal?: AbortSignal,
-  ): Promise<void> {
+  async #alone(slots: KeySlots, work: (host: HostProcess) => Promise<unknown>, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     const host = this.#start(slots);
     const onAbort = () => host.kill();
@@ -109,3 +111,8 @@ export class HostTasks {
     }
   }
 }
+
+const slotsOf = (source: DataKeyUse | undefined, target: DataKeyUse): KeySlots => [
+  ['target', target],
+  ...(source === undefined ? [] : [['source', source] as const]),
+];

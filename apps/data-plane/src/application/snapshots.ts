@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import {
   collectGarbage,
   type CopyJob,
@@ -8,6 +8,7 @@ import {
   journalLength,
   makeDirectory,
   Manifest,
+  readVolumeHeader,
   type SnapshotPaths,
   type StoreLayout,
   syncDirectory,
@@ -29,6 +30,7 @@ const LAST_RETRY_MS = 30_000;
 const COLLECT_AFTER_MS = 1_000;
 /** AWS's status messages of a copy that failed (facts/03, CopySnapshot). */
 const REASON_KEY = 'Given key ID is not accessible';
+const REASON_VOLUME = 'The volume was lost before its blocks were copied';
 const REASON_SOURCE = 'Source snapshot is not found';
 
 /** Snapshots on this host: their copies, their progress, their removal. Their state is what lies in their folders. */
@@ -47,12 +49,13 @@ export class Snapshots {
   /** Goes on with the copies that a restart interrupted, and finishes removals. */
   resume(): void {
     makeDirectory(this.layout.snapshots);
-    for (const snapshotId of readdirSync(this.layout.snapshots).map(parseSnapshotId)) {
+    for (const snapshotId of this.layout.snapshotIds().map(parseSnapshotId)) {
       const paths = this.layout.snapshot(snapshotId);
       if (existsSync(paths.removed)) this.remove(snapshotId);
       else if (existsSync(paths.job) && !existsSync(paths.manifest) && !existsSync(paths.failed)) {
         const job = readJob(paths);
         if (job.kind === 'copy') this.#startCopy(job.request);
+        else if (readVolumeHeader(this.layout, job.header.volumeId ?? '') === null) this.#fail(paths, REASON_VOLUME);
       }
     }
     this.#collectSoon();
@@ -188,7 +191,7 @@ export class Snapshots {
 
   /** Folders of snapshots that were removed while their volume's host was still copying them. */
   #finishRemovals(): void {
-    for (const snapshotId of readdirSync(this.layout.snapshots).map(parseSnapshotId)) {
+    for (const snapshotId of this.layout.snapshotIds().map(parseSnapshotId)) {
       const paths = this.layout.snapshot(snapshotId);
       if (!existsSync(paths.removed) || this.#copies.has(snapshotId)) continue;
       if (existsSync(paths.job)) this.#collectSoon();

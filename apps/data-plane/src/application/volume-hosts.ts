@@ -115,14 +115,16 @@ export class VolumeHosts {
     });
   }
 
-  /** Runs `work` while no process has the volume open. @throws AwsError VolumeBusy when it is exported. */
+  /** Runs `work` while no process has the volume open. @throws AwsError VolumeBusy: exported, or snapshots need it. */
   exclusively(volumeId: VolumeId, work: () => Promise<void>): Promise<void> {
     return this.#serial.run(volumeId, async () => {
       const slot = this.#slots.get(volumeId);
-      if (slot !== undefined) {
-        if (slot.attachment !== null) throw refusal('VolumeBusy', `volume ${volumeId} is exported`);
-        await this.#stop(volumeId, slot);
+      if (slot !== undefined && slot.attachment !== null) throw refusal('VolumeBusy', `volume ${volumeId} is exported`);
+      if (this.#hasFreezes(volumeId)) {
+        if (slot === undefined || slot.host === null) this.continueInBackground(volumeId);
+        throw refusal('VolumeBusy', `snapshots of volume ${volumeId} are still being copied`);
       }
+      if (slot !== undefined) await this.#stop(volumeId, slot);
       await work();
       this.#slots.delete(volumeId);
     });
@@ -181,8 +183,12 @@ export class VolumeHosts {
   }
 
   #needsBackground(volumeId: VolumeId): boolean {
-    const { source, freezes } = this.#options.layout.volume(volumeId);
-    return existsSync(source) || (existsSync(freezes) && readdirSync(freezes).length > 0);
+    return existsSync(this.#options.layout.volume(volumeId).source) || this.#hasFreezes(volumeId);
+  }
+
+  #hasFreezes(volumeId: VolumeId): boolean {
+    const { freezes } = this.#options.layout.volume(volumeId);
+    return existsSync(freezes) && readdirSync(freezes).length > 0;
   }
 
   #header(volumeId: VolumeId) {
@@ -227,7 +233,8 @@ export class VolumeHosts {
   async #attach(volumeId: VolumeId, slot: Slot, attachment: HostAttachment, socketPath: string): Promise<void> {
     const host = slot.host ?? (await this.#start(volumeId, slot));
     const { dataKey } = attachment;
-    host.slots = dataKey === undefined ? {} : { volume: dataKey };
+    if (dataKey === undefined) host.slots.clear();
+    else host.slots.set('volume', dataKey);
     try {
       await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
       await host.call('Attach', { socketPath, encrypted: dataKey !== undefined });

@@ -196,6 +196,15 @@ describe('structured replies', () => {
     expect(driver.ask({ type: Read, offsetBytes: 600 * KIB, lengthBytes: 4096 }).chunks).toEqual(['hole']);
   });
 
+  it('carry offsets beyond 32 bits', () => {
+    const TIB = 2 ** 40;
+    const backend = new MemoryBackend(0);
+    Object.defineProperty(backend, 'sizeBytes', { value: 16 * TIB });
+    backend.read = (offsetBytes, target) => void target.fill(offsetBytes === 9 * TIB + 5 ? 3 : 4);
+    const reply = start(backend).ask({ type: Read, offsetBytes: 9 * TIB + 5, lengthBytes: 100 });
+    expect(reply.data).toEqual(Buffer.alloc(100, 3));
+  });
+
   it('are one chunk when the client asked for that', () => {
     const driver = start();
     driver.ask({ type: Write, offsetBytes: 200 * KIB, data: pattern(4096) });

@@ -21,6 +21,13 @@ export {
   type VolumeId,
   volumeId,
 } from './ids.ts';
+export {
+  type IdentityRequests,
+  MAX_AUTHORIZATION_MESSAGE_BYTES,
+  type PrincipalPolicies,
+  type PrincipalPoliciesAnswer,
+  type SourcedPolicy,
+} from './identity-requests.ts';
 export type {
   AttachmentRecord,
   BlockSource,

@@ -3,6 +3,7 @@
  * same subjects with AWS's own shapes, generated in `@holdfast/aws-protocol`.)
  */
 import type { AccountId, Instant, InstanceId, Region, SnapshotId, VolumeId } from './ids.ts';
+import type { IdentityRequests } from './identity-requests.ts';
 import type { Principal } from './request-context.ts';
 
 /** A data key wrapped by a KMS key, and what is needed to have it unwrapped. */
@@ -33,16 +34,7 @@ export interface InternalRequests {
       out: { encryptionByDefault: boolean; defaultKmsKeyId: string | null };
     };
   };
-  identity: {
-    /**
-     * The SigV4 signing key of one day, Region and service, sealed to the asker's HPKE key; info = `signing-key`.
-     * `null` when no such access key exists.
-     */
-    ResolveSigningKey: {
-      in: { accessKeyId: string; date: string; region: string; service: string; recipientPublicKey: string };
-      out: { principal: Principal; accountId: AccountId; sealedSigningKey: string } | null;
-    };
-  };
+  identity: IdentityRequests;
   kms: {
     /** HPKE public key to which an Encrypt caller seals its plaintext. Derived from the root key, one for all replicas. */
     GetTransportKey: { in: Record<string, never>; out: { publicKey: string } };

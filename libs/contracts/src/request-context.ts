@@ -3,12 +3,27 @@ import type { AccountId, Region } from './ids.ts';
 
 /** Who calls, in the words of CloudTrail's userIdentity. */
 export const principalSchema = z.object({
-  type: z.enum(['Root', 'User', 'AssumedRole', 'AWSService']),
-  /** `arn:aws:iam::<account>:root`, `arn:aws:sts::<account>:assumed-role/<role>/<session>`, or a service's DNS name. */
+  type: z.enum(['Root', 'User', 'AssumedRole', 'FederatedUser', 'AWSService']),
+  /**
+   * `arn:aws:iam::<account>:root` or `:user/<path><name>`, `arn:aws:sts::<account>:assumed-role/<role>/<session>` or
+   * `:federated-user/<name>`, or a service's DNS name.
+   */
   arn: z.string(),
   accountId: z.string().transform((id) => id as AccountId),
-  /** Root: the account id; user: `AIDA…`; role session: `AROA…:<session>`. */
+  /** Root: the account id; user: `AIDA…`; role session: `AROA…:<session>`; federated user: `<account>:<name>`. */
   principalId: z.string(),
+  /** Of a user; of a federated user the one who federated it. */
+  userName: z.string().optional(),
+  /** Of a role session: the role's own ARN, with its path. It is what `aws:PrincipalArn` says. */
+  roleArn: z.string().optional(),
+  /** Of a role session, and a federated user's name. */
+  sessionName: z.string().optional(),
+  /** Passed when the session was made; they override the user's or role's tags. */
+  sessionTags: z.record(z.string(), z.string()).optional(),
+  /** ISO-8601, when temporary credentials were issued: `aws:TokenIssueTime`. */
+  tokenIssueTime: z.string().optional(),
+  /** The access key that signed; of temporary credentials it also names the session. */
+  accessKeyId: z.string().optional(),
 });
 export type Principal = z.infer<typeof principalSchema>;
 

@@ -4,7 +4,6 @@ const MAX_LENGTH = 255;
 
 /** @throws DomainError DescriptionNotAscii | DescriptionTooLong */
 export const checkedDescription = (description = ''): string => {
-  // eslint-disable-next-line no-control-regex -- all of ASCII, and nothing else
   if (!/^[\x00-\x7f]*$/.test(description)) throw refusal('DescriptionNotAscii', { description });
   if (description.length > MAX_LENGTH) throw refusal('DescriptionTooLong', { maximum: MAX_LENGTH });
   return description;

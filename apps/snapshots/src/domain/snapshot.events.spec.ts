@@ -1,0 +1,39 @@
+import { fold } from '@holdfast/decider';
+import { expect, it } from 'vitest';
+import { snapshotDecider } from './snapshot.decider.ts';
+import samples from './snapshot.events.v1.json' with { type: 'json' };
+import type { SnapshotEvent } from './snapshot.events.ts';
+
+/** A name that is missing here, or one too many, does not compile. */
+const types: Readonly<Record<SnapshotEvent['type'], true>> = {
+  CopyDataKeyObtained: true,
+  CopyGrantCreated: true,
+  SnapshotCompleted: true,
+  SnapshotCopyStarted: true,
+  SnapshotDeleted: true,
+  SnapshotDeletionRequested: true,
+  SnapshotDeletionStarted: true,
+  SnapshotFailed: true,
+  SnapshotProgressed: true,
+  SnapshotStarted: true,
+  SnapshotTagged: true,
+  SnapshotUntagged: true,
+};
+
+it('has a stored sample of each event, kept for ever', () => {
+  expect(samples.map(({ type }) => type).sort()).toEqual(Object.keys(types).sort());
+});
+
+it('understands its samples as they were stored', () => {
+  const states = samples.map((_, i) =>
+    fold(snapshotDecider, samples.slice(0, i + 1) as unknown as SnapshotEvent[], snapshotDecider.initialState),
+  );
+  expect(states.map(({ status }) => status)).toEqual([
+    'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'error', 'completed',
+    'deleting', 'gone',
+  ]); // prettier-ignore
+  expect(states[0]).toMatchObject({ started: { volumeSizeGiB: 8 }, tags: { Name: 'data' } });
+  expect(states[4]).toMatchObject({ progress: 50, grants: [{ purpose: 'destination', grantId: 'g1' }] });
+  expect(states[3]?.dataKey?.encryptionContext).toEqual({ 'aws:ebs:id': 'snap-0123456789abcdef0' });
+  expect(states[7]).toMatchObject({ deletionRequested: true, tags: { b: '2' } });
+});

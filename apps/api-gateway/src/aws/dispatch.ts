@@ -18,14 +18,13 @@ export class Dispatcher {
     const owner = ownerOf(service, operation);
     if (owner === null) throw unsupportedOperation(service, operation);
     if (owner === 'tags') return this.tags.run(operation, input, context);
-    if (owner !== 'kms') return this.requests.request(owner, operation, input, context);
-    const outbound = await this.sealed.outbound(operation, input, context);
+    const outbound = await this.sealed.outbound(owner, operation, input, context);
     const output = await this.requests.request<Readonly<Record<string, unknown>>>(
-      'kms',
+      owner,
       operation,
       outbound.input,
       outbound.context,
     );
-    return this.sealed.inbound(operation, output, context);
+    return this.sealed.inbound(owner, operation, output, context);
   }
 }

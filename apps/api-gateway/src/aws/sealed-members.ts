@@ -1,20 +1,57 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestContext } from '@holdfast/contracts';
-import type { Requests } from '@holdfast/messaging';
+import type { Requests, ServiceName } from '@holdfast/messaging';
 import { generateRecipient, type Recipient, seal } from '@holdfast/sealing';
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** Members that are secrets: sealed to their receiver before they cross the bus (DESIGN §5). All are base64 blobs. */
-const SEALED_INPUT: ReadonlyMap<string, string> = new Map([['Encrypt', 'Plaintext']]);
-const SEALED_OUTPUT: ReadonlyMap<string, string> = new Map([
-  ['Decrypt', 'Plaintext'],
-  ['GenerateDataKey', 'Plaintext'],
+/** What the bytes of a sealed member are in AWS's shape: base64 of a blob, or a text. */
+type Encoding = 'base64' | 'utf8';
+
+/** Where a secret stands in an input or output: members from the outside in, e.g. `AccessKey.SecretAccessKey`. */
+type Paths = Readonly<Record<string, Encoding>>;
+
+const CREDENTIALS: Paths = { 'Credentials.SecretAccessKey': 'utf8', 'Credentials.SessionToken': 'utf8' };
+
+/** Members that are secrets: sealed to their receiver before they cross the bus (DESIGN §5). By `<service>.<Action>`. */
+const SEALED_INPUT: ReadonlyMap<string, Paths> = new Map<string, Paths>([['kms.Encrypt', { Plaintext: 'base64' }]]);
+const SEALED_OUTPUT: ReadonlyMap<string, Paths> = new Map<string, Paths>([
+  ['kms.Decrypt', { Plaintext: 'base64' }],
+  ['kms.GenerateDataKey', { Plaintext: 'base64' }],
+  ['identity.CreateAccessKey', { 'AccessKey.SecretAccessKey': 'utf8' }],
+  ['identity.AssumeRole', CREDENTIALS],
+  ['identity.GetFederationToken', CREDENTIALS],
+  ['identity.GetSessionToken', CREDENTIALS],
 ]);
 
-const infoFor = (action: string, { requestId }: RequestContext) => `kms.${action}.${requestId}`;
+/** `members` with the text at `path` as `change` makes it; as it is when there is no text. */
+const changed = async (
+  members: Members,
+  path: readonly string[],
+  change: (text: string) => Promise<string>,
+): Promise<Members> => {
+  const [name, ...rest] = path;
+  if (name === undefined) return members;
+  const value = members[name];
+  if (rest.length > 0 && typeof value === 'object' && value !== null) {
+    return { ...members, [name]: await changed(value as Members, rest, change) };
+  }
+  return rest.length === 0 && typeof value === 'string' ? { ...members, [name]: await change(value) } : members;
+};
 
-/** Seals and opens the plaintext of KMS calls on their way to and from `kms`. One key pair for the life of the process. */
+const allChanged = async (
+  members: Members,
+  paths: Paths,
+  change: (text: string, encoding: Encoding) => Promise<string>,
+): Promise<Members> => {
+  let result = members;
+  for (const [path, encoding] of Object.entries(paths)) {
+    result = await changed(result, path.split('.'), (text) => change(text, encoding));
+  }
+  return result;
+};
+
+/** Seals and opens the secrets of calls on their way to and from their service. One key pair for the life of the process. */
 export class SealedMembers {
   private constructor(
     private readonly requests: Requests,
@@ -27,37 +64,39 @@ export class SealedMembers {
 
   /** The context and input as they may cross the bus. */
   async outbound(
+    service: ServiceName,
     action: string,
     input: Members,
     context: RequestContext,
   ): Promise<{ input: Members; context: RequestContext }> {
-    const sealedContext = SEALED_OUTPUT.has(action)
+    const name = `${service}.${action}`;
+    const sealedContext = SEALED_OUTPUT.has(name)
       ? { ...context, recipientPublicKey: this.recipient.publicKeyBase64 }
       : context;
-    const member = SEALED_INPUT.get(action);
-    const plaintext = member === undefined ? undefined : input[member];
-    if (member === undefined || typeof plaintext !== 'string') return { input, context: sealedContext };
-    const { publicKey } = await this.requests.call(
-      'kms',
-      'GetTransportKey',
-      {},
-      { ...context, requestId: randomUUID() },
-    );
-    const bytes = Buffer.from(plaintext, 'base64');
-    const sealed = await seal(publicKey, bytes, infoFor(action, context));
-    bytes.fill(0);
-    return { input: { ...input, [member]: sealed }, context: sealedContext };
+    const sealed = await allChanged(input, SEALED_INPUT.get(name) ?? {}, async (text, encoding) => {
+      const { publicKey } = await this.requests.call(
+        'kms',
+        'GetTransportKey',
+        {},
+        { ...context, requestId: randomUUID() },
+      );
+      const bytes = Buffer.from(text, encoding);
+      const message = await seal(publicKey, bytes, `${name}.${context.requestId}`);
+      bytes.fill(0);
+      return message;
+    });
+    return { input: sealed, context: sealedContext };
   }
 
   /** The output as its caller may see it. */
-  async inbound(action: string, output: Members, context: RequestContext): Promise<Members> {
-    const member = SEALED_OUTPUT.get(action);
-    const sealed = member === undefined ? undefined : output[member];
-    if (member === undefined || typeof sealed !== 'string') return output;
-    const bytes = await this.recipient.open(sealed, infoFor(action, context));
-    const opened = { ...output, [member]: bytes.toString('base64') };
-    bytes.fill(0);
-    return opened;
+  inbound(service: ServiceName, action: string, output: Members, { requestId }: RequestContext): Promise<Members> {
+    const name = `${service}.${action}`;
+    return allChanged(output, SEALED_OUTPUT.get(name) ?? {}, async (sealed, encoding) => {
+      const bytes = await this.recipient.open(sealed, `${name}.${requestId}`);
+      const text = bytes.toString(encoding);
+      bytes.fill(0);
+      return text;
+    });
   }
 
   destroy(): void {

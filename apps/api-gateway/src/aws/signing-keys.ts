@@ -41,7 +41,13 @@ export class SigningKeys {
     const bytes = await this.recipient.open(answer.sealedSigningKey, 'signing-key');
     const signingKey = createSecretKey(bytes);
     bytes.fill(0);
-    return { signingKey, principal: answer.principal };
+    const { principal, sealedSessionToken, expiresAt } = answer;
+    if (sealedSessionToken === undefined) return { signingKey, principal };
+    const token = await this.recipient.open(sealedSessionToken, 'session-token');
+    return {
+      ...{ signingKey, principal, sessionToken: token.toString('utf8') },
+      ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt) }),
+    };
   }
 
   destroy(): void {

@@ -42,6 +42,9 @@ const schedule = (
   const secret = extract(suiteId, sharedSecret, 'secret', none);
   return {
     sharedSecret,
+    exporterSecret: expand(suiteId, secret, 'exp', context, 32),
+    exported: (exporterContext: Buffer, length: number) =>
+      expand(suiteId, expand(suiteId, secret, 'exp', context, 32), 'sec', exporterContext, length),
     key: expand(suiteId, secret, 'key', context, keyBytes),
     nonce: expand(suiteId, secret, 'base_nonce', context, 12),
   };
@@ -79,21 +82,43 @@ describe('RFC 9180', () => {
     expect(Buffer.from(publicKeyBase64, 'base64').toString('hex')).toBe(vector.pkRm);
   });
 
-  it('what is sealed opens with the second implementation, as AES-256-GCM', async () => {
+  it('A.3: both export the published secrets', async () => {
+    const made = schedule(1, 16, hex(vector.skRm), hex(vector.enc), hex(vector.pkRm), hex(vector.info));
+    expect(made.exporterSecret.toString('hex')).toBe(vector.exporter_secret);
+    const suite = new CipherSuite({ kem: new DhkemP256HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes128Gcm() });
+    const { privateKey } = await suite.kem.deriveKeyPair(hex(vector.ikmR));
+    const context = await suite.createRecipientContext({
+      recipientKey: privateKey,
+      enc: hex(vector.enc),
+      info: hex(vector.info),
+    });
+    for (const { exporter_context: at, L: length, exported_value: value } of vector.exports) {
+      expect(made.exported(hex(at), length).toString('hex')).toBe(value);
+      expect(Buffer.from(await context.export(hex(at), length)).toString('hex')).toBe(value);
+    }
+  });
+
+  const sessionKey = (enc: Buffer) =>
+    schedule(2, 32, hex(vector.skRm), enc, hex(vector.pkRm), Buffer.from('holdfast/sealing/session/v1')).exported(
+      Buffer.from('holdfast/sealing/aes-256-gcm/v1'),
+      32,
+    );
+
+  it('what is sealed opens with the second implementation', async () => {
     const plaintext = randomBytes(64);
     const sealed = Buffer.from(await seal(hex(vector.pkRm).toString('base64'), plaintext, 'purpose'), 'base64');
-    const enc = sealed.subarray(0, 65);
-    const { key, nonce } = schedule(2, 32, hex(vector.skRm), enc, hex(vector.pkRm), Buffer.from('purpose'));
-    const cipher = createDecipheriv('aes-256-gcm', key, nonce).setAuthTag(sealed.subarray(-16));
-    expect(Buffer.concat([cipher.update(sealed.subarray(65, -16)), cipher.final()])).toEqual(plaintext);
+    const cipher = createDecipheriv('aes-256-gcm', sessionKey(sealed.subarray(0, 65)), sealed.subarray(65, 77))
+      .setAAD(Buffer.from('purpose'))
+      .setAuthTag(sealed.subarray(-16));
+    expect(Buffer.concat([cipher.update(sealed.subarray(77, -16)), cipher.final()])).toEqual(plaintext);
   });
 
   it('what the second implementation seals is opened', async () => {
     const recipient = await deriveRecipient(hex(vector.ikmR));
-    const { key, nonce } = schedule(2, 32, hex(vector.skRm), hex(vector.enc), hex(vector.pkRm), Buffer.from('purpose'));
-    const cipher = createCipheriv('aes-256-gcm', key, nonce);
+    const nonce = randomBytes(12);
+    const cipher = createCipheriv('aes-256-gcm', sessionKey(hex(vector.enc)), nonce).setAAD(Buffer.from('purpose'));
     const ct = Buffer.concat([cipher.update('secret'), cipher.final(), cipher.getAuthTag()]);
-    const opened = await recipient.open(Buffer.concat([hex(vector.enc), ct]).toString('base64'), 'purpose');
+    const opened = await recipient.open(Buffer.concat([hex(vector.enc), nonce, ct]).toString('base64'), 'purpose');
     expect(opened.toString()).toBe('secret');
   });
 });
@@ -162,6 +187,26 @@ describe('sealing', () => {
     const point = Buffer.concat([Buffer.from([4]), randomBytes(64)]).toString('base64');
     await expect(seal(point, Buffer.from('x'), 'i')).rejects.toThrow(SealingFailed);
     await expect(seal(Buffer.alloc(65).toString('base64'), Buffer.from('x'), 'i')).rejects.toThrow(SealingFailed);
+  });
+
+  it('encapsulates once for many messages, and not for another recipient', async () => {
+    const [one, other] = [await generateRecipient(), await generateRecipient()];
+    const sealed = await Promise.all(
+      [one, one, one, other].map(({ publicKeyBase64 }) => seal(publicKeyBase64, Buffer.from('x'), 'i')),
+    );
+    const encs = sealed.map((text) => Buffer.from(text, 'base64').subarray(0, 65).toString('hex'));
+    expect(new Set(encs.slice(0, 3)).size).toBe(1);
+    expect(encs[3]).not.toBe(encs[0]);
+    const nonces = sealed.map((text) => Buffer.from(text, 'base64').subarray(65, 77).toString('hex'));
+    expect(new Set(nonces).size).toBe(4);
+  });
+
+  it('takes no message of another session, nor its parts exchanged', async () => {
+    const recipient = await generateRecipient();
+    const { publicKeyBase64 } = recipient;
+    const [a, b] = [await seal(publicKeyBase64, Buffer.from('a'), 'i'), await seal(publicKeyBase64, Buffer.from('b'), 'i')].map((text) => Buffer.from(text, 'base64')); // prettier-ignore
+    const mixed = Buffer.concat([a!.subarray(0, 77), b!.subarray(77)]);
+    await expect(recipient.open(mixed.toString('base64'), 'i')).rejects.toThrow(SealingFailed);
   });
 
   it('refuses more plaintext than its limit, and a short seed', async () => {

@@ -17,12 +17,12 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { CreateKeyCommand, DisableKeyCommand, ListGrantsCommand } from '@aws-sdk/client-kms';
+import { scanForPlaintext } from '@holdfast/plaintext-scan';
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REGION, TestAccount, ZONE } from './account.ts';
 import { eventually } from './clients.ts';
 import { readDevice, writeDevice } from './devices.ts';
-import { filesContaining } from './search.ts';
 import { type Stack, startStack } from './stack.ts';
 
 let stack: Stack;
@@ -82,7 +82,9 @@ describe('the main job', () => {
       expect((await readDevice(device, written.length)).equals(written)).toBe(true);
       await account.detach(VolumeId);
     }
-    expect(await filesContaining(stack.home, [Buffer.from('a line of plaintext that must never')])).toEqual([]);
+    expect((await scanForPlaintext(stack.home, [Buffer.from('a line of plaintext that must never')])).found).toEqual(
+      [],
+    );
 
     await account.detach(original.VolumeId ?? '');
     for (const SnapshotId of [first, copy]) await account.ec2.send(new DeleteSnapshotCommand({ SnapshotId }));
@@ -105,7 +107,7 @@ describe('the main job', () => {
     expect(Encrypted).toBe(false);
     await writeDevice(await account.attach(VolumeId, instanceId, '/dev/sdf'), Buffer.from(marker));
     await account.detach(VolumeId);
-    expect(await filesContaining(stack.home, [Buffer.from(marker)])).toHaveLength(1);
+    expect((await scanForPlaintext(stack.home, [Buffer.from(marker)])).found).toHaveLength(1);
   });
 
   it('goes on under a disabled key while attached and refuses the next attach', async () => {

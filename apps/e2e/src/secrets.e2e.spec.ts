@@ -1,13 +1,13 @@
 import { CopySnapshotCommand, CreateSnapshotCommand } from '@aws-sdk/client-ec2';
 import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms';
 import { NbdClient } from '@holdfast/nbd/client';
+import { scanForPlaintext } from '@holdfast/plaintext-scan';
 import { randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REGION, TestAccount } from './account.ts';
-import { filesContaining } from './search.ts';
 import { type Stack, startStack } from './stack.ts';
 
 let stack: Stack;
@@ -30,7 +30,9 @@ const spellings = (secret: Buffer): Buffer[] => [
 
 /** Paths below the state folder that hold one of `secrets` in any spelling. */
 const filesHolding = async (secrets: readonly Buffer[]): Promise<string[]> =>
-  (await filesContaining(stack.home, secrets.flatMap(spellings))).map((path) => path.slice(stack.home.length + 1));
+  (await scanForPlaintext(stack.home, secrets.flatMap(spellings))).found.map((path) =>
+    path.slice(stack.home.length + 1),
+  );
 
 interface WrappedKey {
   encryptedDataKey: string;

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { scanForPlaintext } from '@holdfast/plaintext-scan';
 import type { DemoAccount } from './account.ts';
 import { firstDifference, writeFileToDevice, writeOnAndOn } from './device.ts';
 import type { Image } from './image.ts';
-import { scanForPlaintext } from './plaintext-scan.ts';
 
 export interface Report {
   /** What is being done. */
@@ -93,7 +93,10 @@ const checkNothingLeaked = async (home: string, image: Image, report: Report): P
     'the texts that are searched for are in the image',
     image.markers.every((marker) => plain.includes(marker)),
   );
-  const { fileCount, scannedBytes, found } = await scanForPlaintext(home, image.markers);
+  const { fileCount, scannedBytes, found } = await scanForPlaintext(
+    home,
+    image.markers.map((marker) => Buffer.from(marker)),
+  );
   const names = found.map((path) => path.slice(join(home, '/').length)).join(', ');
   report.check(
     `no plaintext in ${String(fileCount)} files, ${megabytes(scannedBytes)}${names === '' ? '' : `, but in ${names}`}`,

@@ -1,0 +1,1 @@
+export { scanForPlaintext, type ScanResult } from './plaintext-scan.ts';

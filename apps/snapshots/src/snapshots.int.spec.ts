@@ -192,6 +192,15 @@ describe('CreateSnapshot', () => {
       .toMatchObject([{ State: 'completed' }]);
   });
 
+  it('fails inside when the host refuses, and shows it as its state', async () => {
+    const { volumeId } = volumeUnder(null);
+    dataPlane.refuse = { FreezeSnapshot: new AwsError({ code: 'VolumeNotFound', message: 'no such volume here' }) };
+    await expect(create({ VolumeId: volumeId })).rejects.toMatchObject({ name: 'InternalError' });
+    await expect
+      .poll(async () => (await describeAll({ Filters: [{ Name: 'volume-id', Values: [volumeId] }] })).Snapshots)
+      .toMatchObject([{ State: 'error', StateMessage: 'no such volume here' }]);
+  });
+
   it.each<[Partial<ec2.CreateSnapshotRequest>, string, string?]>([
     [{ VolumeId: undefined }, 'MissingParameter'],
     [{ VolumeId: 'x' }, 'InvalidParameterValue'],

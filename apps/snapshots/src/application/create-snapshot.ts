@@ -1,5 +1,5 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { callerOf, newSnapshotId, type RequestContext, type VolumeRecord } from '@holdfast/contracts';
+import { AwsError, callerOf, newSnapshotId, type RequestContext, type VolumeRecord } from '@holdfast/contracts';
 import {
   dryRunOperation,
   invalidParameterValue,
@@ -14,6 +14,11 @@ import { checkedDescription } from './description.ts';
 import { parseVolumeId } from './ids.ts';
 import type { SnapshotStreams, SnapshotTable } from './ports.ts';
 import { refusal } from './refusals.ts';
+
+/** A refusal by a host is none of EC2's errors: to the caller something went wrong inside. */
+const notInEc2sWords = (error: unknown): never => {
+  throw error instanceof AwsError ? new Error(`freezing was refused: ${error.code}`, { cause: error }) : error;
+};
 
 /** EC2's quotas on snapshots of one volume under way. */
 const MAX_PENDING = 5;
@@ -54,7 +59,7 @@ export class CreateSnapshot {
       { caller: callerOf(context) },
     );
     // Whoever was told of the snapshot may write on: so its point in time is fixed before.
-    await this.requests.call('data-plane', 'FreezeSnapshot', { snapshotId, volumeId }, context);
+    await this.requests.call('data-plane', 'FreezeSnapshot', { snapshotId, volumeId }, context).catch(notInEc2sWords);
     return {
       SnapshotId: snapshotId,
       VolumeId: volumeId,

@@ -3,7 +3,7 @@
 // folios slows small overwrites of whatever was read ahead, whoever serves them, and would hide what is measured.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -210,9 +210,11 @@ const startNbdkit: StartServer = async (folder) => {
   const path = await rawFile(folder, 'nbdkit.raw');
   const { path: program } = await debianTool('nbdkit');
   // Unpacked elsewhere than it was built for, it looks for its plugins in the wrong place.
-  const plugin = program.startsWith('/usr/')
-    ? 'file'
-    : join(program, '../../lib/x86_64-linux-gnu/nbdkit/plugins/nbdkit-file-plugin.so');
+  const lib = join(dirname(program), '../lib');
+  const found = program.startsWith('/usr/')
+    ? undefined
+    : readdirSync(lib, { recursive: true }).find((file) => file.toString().endsWith('nbdkit-file-plugin.so'));
+  const plugin = found === undefined ? 'file' : join(lib, found.toString());
   return startTool('nbdkit', folder, (socket) => ['-f', '-U', socket, plugin, path]);
 };
 

@@ -1,6 +1,12 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import type { AwsError } from '@holdfast/contracts';
-import { accountId, region, type SnapshotRecord, volumeId as toVolumeId, type VolumeRecord } from '@holdfast/contracts';
+import {
+  accountId,
+  AwsError,
+  region,
+  type SnapshotRecord,
+  volumeId as toVolumeId,
+  type VolumeRecord,
+} from '@holdfast/contracts';
 import { FakeKms } from '@holdfast/ec2/testing';
 import { testContext } from '@holdfast/messaging/testing';
 import type { RunningService, ServiceEnvironment } from '@holdfast/service-kit';

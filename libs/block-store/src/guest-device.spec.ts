@@ -8,6 +8,7 @@ import { BackgroundWork } from './background.ts';
 import { BLOCK_SIZE_BYTES, GIB } from './geometry.ts';
 import { GuestDevice } from './guest-device.ts';
 import { StoreLayout } from './layout.ts';
+import { Manifest } from './manifest.ts';
 import { testCipher } from './testing/test-cipher.ts';
 import { VolumeFile } from './volume-file.ts';
 import { createEmptyVolume } from './volume-header.ts';
@@ -29,6 +30,18 @@ beforeEach(() => {
 afterEach(() => {
   volume.close();
   rmSync(layout.root, { recursive: true });
+});
+
+it('does what the README shows', async () => {
+  await device.write(1_000, Buffer.from('before'));
+  await volume.freeze({ snapshotId: 'snap-00000001', sizeGiB: 1, dataKey: null });
+  await device.write(1_000, Buffer.from('after!'));
+  const background = new BackgroundWork(volume, new AbortController().signal);
+  while (background.isNeeded) await background.step();
+  const manifest = Manifest.read(layout.snapshot('snap-00000001').manifest);
+  const block = await new FolderBlockStore(layout.blocks).get(manifest.digest(0)!);
+  testCipher('guest').decrypt(block, 0, 4096, 0);
+  expect(block.toString('latin1', 1_000, 1_006)).toBe('before');
 });
 
 describe('a guest', () => {

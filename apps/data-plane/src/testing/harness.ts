@@ -118,7 +118,7 @@ export class TestHost {
 
   async start(): Promise<void> {
     const password = randomBytes(8).toString('hex');
-    this.#nats = await startNats({ storeDir: join(this.home, '..', `${this.home}-nats`), user: 'test', password });
+    this.#nats = await startNats({ storeDir: `${this.home}-nats`, user: 'test', password });
     const nats = { servers: this.#nats.servers, user: 'test', password };
     this.#bus = await connectBus({ nats, name: 'test' });
     await this.#bus.serveRequests('kms', { Decrypt: this.kms.decrypt });
@@ -171,11 +171,17 @@ export class TestHost {
     rmSync(`${this.home}-nats`, { recursive: true, force: true });
   }
 
-  call<Action extends keyof InternalRequests['data-plane'] & string>(
+  async call<Action extends keyof InternalRequests['data-plane'] & string>(
     action: Action,
     input: InternalRequests['data-plane'][Action]['in'],
   ): Promise<InternalRequests['data-plane'][Action]['out']> {
-    return this.bus.request('data-plane', action, input, testContext(30_000));
+    try {
+      return await this.bus.request('data-plane', action, input, testContext(30_000));
+    } catch (error) {
+      // Whatever is no refusal has its reason in the log only.
+      if (error instanceof Error && !(error instanceof AwsError)) error.message += `; log: ${this.log.slice(-3000)}`;
+      throw error;
+    }
   }
 
   async allocate(input: InternalRequests['data-plane']['AllocateVolume']['in']): Promise<void> {

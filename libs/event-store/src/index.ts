@@ -15,5 +15,6 @@ export type {
   LogPage,
   Sql,
   StoredEvent,
+  StreamAppend,
   SubscribableStore,
 } from './types.ts';

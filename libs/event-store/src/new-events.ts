@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { AppendOptions, DomainEvent } from './types.ts';
+import type { AppendOptions, DomainEvent, StreamAppend } from './types.ts';
 import type { EventSchemas } from './upcasters.ts';
 
 /** Longest JSON of one event and its metadata, in UTF-8 bytes: both must fit into one message on the bus (1 MiB by default). */
@@ -38,7 +38,7 @@ export const prepareEvents = (
   expectedVersion: number,
   events: readonly DomainEvent[],
   schemas: EventSchemas,
-  options: AppendOptions,
+  options: Pick<AppendOptions, 'metadata'>,
 ): { newEvents: NewEvent[]; metadataJson: string } => {
   if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0) {
     throw new RangeError(`not a version: ${String(expectedVersion)}`);
@@ -59,4 +59,26 @@ export const prepareEvents = (
     return { eventId: randomUUID(), version, type, schemaVersion: schemas.currentVersion(type), dataJson };
   });
   return { newEvents, metadataJson };
+};
+
+export interface PreparedAppend<Event extends DomainEvent> extends StreamAppend<Event> {
+  readonly newEvents: readonly NewEvent[];
+  readonly metadataJson: string;
+}
+
+/** Several streams' events. @throws TypeError, RangeError as `prepareEvents`; also for a stream named twice. */
+export const prepareAppends = <Event extends DomainEvent>(
+  appends: readonly StreamAppend<Event>[],
+  schemas: EventSchemas,
+): PreparedAppend<Event>[] => {
+  const streams = new Set(appends.map(({ streamId }) => streamId));
+  if (streams.size !== appends.length) throw new RangeError('an append to many streams names each of them once');
+  const count = appends.reduce((sum, { events }) => sum + events.length, 0);
+  if (count > MAX_EVENTS_PER_APPEND) {
+    throw new RangeError(`an append takes at most ${String(MAX_EVENTS_PER_APPEND)} events, not ${String(count)}`);
+  }
+  return appends.map((append) => ({
+    ...append,
+    ...prepareEvents(append.expectedVersion, append.events, schemas, append.options),
+  }));
 };

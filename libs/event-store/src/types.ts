@@ -53,6 +53,15 @@ export interface AppendOptions {
   readonly clientToken?: ClientToken;
 }
 
+/** One stream's part of an `appendMany`. */
+export interface StreamAppend<Event extends DomainEvent = DomainEvent> {
+  readonly streamId: string;
+  /** As `append` takes it. */
+  readonly expectedVersion: number;
+  readonly events: readonly Event[];
+  readonly options: Pick<AppendOptions, 'metadata' | 'time'>;
+}
+
 /** Events in, rows out, in the append's own transaction: what a Describe call reads is never behind its own writes. */
 export interface InlineProjection<Event extends DomainEvent = DomainEvent> {
   readonly name: string;
@@ -91,6 +100,12 @@ export interface EventStore {
     events: readonly Event[],
     options: AppendOptions,
   ): Promise<StoredEvent<Event>[]>;
+  /**
+   * Appends to several streams, each named once, in one transaction: all of it or nothing. Without client tokens.
+   * @returns the events of each stream, in the order of `appends`.
+   * @throws VersionConflict naming a stream that is not at its expected version.
+   */
+  appendMany<Event extends DomainEvent>(appends: readonly StreamAppend<Event>[]): Promise<StoredEvent<Event>[][]>;
   /** Up to `limit` events after `checkpoint` (null: from the start), in log order, never skipping a late commit. */
   readLog(checkpoint: Checkpoint | null, limit: number): Promise<LogPage>;
   findClientToken(scope: string, token: string): Promise<ClientToken | null>;

@@ -1,6 +1,6 @@
 import { VersionConflict } from '@holdfast/decider';
 import { ClientTokenUsed } from '../errors.ts';
-import { prepareEvents } from '../new-events.ts';
+import { type NewEvent, prepareAppends, prepareEvents } from '../new-events.ts';
 import type {
   AppendOptions,
   Checkpoint,
@@ -10,6 +10,7 @@ import type {
   LogPage,
   Sql,
   StoredEvent,
+  StreamAppend,
   SubscribableStore,
 } from '../types.ts';
 import { EventSchemas, type Upcaster } from '../upcasters.ts';
@@ -42,6 +43,13 @@ export class MemoryLog {
     this.turns.set(lock, turn.catch(() => undefined)); // prettier-ignore
     return turn;
   }
+}
+
+interface PartialAppend {
+  readonly streamId: string;
+  readonly newEvents: readonly NewEvent[];
+  readonly metadataJson: string;
+  readonly options: Pick<AppendOptions, 'metadata' | 'time'>;
 }
 
 export interface MemoryEventStoreOptions {
@@ -95,29 +103,32 @@ export class MemoryEventStore implements SubscribableStore {
       const used = tokenKey === undefined ? undefined : this.log.tokens.get(tokenKey);
       if (used !== undefined) throw new ClientTokenUsed(used);
 
-      const transactionId = (this.log.rows.at(-1)?.transactionId ?? 0) + 1;
-      const firstPosition = (this.log.rows.at(-1)?.event.globalPosition ?? 0) + 1;
-      const rows = newEvents.map(({ dataJson, ...event }, index): Row => {
-        const data = JSON.parse(dataJson) as DomainEvent;
-        const { metadata, time } = options;
-        return {
-          transactionId,
-          event: { ...event, streamId, globalPosition: firstPosition + index, data, metadata, time },
-          dataJson,
-          metadataJson,
-        };
-      });
-      for (const projection of this.projections) {
-        for (const row of rows) await projection.project(this.read(row), NO_SQL);
-      }
-      this.log.rows.push(...rows);
-      this.log.streams.set(streamId, [...stream, ...rows]);
+      const rows = this.newRows([{ streamId, newEvents, metadataJson, options }]);
+      await this.keep(rows);
       if (tokenKey !== undefined && options.clientToken) {
         const result: unknown = JSON.parse(JSON.stringify(options.clientToken.result ?? null));
         this.log.tokens.set(tokenKey, { ...options.clientToken, result });
       }
       this.log.appended.wake();
       return rows.map((row) => this.read<Event>(row));
+    });
+  }
+
+  async appendMany<Event extends DomainEvent>(
+    appends: readonly StreamAppend<Event>[],
+  ): Promise<StoredEvent<Event>[][]> {
+    const prepared = prepareAppends(appends, this.schemas);
+    return this.log.alone('log', async () => {
+      for (const { streamId, expectedVersion } of prepared) {
+        const version = this.log.streams.get(streamId)?.length ?? 0;
+        if (version !== expectedVersion) throw new VersionConflict(streamId, expectedVersion);
+      }
+      const rows = this.newRows(prepared);
+      await this.keep(rows);
+      this.log.appended.wake();
+      return prepared.map(({ streamId }) =>
+        rows.filter(({ event }) => event.streamId === streamId).map((row) => this.read<Event>(row)),
+      );
     });
   }
 
@@ -160,6 +171,36 @@ export class MemoryEventStore implements SubscribableStore {
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  /** As rows of one transaction. */
+  private newRows(appends: readonly PartialAppend[]): Row[] {
+    const transactionId = (this.log.rows.at(-1)?.transactionId ?? 0) + 1;
+    let globalPosition = this.log.rows.at(-1)?.event.globalPosition ?? 0;
+    return appends.flatMap(({ streamId, newEvents, metadataJson, options: { metadata, time } }) =>
+      newEvents.map(({ dataJson, ...event }): Row => {
+        const data = JSON.parse(dataJson) as DomainEvent;
+        globalPosition += 1;
+        return {
+          transactionId,
+          event: { ...event, streamId, globalPosition, data, metadata, time },
+          dataJson,
+          metadataJson,
+        };
+      }),
+    );
+  }
+
+  /** Projections first: one that fails keeps everything out. */
+  private async keep(rows: readonly Row[]): Promise<void> {
+    for (const projection of this.projections) {
+      for (const row of rows) await projection.project(this.read(row), NO_SQL);
+    }
+    this.log.rows.push(...rows);
+    for (const row of rows) {
+      const { streamId } = row.event;
+      this.log.streams.set(streamId, [...(this.log.streams.get(streamId) ?? []), row]);
+    }
   }
 
   /** A fresh copy each time: a reader that changes what it got changes no history. */

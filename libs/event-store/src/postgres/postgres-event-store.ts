@@ -1,7 +1,7 @@
 import { instant } from '@holdfast/contracts';
 import { VersionConflict } from '@holdfast/decider';
 import { ClientTokenUsed } from '../errors.ts';
-import { type NewEvent, prepareEvents } from '../new-events.ts';
+import { type NewEvent, prepareAppends, prepareEvents, type PreparedAppend } from '../new-events.ts';
 import type {
   AppendOptions,
   Checkpoint,
@@ -12,6 +12,7 @@ import type {
   LogPage,
   Sql,
   StoredEvent,
+  StreamAppend,
   SubscribableStore,
 } from '../types.ts';
 import { EventSchemas, type Upcaster } from '../upcasters.ts';
@@ -94,18 +95,7 @@ export class PostgresEventStore implements SubscribableStore {
       );
     };
     try {
-      const appended =
-        this.projections.length === 0
-          ? stored(await this.database.query(text, values))
-          : await this.database.transaction(async (sql) => {
-              // The first write of its transaction: a transaction that already had its id when it waited for another
-              // writer of the stream would sort before that writer's events.
-              const inOrder = stored(await sql.query(text, values));
-              await this.project(inOrder, sql);
-              return inOrder;
-            });
-      this.appended.announce();
-      return appended;
+      return await this.commit(text, values, stored);
     } catch (error) {
       const key = violatedKey(error);
       if (key === 'events_stream_version') throw new VersionConflict(streamId, expectedVersion);
@@ -115,6 +105,34 @@ export class PostgresEventStore implements SubscribableStore {
         if (used !== null) throw new ClientTokenUsed(used);
       }
       throw error;
+    }
+  }
+
+  async appendMany<Event extends DomainEvent>(
+    appends: readonly StreamAppend<Event>[],
+  ): Promise<StoredEvent<Event>[][]> {
+    if (appends.length === 0) return [];
+    const prepared = prepareAppends(appends, this.schemas);
+    const byStream = [...prepared].sort((a, b) => (a.streamId < b.streamId ? -1 : 1));
+    const { text, values } = statements.appendManyStatement(byStream);
+    const count = byStream.reduce((sum, { events }) => sum + events.length, 0);
+    const stored = (rows: readonly AppendedRow[]) => {
+      if (rows.length !== count) throw new ManyConflict();
+      const positions = new Map(rows.map((row) => [`${row.stream_id} ${String(row.version)}`, row.global_position]));
+      return byStream.flatMap((append) => this.storedOf(append, positions));
+    };
+    try {
+      const inOrder = await this.commit(text, values, stored);
+      return prepared.map(({ streamId }) => inOrder.filter((event) => event.streamId === streamId));
+    } catch (error) {
+      if (!(error instanceof ManyConflict) && violatedKey(error) !== 'events_stream_version') throw error;
+      const [conflict] = await this.database.query<{ stream_id: string; version: number }>(statements.FIRST_CONFLICT, [
+        prepared.map(({ streamId }) => streamId),
+        prepared.map(({ expectedVersion }) => expectedVersion),
+      ]);
+      // None any more: another writer's transaction has failed meanwhile. Deciding again is right in any case.
+      const { streamId, expectedVersion } = prepared[0] ?? { streamId: '', expectedVersion: 0 };
+      throw new VersionConflict(conflict?.stream_id ?? streamId, conflict?.version ?? expectedVersion);
     }
   }
 
@@ -181,6 +199,37 @@ export class PostgresEventStore implements SubscribableStore {
     return this.appended.close();
   }
 
+  /** Runs the one statement of an append, and the projections with it. */
+  private async commit<Row, Event extends DomainEvent>(
+    text: string,
+    values: readonly unknown[],
+    stored: (rows: readonly Row[]) => StoredEvent<Event>[],
+  ): Promise<StoredEvent<Event>[]> {
+    const appended =
+      this.projections.length === 0
+        ? stored(await this.database.query<Row>(text, values))
+        : await this.database.transaction(async (sql) => {
+            // The first write of its transaction: a transaction that already had its id when it waited for another
+            // writer of the stream would sort before that writer's events.
+            const inOrder = stored(await sql.query<Row>(text, values));
+            await this.project(inOrder, sql);
+            return inOrder;
+          });
+    this.appended.announce();
+    return appended;
+  }
+
+  private storedOf<Event extends DomainEvent>(
+    { streamId, newEvents, events, options }: PreparedAppend<Event>,
+    positions: ReadonlyMap<string, string>,
+  ): StoredEvent<Event>[] {
+    return newEvents.map(({ version }, index) => {
+      const position = positions.get(`${streamId} ${String(version)}`);
+      if (position === undefined) throw new RangeError(`version ${String(version)} of ${streamId} was not appended`);
+      return this.newlyStored(streamId, newEvents, events, index, position, options);
+    });
+  }
+
   private async project(events: readonly StoredEvent[], sql: Sql): Promise<void> {
     for (const projection of this.projections) {
       for (const event of events) await projection.project(event, sql);
@@ -193,7 +242,7 @@ export class PostgresEventStore implements SubscribableStore {
     events: readonly Event[],
     index: number,
     globalPosition: string,
-    { metadata, time }: AppendOptions,
+    { metadata, time }: Pick<AppendOptions, 'metadata' | 'time'>,
   ): StoredEvent<Event> {
     const event = newEvents[index];
     const data = events[index];
@@ -228,6 +277,15 @@ export class PostgresEventStore implements SubscribableStore {
     };
   }
 }
+
+interface AppendedRow {
+  stream_id: string;
+  version: number;
+  global_position: string;
+}
+
+/** Some stream had not reached its expected version; which one is asked afterwards. */
+class ManyConflict extends Error {}
 
 interface PositionRow {
   transaction_id: string;

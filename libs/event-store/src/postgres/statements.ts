@@ -1,5 +1,5 @@
-import type { NewEvent } from '../new-events.ts';
-import type { AppendOptions } from '../types.ts';
+import type { NewEvent, PreparedAppend } from '../new-events.ts';
+import type { AppendOptions, DomainEvent } from '../types.ts';
 
 const COLUMNS =
   'event_id, stream_id, version, transaction_id, global_position, type, schema_version, data, metadata, time';
@@ -79,3 +79,48 @@ export const appendStatement = (
     values: [...values, scope, token, parametersHash, JSON.stringify(result ?? null)],
   };
 };
+
+/**
+ * $1 streams and $2 expected versions; from $3 on, one entry an event. All or nothing: one stream that has not reached its
+ * expected version keeps every row out, one that is past it violates the unique key.
+ */
+const MANY = `${INTO_EVENTS}
+  SELECT stream_id, version, event_id, type, schema_version, data, metadata, time
+  FROM unnest($3::text[], $4::integer[], $5::uuid[], $6::text[], $7::integer[], $8::jsonb[], $9::jsonb[],
+      $10::timestamptz[])
+    WITH ORDINALITY AS event (stream_id, version, event_id, type, schema_version, data, metadata, time, position)
+  WHERE NOT EXISTS (
+    SELECT FROM unnest($1::text[], $2::integer[]) AS wanted (stream_id, version)
+    WHERE wanted.version > 0 AND NOT EXISTS (
+      SELECT FROM events e WHERE e.stream_id = wanted.stream_id AND e.version = wanted.version))
+  ORDER BY position RETURNING stream_id, version, global_position`;
+
+/** @param appends ordered by stream, so that of two statements that meet none waits for the other in a circle. */
+export const appendManyStatement = <Event extends DomainEvent>(
+  appends: readonly PreparedAppend<Event>[],
+): { text: string; values: unknown[] } => {
+  const rows = appends.flatMap(({ streamId, newEvents, metadataJson, options }) =>
+    newEvents.map((event) => ({ streamId, event, metadataJson, time: options.time })),
+  );
+  return {
+    text: MANY,
+    values: [
+      appends.map(({ streamId }) => streamId),
+      appends.map(({ expectedVersion }) => expectedVersion),
+      rows.map(({ streamId }) => streamId),
+      rows.map(({ event }) => event.version),
+      rows.map(({ event }) => event.eventId),
+      rows.map(({ event }) => event.type),
+      rows.map(({ event }) => event.schemaVersion),
+      rows.map(({ event }) => event.dataJson),
+      rows.map(({ metadataJson }) => metadataJson),
+      rows.map(({ time }) => time),
+    ],
+  };
+};
+
+/** Which of the streams $1 is not at its version $2. */
+export const FIRST_CONFLICT = `
+  SELECT wanted.stream_id, wanted.version FROM unnest($1::text[], $2::integer[]) AS wanted (stream_id, version)
+  WHERE wanted.version <> coalesce((SELECT max(e.version) FROM events e WHERE e.stream_id = wanted.stream_id), 0)
+  LIMIT 1`;

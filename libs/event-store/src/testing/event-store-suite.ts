@@ -4,18 +4,11 @@ import { VersionConflict } from '@holdfast/decider';
 import { ClientTokenUsed } from '../errors.ts';
 import { MAX_EVENT_BYTES } from '../new-events.ts';
 import { subscribe } from '../subscription.ts';
-import type { Checkpoint, DomainEvent, Inbox, InlineProjection, StoredEvent, SubscribableStore } from '../types.ts';
+import type { Checkpoint, DomainEvent, InlineProjection, StoredEvent, SubscribableStore } from '../types.ts';
 import type { Upcaster } from '../upcasters.ts';
 import { appendOptions, counted, type CounterEvent } from './fixtures.ts';
-
-export interface StoreUnderTest {
-  /** Another view of the same log, as a second process or a newer program has it. */
-  open(options: { projections?: readonly InlineProjection[]; upcasters?: readonly Upcaster[] }): SubscribableStore;
-  readonly inbox: Inbox;
-  close(): Promise<void>;
-}
-
-const newStreamId = () => `counter-${randomUUID()}`;
+import { describeManyStreams } from './many-streams-suite.ts';
+import { newStreamId, type StoreUnderTest } from './store-under-test.ts';
 
 /** The whole log in pages of `limit`. */
 export const readAll = async (store: SubscribableStore, limit = 500, from: Checkpoint | null = null) => {
@@ -149,6 +142,8 @@ export const describeEventStore = (name: string, start: () => Promise<StoreUnder
         expect(conflicts).toBeGreaterThan(0);
       });
     });
+
+    describeManyStreams(() => under);
 
     describe('a client token', () => {
       const token = (result: unknown = 'vol-1') => ({ scope: `s-${randomUUID()}`, token: 't', parametersHash: 'h', result }); // prettier-ignore

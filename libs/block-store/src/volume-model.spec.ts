@@ -23,6 +23,7 @@ const operation = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('read'), range }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('flush') }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('freeze') }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('freezeWhileWriting'), range }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('work'), steps: fc.integer({ min: 1, max: 3 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('saveClean') }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restore'), pick }) },
@@ -34,7 +35,7 @@ const operation = fc.oneof(
 type Range = { at: number; bytes: number };
 type During = 'freeze' | 'work' | 'nothing';
 type Operation =
-  | { do: 'write' | 'read'; range: Range }
+  | { do: 'write' | 'read' | 'freezeWhileWriting'; range: Range }
   | { do: 'zero'; range: Range; mayTrim: boolean }
   | { do: 'flush' | 'freeze' | 'saveClean' }
   | { do: 'work'; steps: number }
@@ -45,6 +46,7 @@ const run = async (model: VolumeModel, operation: Operation): Promise<void> => {
   switch (operation.do) {
     case 'write':
     case 'read':
+    case 'freezeWhileWriting':
       return model[operation.do](operation.range.at, operation.range.bytes);
     case 'zero':
       return model.zero(operation.range.at, operation.range.bytes, operation.mayTrim);

@@ -85,6 +85,25 @@ export class VolumeModel {
     this.#possible.clear();
   }
 
+  /** A write that comes while the freeze still flushes: it is in the snapshot, and so as durable as that. */
+  async freezeWhileWriting(offset: number, length: number): Promise<void> {
+    // What must be waited for would come after the freeze's moment, or before it.
+    await this.read(offset, length);
+    await this.work(1_000);
+    const id = this.#newSnapshot();
+    const freezing = this.#volume.freeze({
+      snapshotId: id,
+      sizeGiB: SIZE_GIB,
+      dataKey: this.#cipher === null ? null : dataKey,
+    });
+    const data = Buffer.alloc(length, 1 + Math.floor(this.#random() * 255));
+    this.#expectWrite(offset, data);
+    expect(this.#device.write(offset, Buffer.from(data))).toBeUndefined();
+    await freezing;
+    this.#snapshots.set(id, Buffer.from(this.#content));
+    this.#possible.clear();
+  }
+
   async work(steps: number): Promise<void> {
     for (let step = 0; step < steps && this.#background.isNeeded; step++) await this.#background.step();
   }

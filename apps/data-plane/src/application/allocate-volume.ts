@@ -4,6 +4,7 @@ import {
   createRestoredVolume,
   type KeyReference,
   Manifest,
+  MAX_VOLUME_GIB,
   readVolumeHeader,
   removeVolumeFiles,
   type StoreLayout,
@@ -79,6 +80,9 @@ export class AllocateVolume {
 
   async #allocate(request: AllocateVolumeRequest): Promise<void> {
     const { volumeId, sizeGiB, dataKey, source } = request;
+    if (!Number.isSafeInteger(sizeGiB) || sizeGiB < 1 || sizeGiB > MAX_VOLUME_GIB) {
+      throw new RangeError(`a volume of ${String(sizeGiB)} GiB`);
+    }
     const existing = readVolumeHeader(this.layout, volumeId);
     if (existing !== null) {
       if (existing.sizeGiB === sizeGiB && existing.dataKey?.dataKeyId === dataKey?.dataKeyId) return;

@@ -53,7 +53,7 @@ export class VolumeHosts {
   }
 
   /** @returns the path of the export's socket. @throws AwsError VolumeNotFound, VolumeBusy, KmsKeyUnusable */
-  open(attachment: HostAttachment): Promise<string> {
+  async open(attachment: HostAttachment): Promise<string> {
     const { volumeId } = attachment;
     const socketPath = this.#socketPath(attachment);
     return this.#serial.run(volumeId, async () => {

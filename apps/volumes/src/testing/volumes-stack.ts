@@ -1,0 +1,193 @@
+import type { ec2 } from '@holdfast/aws-protocol';
+import {
+  accountId,
+  type AwsError,
+  type HostAttachment,
+  type InstanceRecord,
+  instanceId as toInstanceId,
+  region,
+  type SnapshotRecord,
+  snapshotId as toSnapshotId,
+} from '@holdfast/contracts';
+import { FakeKms } from '@holdfast/ec2/testing';
+import { testContext } from '@holdfast/messaging/testing';
+import type { RunningService, ServiceEnvironment } from '@holdfast/service-kit';
+import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
+import { randomBytes } from 'node:crypto';
+import { vi } from 'vitest';
+import { start } from '../service.ts';
+
+export const ACCOUNT = '111122223333';
+export const ROOT = `arn:aws:iam::${ACCOUNT}:root`;
+export const EC2 = 'ec2.eu-central-1.amazonaws.com';
+/** Name of the one pair in EBS's encryption contexts. */
+export const CONTEXT = 'aws:ebs:id';
+
+/** The data plane's answers, and what it was asked. A volume that it made can be looked at. */
+export class FakeDataPlane {
+  readonly allocated = new Map<string, Record<string, unknown>>();
+  readonly exports = new Map<string, HostAttachment>();
+  calls: string[] = [];
+  refuse: Record<string, AwsError> = {};
+  afterwards: (action: string) => void = () => undefined;
+
+  private readonly act = (action: string, effect: () => object) => {
+    this.calls.push(action);
+    const error = this.refuse[action];
+    if (error !== undefined) throw error;
+    const output = effect();
+    this.afterwards(action);
+    return Promise.resolve(output);
+  };
+  readonly handlers = {
+    AllocateVolume: (input: { volumeId: string }) =>
+      this.act('AllocateVolume', () => {
+        this.allocated.set(input.volumeId, input);
+        return { hostId: 'host-1' };
+      }),
+    RemoveVolume: ({ volumeId }: { volumeId: string }) =>
+      this.act('RemoveVolume', () => {
+        this.allocated.delete(volumeId);
+        return {};
+      }),
+    OpenExport: (input: HostAttachment) =>
+      this.act('OpenExport', () => {
+        this.exports.set(input.volumeId, input);
+        return { socketPath: '/socket' };
+      }),
+    CloseExport: ({ volumeId }: { volumeId: string }) =>
+      this.act('CloseExport', () => {
+        this.exports.delete(volumeId);
+        return {};
+      }),
+  };
+}
+
+const hex = () => `0${randomBytes(8).toString('hex')}`;
+
+/** This service on a real Postgres and nats-server, among doubles of the services that it asks. */
+export class VolumesStack {
+  readonly kms = new FakeKms();
+  readonly dataPlane = new FakeDataPlane();
+  readonly defaults = { encryptionByDefault: false, defaultKmsKeyId: null as string | null };
+  private readonly instances = new Map<string, InstanceRecord>();
+  private readonly snapshots = new Map<string, SnapshotRecord>();
+  private stack: TestStack | undefined;
+  private environment: ServiceEnvironment | undefined;
+  private service: RunningService | undefined;
+
+  async start(postgresAdminUrl: string): Promise<void> {
+    this.stack = await startTestStack(postgresAdminUrl);
+    const { bus } = this.stack;
+    const found = <Entry>(entries: Map<string, Entry>, id: string) => Promise.resolve(entries.get(id) ?? null);
+    await bus.serveRequests('kms', this.kms.handlers);
+    await bus.serveRequests('data-plane', this.dataPlane.handlers);
+    await bus.serveRequests('instances', {
+      GetInstance: ({ instanceId }: { instanceId: string }) => found(this.instances, instanceId),
+    });
+    await bus.serveRequests('snapshots', {
+      GetSnapshot: ({ snapshotId }: { snapshotId: string }) => found(this.snapshots, snapshotId),
+    });
+    await bus.serveRequests('account-settings', { GetEncryptionDefaults: () => Promise.resolve(this.defaults) });
+    this.kms.key('alias/aws/ebs');
+    this.environment = await this.stack.environment();
+    this.service = await start(this.environment);
+  }
+
+  async close(): Promise<void> {
+    await this.service?.close();
+    await this.stack?.close();
+  }
+
+  /** Stops the service, has `meanwhile` happen, and starts it again on its database. */
+  async restart(meanwhile: () => void): Promise<void> {
+    await this.service?.close();
+    meanwhile();
+    if (this.environment !== undefined) this.service = await start(this.environment);
+  }
+
+  /** Before a test: nothing was asked yet, and nothing goes wrong. */
+  readonly forget = (): void => {
+    this.kms.take();
+    this.dataPlane.calls = [];
+    this.dataPlane.refuse = {};
+    this.kms.afterwards = this.dataPlane.afterwards = () => undefined;
+    this.defaults.encryptionByDefault = false;
+  };
+
+  /** The answer to the first `action` gets lost on its way. @returns how often it was asked for. */
+  readonly loseAnswerTo = (action: string): (() => number) => {
+    let times = 0;
+    this.kms.afterwards = this.dataPlane.afterwards = (done) => {
+      if (done === action && times++ === 0) throw new Error('lost');
+    };
+    return () => times;
+  };
+
+  readonly call = <Output>(action: string, input: object, fields: Parameters<typeof testContext>[1] = {}) => {
+    if (this.stack === undefined) throw new Error('not started');
+    return this.stack.bus.request<Output>('volumes', action, input, testContext(8000, fields));
+  };
+
+  readonly create = (input: ec2.CreateVolumeRequest = {}) => {
+    const size = input.SnapshotId === undefined ? { Size: 1 } : {};
+    return this.call<ec2.Volume>('CreateVolume', { AvailabilityZone: 'eu-central-1a', ...size, ...input });
+  };
+
+  readonly describeAll = (input: ec2.DescribeVolumesRequest = {}) =>
+    this.call<ec2.DescribeVolumesResult>('DescribeVolumes', input);
+
+  readonly describeOne = async (VolumeId: string) => (await this.describeAll({ VolumeIds: [VolumeId] })).Volumes?.[0];
+
+  /** Its state, or the code of the error that asking for it is answered with. */
+  readonly stateOf = (id: string) =>
+    this.describeOne(id).then(
+      (volume) => volume?.State as string,
+      (error: AwsError) => error.code,
+    );
+
+  readonly settled = async (id = '', state = 'available') => {
+    await vi.waitUntil(async () => (await this.stateOf(id)) === state, { timeout: 20_000, interval: 20 });
+    return id;
+  };
+
+  readonly ready = async (input: ec2.CreateVolumeRequest = {}) => this.settled((await this.create(input)).VolumeId);
+
+  readonly launch = (fields: Partial<InstanceRecord> = {}) => {
+    const instanceId = toInstanceId(`i-${hex()}`);
+    this.instances.set(instanceId, {
+      instanceId,
+      accountId: accountId(ACCOUNT),
+      region: region('eu-central-1'),
+      state: 'running',
+      availabilityZone: 'eu-central-1a',
+      instanceType: 't3.micro',
+      ebsEncryptionSupported: true,
+      hostId: 'host-1',
+      ...fields,
+    });
+    return instanceId;
+  };
+
+  readonly attach = (VolumeId: string, InstanceId: string, Device = '/dev/sdf') =>
+    this.call<ec2.VolumeAttachment>('AttachVolume', { VolumeId, InstanceId, Device });
+
+  /** A snapshot of 8 GiB whose data key says whose it is. */
+  readonly snapshotUnder = (keyArn: string | null, fields: Partial<SnapshotRecord> = {}): SnapshotRecord => {
+    const snapshotId = toSnapshotId(`snap-${hex()}`);
+    const encryptionContext = { [CONTEXT]: 'vol-0aaaaaaaaaaaaaaaa' };
+    const wrapped = { keyArn, context: encryptionContext, key: `key of ${snapshotId}` };
+    const encryptedDataKey = Buffer.from(JSON.stringify(wrapped)).toString('base64');
+    const record: SnapshotRecord = {
+      snapshotId,
+      ownerId: accountId(ACCOUNT),
+      state: 'completed',
+      volumeSizeGiB: 8,
+      dataKey:
+        keyArn === null ? null : { keyArn, encryptedDataKey, encryptionContext, dataKeyId: `id of ${snapshotId}` },
+      ...fields,
+    };
+    this.snapshots.set(snapshotId, record);
+    return record;
+  };
+}

@@ -24,16 +24,23 @@ export const whileConnected = async (answer: Promise<unknown>): Promise<void> =>
 
 /**
  * Tells those who wait for an answer that the connection broke: the server that had their request forgot it, and without
- * this they would wait until their deadline.
+ * this they would wait until their deadline. So would those who ask while it is broken: the client drops at its reconnect
+ * what was published before.
  */
 export class ConnectionWatch {
   private readonly waiting = new Set<() => void>();
+  private connected = true;
 
   constructor(
     private readonly connection: NatsConnection,
     private readonly logger: BusLogger,
   ) {
     void this.watch();
+  }
+
+  /** False from the moment the connection is lost until there is another one. */
+  get isConnected(): boolean {
+    return this.connected;
   }
 
   /** The answer, or what `lost` makes of a connection that broke before it came. */
@@ -52,10 +59,14 @@ export class ConnectionWatch {
   private async watch(): Promise<void> {
     for await (const status of this.connection.status()) {
       if (status.type === 'disconnect') {
+        this.connected = false;
         this.logger.warn({ server: status.server }, 'lost the connection to NATS');
         for (const onLoss of [...this.waiting]) onLoss();
       }
-      if (status.type === 'reconnect') this.logger.info({ server: status.server }, 'connected to NATS again');
+      if (status.type === 'reconnect') {
+        this.connected = true;
+        this.logger.info({ server: status.server }, 'connected to NATS again');
+      }
       if (status.type === 'error') this.logger.error({ err: status.error }, 'NATS reported an error');
     }
   }

@@ -13,6 +13,8 @@ const LONGEST_WAIT_MS = 2_147_483_647;
 /** Headers count as payload: what a context may take, twice. */
 const HEADER_ALLOWANCE_BYTES = 32_768;
 
+const NOT_CONNECTED = 'the bus is not connected';
+
 /** Largest body that the connected server takes, in bytes. */
 export const payloadLimitBytes = (connection: NatsConnection): number =>
   (connection.info?.max_payload ?? DEFAULT_PAYLOAD_LIMIT_BYTES) - HEADER_ALLOWANCE_BYTES;
@@ -31,6 +33,7 @@ export const sendRequest = async (
 ): Promise<unknown> => {
   const remainingMs = Math.min(context.deadlineMs - Date.now(), LONGEST_WAIT_MS);
   if (!(remainingMs > 0)) throw new RequestTimeout(service, action, context.requestId);
+  if (!watch.isConnected) throw new ServiceUnavailable(service, action, context.requestId, NOT_CONNECTED);
   const subject = requestSubject(service, action);
   const hop = { ...context, traceparent: childSpan(context.traceparent).traceparent };
   const payload = encodeJson(input, payloadLimitBytes(connection));
@@ -41,7 +44,7 @@ export const sendRequest = async (
   } catch (error) {
     if (error instanceof ConnectionLost) throw error;
     if (isTimeout(error)) throw new RequestTimeout(service, action, context.requestId);
-    const reason = isNoResponders(error) ? 'nobody serves it' : 'the bus is not connected';
+    const reason = isNoResponders(error) ? 'nobody serves it' : NOT_CONNECTED;
     throw new ServiceUnavailable(service, action, context.requestId, reason);
   }
   return readReply(reply, service, action, context.requestId);

@@ -90,6 +90,17 @@ it('tells who waits for an answer that the server died, long before their deadli
   nats = await start();
 });
 
+it('refuses at once what is asked while the server is away, since nothing would be sent later', async () => {
+  await bus.serveRequests('volumes', { Work: async () => 'done' });
+  await kill();
+  const ask = () => bus.request('volumes', 'Work', {}, testContext(600_000));
+  const nothing = () => undefined;
+  await ask().catch(nothing); // Until the loss is noticed it is a request in flight.
+  await expect(ask()).rejects.toBeInstanceOf(ServiceUnavailable);
+  nats = await start();
+  await eventually(() => ask().catch(nothing)).toBe('done');
+});
+
 it('goes on with the event after the last acknowledged one when the server kept its storage', async () => {
   consume();
   await source.emit('s-1', 'Happened');

@@ -14,10 +14,9 @@ const published = JSON.parse(
 
 const loaded = loadAddonEngine();
 const addon = 'engine' in loaded ? loaded.engine : null;
-const engines: [string, XtsEngine | null][] = [
-  ['node-crypto', nodeCryptoEngine],
-  ['openssl-addon', addon],
-];
+const engines: [string, XtsEngine][] = [['node-crypto', nodeCryptoEngine]];
+if (addon === null) process.stderr.write('NOT RUN: the vectors on the XTS addon, which is not built here\n');
+else engines.push(['openssl-addon', addon]);
 
 const KEY = Buffer.from(Array.from({ length: 64 }, (_, i) => i * 3 + 1));
 const UNIT = DATA_UNIT_BYTES;
@@ -29,11 +28,6 @@ const encrypted = (cipher: SectorCipher, plaintext: Buffer, firstUnit: number): 
 };
 
 describe.each(engines)('%s', (_, engine) => {
-  if (engine === null) {
-    it.skip('is not available here', () => undefined);
-    return;
-  }
-
   it.each(published.vectors)('computes vector $number of IEEE 1619', ({ unit, ciphertext }) => {
     const cipher = engine.createCipher(Buffer.from(published.key, 'hex'), 512);
     const plaintext = Buffer.from(Array.from({ length: 512 }, (__, i) => i % 256));

@@ -6,9 +6,10 @@ export const parseNumber = (text: string): number | null => (NUMBER.test(text) ?
 
 /** W3C date and time formats, zone optional: without one it is UTC. */
 const W3C_DATE = /^\d{4}(?:-\d{2}(?:-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?)?)?)?$/;
-const EPOCH_SECONDS = /^\d{5,12}(?:\.\d{1,9})?$/;
+/** Four digits are a year. */
+const EPOCH_SECONDS = /^(?!\d{4}$)\d{1,12}(?:\.\d{1,9})?$/;
 
-/** Epoch milliseconds, of a W3C date or of epoch seconds. Four digits are a year. */
+/** Epoch milliseconds, of a W3C date or of epoch seconds. */
 export const parseDate = (text: string): number | null => {
   if (EPOCH_SECONDS.test(text)) return Number(text) * 1000;
   const form = W3C_DATE.exec(text);

@@ -188,15 +188,16 @@ export const evaluate = (question: AccessQuestion): Decision => {
   const answers = { resource, identity, boundary, session };
   const { trail, deny } = evaluation;
   const lacking = lackingSides(question, answers);
+  const barrier = isOffered(question) ? null : ({ source: 'rule', rule: 'own-account-only', matched: true } as const);
+  if (barrier !== null) trail.push(barrier);
   const common = { request, resourceAccount, trail, lacking };
   if (deny !== null) {
     const reason = { kind: 'explicit-deny', in: deny.side } as const;
     return { ...common, allowed: false, explicitDeny: true, reason, deciding: deny };
   }
-  if (!isOffered(question)) {
-    const deciding = { source: 'rule', rule: 'own-account-only', matched: true } as const;
+  if (barrier !== null) {
     const reason = { kind: 'implicit-deny', missing: 'resource' } as const;
-    return { ...common, trail: [...trail, deciding], allowed: false, explicitDeny: false, reason, deciding };
+    return { ...common, allowed: false, explicitDeny: false, reason, deciding: barrier };
   }
   const [missing] = lacking;
   if (missing !== undefined) {

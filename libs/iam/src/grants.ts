@@ -7,12 +7,38 @@ export interface GrantConstraints {
   readonly EncryptionContextEquals?: Readonly<Record<string, string>>;
 }
 
+/** All that a grant can allow. @see KMS API reference, CreateGrant */
+export const GRANT_OPERATIONS = [
+  'Decrypt',
+  'Encrypt',
+  'GenerateDataKey',
+  'GenerateDataKeyWithoutPlaintext',
+  'ReEncryptFrom',
+  'ReEncryptTo',
+  'Sign',
+  'Verify',
+  'GetPublicKey',
+  'CreateGrant',
+  'RetireGrant',
+  'DescribeKey',
+  'GenerateDataKeyPair',
+  'GenerateDataKeyPairWithoutPlaintext',
+  'GenerateMac',
+  'VerifyMac',
+  'DeriveSharedSecret',
+] as const;
+
+/** By IAM action in lower case. */
+const OPERATION_OF: ReadonlyMap<string, string> = new Map(
+  GRANT_OPERATIONS.map((operation) => [`kms:${operation.toLowerCase()}`, operation]),
+);
+
 /** A live grant on the key in question. */
 export interface Grant {
   readonly grantId: string;
   /** An ARN, or a service's DNS name. */
   readonly granteePrincipal: string;
-  /** KMS's names: `Decrypt`, `ReEncryptFrom`. */
+  /** Of `GRANT_OPERATIONS`; others allow nothing. */
   readonly operations: readonly string[];
   readonly constraints: GrantConstraints | null;
   /** The two that RetireGrant asks about. */
@@ -73,16 +99,10 @@ const covers = (grant: Grant, child: NewGrant | undefined): GrantElement | null 
   return atLeastAsStrict(child.constraints, grant.constraints) ? null : 'ChildConstraints';
 };
 
-/** The grant's name for an action: `kms:decrypt` is `Decrypt`; null when grants cannot allow it. */
-const operationIn = (grant: Grant, action: string): string | null => {
-  const lower = action.toLowerCase();
-  return grant.operations.find((operation) => `kms:${operation.toLowerCase()}` === lower) ?? null;
-};
-
 /** Whether a grant allows the request, and as whom it names the caller. */
 export const matchGrant = (grant: Grant, { action, principal, kms }: AccessRequest): GrantMatch => {
-  const operation = operationIn(grant, action);
-  if (operation === null) return { failed: 'Operations' };
+  const operation = OPERATION_OF.get(action.toLowerCase());
+  if (operation === undefined || !grant.operations.includes(operation)) return { failed: 'Operations' };
   const reach = reachOf(grant.granteePrincipal, principal);
   if (reach === null) return { failed: 'GranteePrincipal' };
   if (operation === 'CreateGrant') {

@@ -21,7 +21,14 @@ export {
 } from './denial.ts';
 export { type AccessQuestion, evaluate, evaluateEach, type JointDecision, type Target } from './evaluate.ts';
 export type { ConditionFault } from './evaluate-condition.ts';
-export { atLeastAsStrict, type Grant, type GrantConstraints, type GrantElement, type NewGrant } from './grants.ts';
+export {
+  atLeastAsStrict,
+  type Grant,
+  GRANT_OPERATIONS,
+  type GrantConstraints,
+  type GrantElement,
+  type NewGrant,
+} from './grants.ts';
 export { defaultKeyPolicy, ebsKeyPolicy } from './key-policies.ts';
 export { type LockoutCaller, type LockoutCheck, lockoutCheck } from './lockout-check.ts';
 export { parsePolicy, readStoredPolicy } from './parse-policy.ts';

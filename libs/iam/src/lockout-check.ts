@@ -15,7 +15,7 @@ export type LockoutCheck =
  */
 export const lockoutCheck = (policy: CompiledPolicy<'key'>, caller: LockoutCaller): LockoutCheck => {
   const request = { ...caller.request, action: 'kms:PutKeyPolicy' };
-  const decision = evaluate({ ...caller, request, resourcePolicy: policy });
+  const decision = evaluate({ ...caller, request, resourcePolicy: policy, grants: [] });
   if (decision.allowed) return { safe: true };
   const message = 'The new key policy will not allow you to update the key policy in the future.';
   return { safe: false, message, decision };

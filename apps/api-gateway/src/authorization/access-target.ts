@@ -1,0 +1,31 @@
+import type { Target } from '@holdfast/iam';
+
+/** One permission that a call needs: an action on a resource. */
+export interface AccessTarget extends Target {
+  /** With its vendor, e.g. `ec2:CreateVolume`. */
+  readonly action: string;
+  /** Null: a resource without an account, or one whose owner decides. */
+  readonly resourceAccount: string | null;
+}
+
+export interface TargetCaller {
+  readonly accountId: string;
+  readonly region: string;
+}
+
+/** A request's input, of which each operation's row knows the members. */
+export type Input = Readonly<Record<string, unknown>>;
+
+/** What the caller's resources are like, asked only when a policy is evaluated. */
+export interface ResourceFacts {
+  /** Tags of one of the caller's resources, key to value; empty when there is no such resource. */
+  tagsOf(resourceId: string): Promise<Readonly<Record<string, string>>>;
+  /** Whether new volumes are encrypted by default. */
+  encryptionByDefault(): Promise<boolean>;
+}
+
+/** ARNs of EC2 resources; snapshots and images have no account in theirs. */
+export const ec2Arn = ({ accountId, region }: TargetCaller, kind: string, id: string): string => {
+  const account = kind === 'snapshot' || kind === 'image' ? '' : accountId;
+  return `arn:aws:ec2:${region}:${account}:${kind}/${id}`;
+};

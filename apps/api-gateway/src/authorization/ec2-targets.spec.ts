@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import type { ResourceFacts } from './access-target.ts';
+import { ec2Targets } from './ec2-targets.ts';
+
+const caller = { accountId: '111122223333', region: 'eu-central-1' };
+const facts: ResourceFacts = {
+  tagsOf: (id) => Promise.resolve(id === 'vol-1' ? { stage: 'test' } : ({} as Record<string, string>)),
+  encryptionByDefault: () => Promise.resolve(false),
+};
+const ARN = 'arn:aws:ec2:eu-central-1';
+const resources = async (operation: string, input: Record<string, unknown>) =>
+  (await ec2Targets(operation, input, caller, facts)).map(({ action, resource }) => `${action} ${resource}`);
+
+describe('what an EC2 call needs', () => {
+  it.each([
+    ['DescribeVolumes', {}, ['ec2:DescribeVolumes *']],
+    ['EnableEbsEncryptionByDefault', {}, ['ec2:EnableEbsEncryptionByDefault *']],
+    ['DeleteVolume', { VolumeId: 'vol-1' }, [`ec2:DeleteVolume ${ARN}:111122223333:volume/vol-1`]],
+    ['DeleteSnapshot', { SnapshotId: 'snap-1' }, [`ec2:DeleteSnapshot ${ARN}::snapshot/snap-1`]],
+    [
+      'AttachVolume',
+      { VolumeId: 'vol-1', InstanceId: 'i-1' },
+      [`ec2:AttachVolume ${ARN}:111122223333:volume/vol-1`, `ec2:AttachVolume ${ARN}:111122223333:instance/i-1`],
+    ],
+    [
+      'CreateVolume',
+      { SnapshotId: 'snap-1', TagSpecifications: [{ ResourceType: 'volume', Tags: [{ Key: 'a', Value: 'b' }] }] },
+      [
+        `ec2:CreateVolume ${ARN}:111122223333:volume/*`,
+        `ec2:CreateVolume ${ARN}::snapshot/snap-1`,
+        `ec2:CreateTags ${ARN}:111122223333:volume/*`,
+      ],
+    ],
+    [
+      'CreateSnapshot',
+      { VolumeId: 'vol-1' },
+      [`ec2:CreateSnapshot ${ARN}::snapshot/*`, `ec2:CreateSnapshot ${ARN}:111122223333:volume/vol-1`],
+    ],
+    [
+      'CopySnapshot',
+      { SourceSnapshotId: 'snap-1', SourceRegion: 'us-east-1' },
+      [`ec2:CopySnapshot ${ARN}::snapshot/*`, 'ec2:CopySnapshot arn:aws:ec2:us-east-1::snapshot/snap-1'],
+    ],
+    [
+      'TerminateInstances',
+      { InstanceIds: ['i-1', 'i-2'] },
+      [
+        `ec2:TerminateInstances ${ARN}:111122223333:instance/i-1`,
+        `ec2:TerminateInstances ${ARN}:111122223333:instance/i-2`,
+      ],
+    ],
+    [
+      'CreateTags',
+      { Resources: ['vol-1', 'snap-1'], Tags: [{ Key: 'a' }] },
+      [`ec2:CreateTags ${ARN}:111122223333:volume/vol-1`, `ec2:CreateTags ${ARN}::snapshot/snap-1`],
+    ],
+  ])('%s %j', async (operation, input, expected) => {
+    expect(await resources(operation, input)).toEqual(expected);
+  });
+
+  it('tells policies what the volume will be like', async () => {
+    const input = { AvailabilityZone: 'eu-central-1a', Encrypted: true, Size: 8, VolumeType: 'gp3', Iops: 3000 };
+    const [volume] = await ec2Targets('CreateVolume', input, caller, facts);
+    expect(volume?.context).toMatchObject({
+      'ec2:Encrypted': true,
+      'ec2:VolumeSize': 8,
+      'ec2:VolumeType': 'gp3',
+      'ec2:VolumeIops': 3000,
+      'ec2:AvailabilityZone': 'eu-central-1a',
+      'ec2:Region': 'eu-central-1',
+    });
+    const byDefault = { ...facts, encryptionByDefault: () => Promise.resolve(true) };
+    expect((await ec2Targets('CreateVolume', {}, caller, byDefault))[0]?.context).toMatchObject({
+      'ec2:Encrypted': true,
+    });
+    expect((await ec2Targets('CreateVolume', {}, caller, facts))[0]?.context).toMatchObject({ 'ec2:Encrypted': false });
+  });
+
+  it('tells policies the tags of the resource and those of the request', async () => {
+    const [volume] = await ec2Targets(
+      'CreateTags',
+      { Resources: ['vol-1'], Tags: [{ Key: 'a', Value: 'b' }] },
+      caller,
+      facts,
+    );
+    expect(volume?.context).toMatchObject({
+      'aws:ResourceTag/stage': 'test',
+      'ec2:ResourceTag/stage': 'test',
+      'aws:RequestTag/a': 'b',
+      'aws:TagKeys': ['a'],
+    });
+  });
+});

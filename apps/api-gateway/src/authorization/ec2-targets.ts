@@ -1,0 +1,210 @@
+import type { AccessTarget, Input, ResourceFacts, TargetCaller } from './access-target.ts';
+import { ec2Arn } from './access-target.ts';
+
+type Context = Record<string, string | number | boolean | readonly string[] | undefined>;
+type Targets = (input: Input, caller: TargetCaller, facts: ResourceFacts) => Promise<AccessTarget[]>;
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+const texts = (value: unknown): readonly string[] =>
+  Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+
+interface Tag {
+  Key?: string;
+  Value?: string;
+}
+interface TagSpecification {
+  ResourceType?: string;
+  Tags?: Tag[];
+}
+
+/** aws:RequestTag/… and aws:TagKeys of the tags that a request gives. */
+const requestTags = (tags: readonly Tag[]): Context => ({
+  ...Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [`aws:RequestTag/${Key}`, Value])),
+  'aws:TagKeys': tags.map(({ Key = '' }) => Key),
+});
+
+/** aws:ResourceTag/… and ec2:ResourceTag/… of a resource that exists. */
+const resourceTags = (tags: Readonly<Record<string, string>>): Context =>
+  Object.fromEntries(
+    Object.entries(tags).flatMap(([key, value]) => [
+      [`aws:ResourceTag/${key}`, value],
+      [`ec2:ResourceTag/${key}`, value],
+    ]),
+  );
+
+const target = (
+  action: string,
+  caller: TargetCaller,
+  kind: string,
+  id: string,
+  context: Context = {},
+): AccessTarget => ({
+  action: `ec2:${action}`,
+  resource: ec2Arn(caller, kind, id),
+  // A snapshot or image of another account is decided on by its owner's sharing, not by a policy of its own.
+  resourceAccount: kind === 'snapshot' || kind === 'image' ? null : caller.accountId,
+  context: { 'ec2:Region': caller.region, ...context },
+});
+
+/** Actions without resource-level permissions: all Describe and Get, and settings of the account. */
+const anything = (action: string): AccessTarget => ({ action: `ec2:${action}`, resource: '*', resourceAccount: null });
+
+const existing = async (
+  action: string,
+  caller: TargetCaller,
+  kind: string,
+  id: string,
+  facts: ResourceFacts,
+  context: Context = {},
+) => target(action, caller, kind, id, { ...context, ...resourceTags(await facts.tagsOf(id)) });
+
+/** Tags on creation need ec2:CreateTags for that creation as well. */
+const tagging = (action: string, input: Input, caller: TargetCaller, kinds: readonly string[]): AccessTarget[] =>
+  ((input['TagSpecifications'] ?? []) as TagSpecification[])
+    .filter(({ ResourceType = '', Tags = [] }) => kinds.includes(ResourceType) && Tags.length > 0)
+    .map(({ ResourceType = '', Tags = [] }) =>
+      target('CreateTags', caller, ResourceType, '*', { ...requestTags(Tags), 'ec2:CreateAction': action }),
+    );
+
+const tagsFor = (input: Input, kind: string): readonly Tag[] =>
+  ((input['TagSpecifications'] ?? []) as TagSpecification[])
+    .filter((spec) => spec.ResourceType === kind)
+    .flatMap(({ Tags = [] }) => Tags);
+
+const createVolume: Targets = async (input, caller, facts) => {
+  const snapshotId = text(input['SnapshotId']);
+  const encrypted = input['Encrypted'] === true || (await facts.encryptionByDefault());
+  const context: Context = {
+    ...requestTags(tagsFor(input, 'volume')),
+    'ec2:AvailabilityZone': text(input['AvailabilityZone']),
+    'ec2:Encrypted': encrypted,
+    'ec2:KmsKeyId': text(input['KmsKeyId']),
+    'ec2:ParentSnapshot': snapshotId && ec2Arn(caller, 'snapshot', snapshotId),
+    'ec2:VolumeIops': input['Iops'] as number | undefined,
+    'ec2:VolumeSize': input['Size'] as number | undefined,
+    'ec2:VolumeThroughput': input['Throughput'] as number | undefined,
+    'ec2:VolumeType': text(input['VolumeType']) ?? 'gp2',
+  };
+  return [
+    target('CreateVolume', caller, 'volume', '*', context),
+    ...(snapshotId === undefined ? [] : [await existing('CreateVolume', caller, 'snapshot', snapshotId, facts)]),
+    ...tagging('CreateVolume', input, caller, ['volume']),
+  ];
+};
+
+const createSnapshot: Targets = async (input, caller, facts) => {
+  const volumeId = text(input['VolumeId']) ?? '*';
+  const parent = { 'ec2:ParentVolume': ec2Arn(caller, 'volume', volumeId) };
+  return [
+    target('CreateSnapshot', caller, 'snapshot', '*', { ...requestTags(tagsFor(input, 'snapshot')), ...parent }),
+    await existing('CreateSnapshot', caller, 'volume', volumeId, facts),
+    ...tagging('CreateSnapshot', input, caller, ['snapshot']),
+  ];
+};
+
+const copySnapshot: Targets = async (input, caller, facts) => {
+  const source = { accountId: caller.accountId, region: text(input['SourceRegion']) ?? caller.region };
+  return [
+    target('CopySnapshot', caller, 'snapshot', '*', requestTags(tagsFor(input, 'snapshot'))),
+    await existing('CopySnapshot', source, 'snapshot', text(input['SourceSnapshotId']) ?? '*', facts),
+    ...tagging('CopySnapshot', input, caller, ['snapshot']),
+  ];
+};
+
+const runInstances: Targets = (input, caller) => {
+  const context = {
+    'ec2:InstanceType': text(input['InstanceType']) ?? 'm1.small',
+    ...requestTags(tagsFor(input, 'instance')),
+  };
+  const image = text(input['ImageId']) ?? '*';
+  return Promise.resolve([
+    target('RunInstances', caller, 'image', image),
+    target('RunInstances', caller, 'instance', '*', context),
+    target('RunInstances', caller, 'volume', '*', requestTags(tagsFor(input, 'volume'))),
+    ...tagging('RunInstances', input, caller, ['instance', 'volume']),
+  ]);
+};
+
+/** The volume and the instance must both be allowed. */
+const attachment =
+  (action: string): Targets =>
+  async (input, caller, facts) => {
+    const instanceId = text(input['InstanceId']);
+    return [
+      await existing(action, caller, 'volume', text(input['VolumeId']) ?? '*', facts),
+      ...(instanceId === undefined && action === 'DetachVolume'
+        ? []
+        : [await existing(action, caller, 'instance', instanceId ?? '*', facts)]),
+    ];
+  };
+
+/** Kind of resource by prefix of its id. */
+const KINDS: Readonly<Record<string, string>> = { vol: 'volume', snap: 'snapshot', i: 'instance', ami: 'image' };
+const kindOf = (id: string): string => KINDS[id.slice(0, id.indexOf('-'))] ?? '*';
+
+const changeTags =
+  (action: string): Targets =>
+  (input, caller, facts) =>
+    Promise.all(
+      texts(input['Resources']).map((id) =>
+        existing(action, caller, kindOf(id), id, facts, requestTags((input['Tags'] ?? []) as Tag[])),
+      ),
+    );
+
+/** One named resource, or each of several. */
+const named =
+  (action: string, kind: string, member: string): Targets =>
+  (input, caller, facts) => {
+    const value = input[member];
+    const ids = Array.isArray(value) ? texts(value) : [text(value) ?? '*'];
+    return Promise.all(ids.map((id) => existing(action, caller, kind, id, facts)));
+  };
+
+const NAMED: Readonly<Record<string, readonly [kind: string, member: string]>> = {
+  DeleteVolume: ['volume', 'VolumeId'],
+  ModifyVolume: ['volume', 'VolumeId'],
+  ModifyVolumeAttribute: ['volume', 'VolumeId'],
+  EnableVolumeIO: ['volume', 'VolumeId'],
+  DeleteSnapshot: ['snapshot', 'SnapshotId'],
+  ModifySnapshotAttribute: ['snapshot', 'SnapshotId'],
+  ResetSnapshotAttribute: ['snapshot', 'SnapshotId'],
+  LockSnapshot: ['snapshot', 'SnapshotId'],
+  UnlockSnapshot: ['snapshot', 'SnapshotId'],
+  ModifySnapshotTier: ['snapshot', 'SnapshotId'],
+  RestoreSnapshotTier: ['snapshot', 'SnapshotId'],
+  StartInstances: ['instance', 'InstanceIds'],
+  StopInstances: ['instance', 'InstanceIds'],
+  TerminateInstances: ['instance', 'InstanceIds'],
+  ModifyInstanceAttribute: ['instance', 'InstanceId'],
+  CreateImage: ['instance', 'InstanceId'],
+  DeregisterImage: ['image', 'ImageId'],
+  ModifyImageAttribute: ['image', 'ImageId'],
+  ResetImageAttribute: ['image', 'ImageId'],
+};
+
+const SPECIAL: Readonly<Record<string, Targets>> = {
+  AttachVolume: attachment('AttachVolume'),
+  CopySnapshot: copySnapshot,
+  CreateSnapshot: createSnapshot,
+  CreateTags: changeTags('CreateTags'),
+  CreateVolume: createVolume,
+  DeleteTags: changeTags('DeleteTags'),
+  DetachVolume: attachment('DetachVolume'),
+  RunInstances: runInstances,
+};
+
+/**
+ * The permissions that an EC2 call needs. An operation that no table names needs its action on `*`, which denies by default.
+ * @see Service authorization reference, Amazon EC2
+ */
+export const ec2Targets = (
+  operation: string,
+  input: Input,
+  caller: TargetCaller,
+  facts: ResourceFacts,
+): Promise<AccessTarget[]> => {
+  const special = SPECIAL[operation];
+  if (special) return special(input, caller, facts);
+  const row = NAMED[operation];
+  return row ? named(operation, ...row)(input, caller, facts) : Promise.resolve([anything(operation)]);
+};

@@ -145,6 +145,23 @@ describe('KMS', () => {
   ]); // prettier-ignore
 });
 
+describe('ids that are no unique ids', () => {
+  const posing = { ...admin, id: `${OWN}:session` };
+  rows([
+    ['of a session do not pass for the account', { request: keyed(posing), resourcePolicy: delegating }, no('identity')],
+    ['of a user do not pass for another', { request: keyed({ ...bob, id: eve.arn }), resourcePolicy: keyPolicy(to(eve.arn)) }, no('resource')],
+  ]); // prettier-ignore
+});
+
+describe('a simulation of identity-based policies', () => {
+  rows([
+    ['asks no key policy', { identityPolicies: all, resourcePolicy: 'not-asked' }, by('identity')],
+    ['asks no other account', { request: asEve, identityPolicies: all, resourcePolicy: 'not-asked' }, by('identity')],
+    ['needs an identity policy', { resourcePolicy: 'not-asked', grants: [grantTo(bob.arn)] }, no('identity')],
+    ['heeds a deny', { identityPolicies: [...all, identity(deny())], resourcePolicy: 'not-asked' }, denied('identity')],
+  ]); // prettier-ignore
+});
+
 const role = `arn:aws:iam::${OWN}:role/target`;
 const assume = { action: 'sts:AssumeRole', resource: role };
 const trust = (...principals: string[]) =>

@@ -13,8 +13,11 @@ export interface AccessQuestion {
   readonly permissionsBoundary?: CompiledPolicy<IdentityKind> | null;
   /** Undefined: the session is not limited. An empty list limits it to nothing, as GetFederationToken without policies does. */
   readonly sessionPolicies?: readonly CompiledPolicy<IdentityKind>[];
-  /** Null: the resource has none. */
-  readonly resourcePolicy?: CompiledPolicy<ResourceKind> | null;
+  /**
+   * Null: the resource has none. `not-asked`: what the identity-based policies say by themselves, for
+   * iam:SimulatePrincipalPolicy without a resource policy; never to enforce anything.
+   */
+  readonly resourcePolicy?: CompiledPolicy<ResourceKind> | 'not-asked' | null;
   /** On the key in question: at least all that name the principal for this operation; others do no harm. */
   readonly grants?: readonly Grant[];
   /** Null: the resource has no account (`*`, public images), or its owner decides by other means (shared snapshots). */
@@ -115,7 +118,8 @@ interface Answers {
 
 /** Keys and roles decide themselves whom identity-based policies may admit; without their policy nobody is. */
 const resourceMustAllow = ({ request, resourcePolicy }: AccessQuestion): boolean => {
-  if (resourcePolicy?.kind === 'key' || resourcePolicy?.kind === 'trust') return true;
+  if (typeof resourcePolicy === 'object' && (resourcePolicy?.kind === 'key' || resourcePolicy?.kind === 'trust'))
+    return true;
   const { action, resource } = request;
   return /^kms:/i.test(action) ? /^arn:[^:]*:kms:[^:]*:[^:]*:key\//.test(resource) : /^sts:assumerole/i.test(action);
 };
@@ -130,11 +134,12 @@ const limitsLacking = ({ boundary, session }: Answers): PolicySide[] => [
  * @see IAM user guide, Policy evaluation logic; KMS developer guide, Troubleshooting key access
  */
 const lackingSides = (question: AccessQuestion, answers: Answers): PolicySide[] => {
-  const { request, resourceAccount } = question;
+  const { request, resourceAccount, resourcePolicy } = question;
   const { principal } = request;
   const { resource, identity } = answers;
   const limits = limitsLacking(answers);
   const caller: PolicySide[] = [...(identity === null ? (['identity'] as const) : []), ...limits];
+  if (resourcePolicy === 'not-asked') return caller;
   if (principal.kind === 'service') return resource === null ? ['resource'] : [];
   // Who may retire a grant follows from the grant, whatever account its key is in.
   const isForeign = resourceAccount !== null && resourceAccount !== principal.accountId;
@@ -180,7 +185,8 @@ const identityAnswer = (evaluation: Evaluation, { request, identityPolicies }: A
 export const evaluate = (question: AccessQuestion): Decision => {
   const { request, resourcePolicy, grants, permissionsBoundary, sessionPolicies, resourceAccount } = question;
   const evaluation = new Evaluation(question);
-  const fromPolicy = resourcePolicy ? evaluation.policies('resource', [resourcePolicy]) : null;
+  const isPolicy = typeof resourcePolicy === 'object' && resourcePolicy !== null;
+  const fromPolicy = isPolicy ? evaluation.policies('resource', [resourcePolicy]) : null;
   const resource = further(fromPolicy, grants === undefined ? null : evaluation.grants(grants));
   const identity = identityAnswer(evaluation, question);
   const boundary = !permissionsBoundary || evaluation.policies('boundary', [permissionsBoundary]) !== null;

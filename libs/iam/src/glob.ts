@@ -7,7 +7,9 @@ export const ANY_ONE = -2;
 export type Glob =
   | { readonly kind: 'everything' }
   | { readonly kind: 'exact'; readonly text: string }
-  | { readonly kind: 'prefix'; readonly text: string }
+  /** Literal text between `*`s: `head*middle*middle*tail`. */
+  | { readonly kind: 'segments'; readonly head: string; readonly middle: readonly string[]; readonly tail: string }
+  /** Has a `?`. */
   | { readonly kind: 'tokens'; readonly tokens: readonly number[] };
 
 /** Counts comparisons, so that a test can hold the matcher to its bound. */
@@ -45,15 +47,35 @@ export const matchTokens = (tokens: readonly number[], text: string, count?: Ste
 
 const textOf = (tokens: readonly number[]): string => tokens.map((unit) => String.fromCharCode(unit)).join('');
 
+const segmentsOf = (tokens: readonly number[]): Glob => {
+  const texts: string[] = [];
+  let from = 0;
+  for (let at = tokens.indexOf(ANY_RUN); at !== -1; at = tokens.indexOf(ANY_RUN, from)) {
+    texts.push(textOf(tokens.slice(from, at)));
+    from = at + 1;
+  }
+  const [head = '', ...middle] = texts;
+  return { kind: 'segments', head, middle: middle.filter((text) => text !== ''), tail: textOf(tokens.slice(from)) };
+};
+
 /** Picks the cheapest form that means the same. */
 export const globOf = (tokens: readonly number[]): Glob => {
   if (tokens.length === 1 && tokens[0] === ANY_RUN) return { kind: 'everything' };
-  const firstWildcard = tokens.findIndex((token) => token < 0);
-  if (firstWildcard === -1) return { kind: 'exact', text: textOf(tokens) };
-  if (firstWildcard === tokens.length - 1 && tokens[firstWildcard] === ANY_RUN) {
-    return { kind: 'prefix', text: textOf(tokens.slice(0, -1)) };
+  if (tokens.every((token) => token >= 0)) return { kind: 'exact', text: textOf(tokens) };
+  return tokens.includes(ANY_ONE) ? { kind: 'tokens', tokens } : segmentsOf(tokens);
+};
+
+/** The first place of each segment is the best one: as with tokens, nothing is tried twice. */
+const matchSegments = ({ head, middle, tail }: Extract<Glob, { kind: 'segments' }>, text: string): boolean => {
+  const end = text.length - tail.length;
+  if (end < head.length || !text.startsWith(head) || !text.endsWith(tail)) return false;
+  let from = head.length;
+  for (const segment of middle) {
+    const at = text.indexOf(segment, from);
+    from = at + segment.length;
+    if (at === -1 || from > end) return false;
   }
-  return { kind: 'tokens', tokens };
+  return true;
 };
 
 export const matchGlob = (glob: Glob, text: string): boolean => {
@@ -62,8 +84,8 @@ export const matchGlob = (glob: Glob, text: string): boolean => {
       return true;
     case 'exact':
       return glob.text === text;
-    case 'prefix':
-      return text.startsWith(glob.text);
+    case 'segments':
+      return matchSegments(glob, text);
     case 'tokens':
       return matchTokens(glob.tokens, text);
   }

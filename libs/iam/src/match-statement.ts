@@ -1,7 +1,7 @@
 import type { CompiledPrincipals, CompiledStatement } from './compile-policy.ts';
 import type { StatementFailure } from './decision.ts';
 import { conditionFault } from './evaluate-condition.ts';
-import { matchGlob } from './glob.ts';
+import { type Glob, matchGlob } from './glob.ts';
 import type { Effect, PolicyKind } from './policy.ts';
 import { furtherReach, identitiesOf, namesOf, type Principal, type Reach } from './principal.ts';
 import type { RequestValues } from './request.ts';
@@ -19,6 +19,11 @@ const NOT_THE_ACTION = { Action: failedAt('Action'), NotAction: failedAt('NotAct
 const NOT_THE_RESOURCE = { Resource: failedAt('Resource'), NotResource: failedAt('NotResource') };
 const NOT_THE_PRINCIPAL = { Principal: failedAt('Principal'), NotPrincipal: failedAt('NotPrincipal') };
 const UNREACHED: StatementMatch = { reach: null, failed: null };
+
+const matchesAny = (globs: readonly Glob[], text: string): boolean => {
+  for (const glob of globs) if (matchGlob(glob, text)) return true;
+  return false;
+};
 
 /** Whether a pattern matches; null when none does but a variable of one has no value. */
 const matchResource = (templates: readonly Template[], resource: string, values: RequestValues): boolean | null => {
@@ -86,7 +91,7 @@ export const matchStatement = (
   values: RequestValues,
 ): StatementMatch => {
   const { actions, actionsNot, resourcesNot, principals, effect } = statement;
-  if (actions.some((glob) => matchGlob(glob, action)) === actionsNot) {
+  if (matchesAny(actions, action) === actionsNot) {
     return NOT_THE_ACTION[actionsNot ? 'NotAction' : 'Action'];
   }
   if (!coversResource(statement, kind, values)) return NOT_THE_RESOURCE[resourcesNot ? 'NotResource' : 'Resource'];

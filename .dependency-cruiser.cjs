@@ -35,7 +35,7 @@ module.exports = {
       to: {
         pathNot: [
           `${app}/domain/`,
-          '^libs/(contracts|decider|ec2|aws-protocol)/',
+          '^libs/(contracts|decider|ec2|aws-protocol|iam)/',
           '^node:crypto$',
           '^crypto$',
           '^node_modules/zod/',

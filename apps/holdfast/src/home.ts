@@ -30,6 +30,7 @@ export const homePaths = (home: string) => ({
   nats: join(home, 'nats'),
   keys: join(home, 'keys'),
   rootKey: join(home, 'keys', 'root.key'),
+  identityKey: join(home, 'keys', 'identity.key'),
 });
 
 /** Replaces a file as a whole: a reader, or a crash, never sees half of it. Mode 0600. */

@@ -32,7 +32,11 @@ export const SERVICES: readonly ServiceDescription[] = [
   { name: 'instances', database: true, settings: () => ({ hostId: HOST_ID }) },
   { name: 'account-settings', database: true, settings: () => ({}) },
   { name: 'data-plane', database: false, settings: ({ home }) => ({ home, hostId: HOST_ID }) },
-  { name: 'identity', database: false, settings: () => ({}) },
+  {
+    name: 'identity',
+    database: true,
+    settings: ({ home }) => ({ secretsKeyFile: homePaths(home).identityKey }),
+  },
   { name: 'kms', database: true, settings: ({ home }) => ({ rootKeyFile: homePaths(home).rootKey }) },
 ];
 

@@ -1,10 +1,13 @@
 import { defineService } from '@holdfast/service-kit';
-import { stsActions } from './adapters/inbound/sts-actions.ts';
-import { ResolveSigningKey } from './application/resolve-signing-key.ts';
-import { IdentityModule } from './identity.module.ts';
+import { identityRequests } from './adapters/inbound/identity-requests.ts';
+import { EventSourcedAccounts } from './adapters/outbound/account-streams.ts';
+import { IAM, IdentityModule } from './identity.module.ts';
+import { migrations } from './migrations.ts';
 
 export const start = defineService({
   name: 'identity',
-  module: ({ environment }) => IdentityModule.register(environment),
-  requests: (app) => stsActions(app.get(ResolveSigningKey)),
+  migrations,
+  module: (parts) => IdentityModule.register(parts),
+  requests: (app) => identityRequests(app.get(IAM)),
+  reset: async (app) => Promise.resolve(app.get(EventSourcedAccounts).forget()),
 });

@@ -1,0 +1,1 @@
+export { type CallerPolicies, CallerPoliciesCache } from './caller-policies.ts';

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { CallerPoliciesCache } from '@holdfast/access';
 import { SignatureVerifier } from '@holdfast/aws-protocol';
 import { PageTokens } from '@holdfast/ec2';
 import { type ServiceParts, systemClock } from '@holdfast/service-kit';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Counter, Histogram, type Registry } from 'prom-client';
+import { Authorizer } from './authorization/authorizer.ts';
 import { AwsAnswers, type Observer } from './aws/answer.ts';
 import { Dispatcher } from './aws/dispatch.ts';
 import { SealedMembers } from './aws/sealed-members.ts';
@@ -11,6 +13,9 @@ import { SigningKeys } from './aws/signing-keys.ts';
 import { Tags } from './aws/tags.ts';
 import { settingsSchema } from './config.ts';
 import { GatewayServer } from './gateway-server.ts';
+
+/** How late a key that was deleted or made inactive is noticed: one question a second for each key in use. */
+const SIGNING_KEY_CACHE_MS = 1000;
 
 const requestMetrics = (registry: Registry): Observer => {
   const labelNames = ['service', 'operation', 'code'];
@@ -46,7 +51,8 @@ export class ApiGatewayModule {
           inject: [SealedMembers],
           useFactory: (sealed: SealedMembers) => {
             const tokens = new PageTokens(randomBytes(32).toString('base64'));
-            return new Dispatcher(bus, sealed, new Tags(bus, tokens));
+            const authorizer = new Authorizer(new CallerPoliciesCache(bus), bus, clock);
+            return new Dispatcher(authorizer, bus, sealed, new Tags(bus, tokens));
           },
         },
         {
@@ -54,7 +60,11 @@ export class ApiGatewayModule {
           inject: [SigningKeys, Dispatcher],
           useFactory: (keys: SigningKeys, dispatcher: Dispatcher) => {
             // Clients sign by their own clocks and correct them by our answers' dates: a turned clock is none of theirs.
-            const verifier = new SignatureVerifier({ resolve: (scope) => keys.resolve(scope), now: systemClock.now });
+            const verifier = new SignatureVerifier({
+              resolve: (scope) => keys.resolve(scope),
+              now: systemClock.now,
+              cacheMs: SIGNING_KEY_CACHE_MS,
+            });
             return new AwsAnswers(verifier, dispatcher, systemClock, logger, requestMetrics(metrics));
           },
         },

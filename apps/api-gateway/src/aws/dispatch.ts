@@ -1,6 +1,7 @@
 import { type ParsedRequest, unsupportedOperation } from '@holdfast/aws-protocol';
 import type { RequestContext } from '@holdfast/contracts';
 import type { Requests } from '@holdfast/messaging';
+import type { Authorizer } from '../authorization/authorizer.ts';
 import { ownerOf } from './operation-owners.ts';
 import type { SealedMembers } from './sealed-members.ts';
 import type { Tags } from './tags.ts';
@@ -8,15 +9,21 @@ import type { Tags } from './tags.ts';
 /** Sends a parsed request to the service that owns the operation. */
 export class Dispatcher {
   constructor(
+    private readonly authorizer: Authorizer,
     private readonly requests: Requests,
     private readonly sealed: SealedMembers,
     private readonly tags: Tags,
   ) {}
 
-  /** @throws AwsError as the service answered; UnsupportedOperation for what no service has. */
-  async dispatch({ service, operation, input }: ParsedRequest, context: RequestContext): Promise<unknown> {
+  /**
+   * @throws AwsError as the service answered; UnsupportedOperation for what no service has; the service's refusal of what no
+   *   policy allows.
+   */
+  async dispatch(request: ParsedRequest, context: RequestContext): Promise<unknown> {
+    const { service, operation, input } = request;
     const owner = ownerOf(service, operation);
     if (owner === null) throw unsupportedOperation(service, operation);
+    await this.authorizer.authorize(request, context);
     if (owner === 'tags') return this.tags.run(operation, input, context);
     const outbound = await this.sealed.outbound(owner, operation, input, context);
     const output = await this.requests.request<Readonly<Record<string, unknown>>>(

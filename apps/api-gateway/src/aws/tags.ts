@@ -9,6 +9,10 @@ const OWNERS = Object.values(OWNER_BY_PREFIX);
 
 const MAX_PAGE = 1000;
 
+/** Null: nobody tags such a resource. */
+export const tagOwner = (resourceId: string): ServiceName | null =>
+  OWNER_BY_PREFIX[resourceId.slice(0, resourceId.indexOf('-'))] ?? null;
+
 type TagRequest = ec2.CreateTagsRequest | ec2.DeleteTagsRequest;
 
 /** CreateTags, DeleteTags and DescribeTags over the services that own tagged resources. */
@@ -40,8 +44,8 @@ export class Tags {
   private byOwner(resources: readonly string[]): Map<ServiceName, string[]> {
     const parts = new Map<ServiceName, string[]>();
     for (const id of resources) {
-      const owner = OWNER_BY_PREFIX[id.slice(0, id.indexOf('-'))];
-      if (owner === undefined) throw new AwsError({ code: 'InvalidID', message: `The ID '${id}' is not valid` });
+      const owner = tagOwner(id);
+      if (owner === null) throw new AwsError({ code: 'InvalidID', message: `The ID '${id}' is not valid` });
       parts.set(owner, [...(parts.get(owner) ?? []), id]);
     }
     return parts;

@@ -1,0 +1,98 @@
+import type { CallerPoliciesCache } from '@holdfast/access';
+import { accessDenied, type ec2, type ParsedRequest } from '@holdfast/aws-protocol';
+import { type AwsError, MAX_AUTHORIZATION_MESSAGE_BYTES, type RequestContext } from '@holdfast/contracts';
+import {
+  authorizationMessageText,
+  type Decision,
+  denialMessage,
+  ebsDenialMessage,
+  ec2DenialMessage,
+  evaluateEach,
+  principalOf,
+} from '@holdfast/iam';
+import type { Requests } from '@holdfast/messaging';
+import type { Clock } from '@holdfast/service-kit';
+import { tagOwner } from '../aws/tags.ts';
+import type { AccessTarget, ResourceFacts } from './access-target.ts';
+import { ec2Targets } from './ec2-targets.ts';
+import { ebsTargets, iamTargets, stsTargets } from './iam-targets.ts';
+
+/**
+ * Whether the caller's own policies allow a call. Not asked for KMS: there the key's policy and grants count as well, so `kms`
+ * decides.
+ */
+export class Authorizer {
+  constructor(
+    private readonly policies: CallerPoliciesCache,
+    private readonly requests: Requests,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws AwsError as the service refuses what no policy allows, or one denies. */
+  async authorize(request: ParsedRequest, context: RequestContext): Promise<void> {
+    if (request.service === 'kms' || context.principal.type === 'Root') return;
+    const [targets, caller] = await Promise.all([this.targets(request, context), this.policies.of(context)]);
+    if (targets.length === 0) return;
+    const { allowed, decision } = evaluateEach(
+      {
+        request: {
+          ...{ principal: principalOf(context.principal), action: '', resource: '', region: context.region },
+          ...{ at: this.clock.now(), sourceIp: context.sourceIp, userAgent: context.userAgent },
+          context: { 'aws:TokenIssueTime': context.principal.tokenIssueTime },
+          ...(caller && { principal: caller.principal }),
+        },
+        // Of a caller that is no more nothing is known, and nothing allows.
+        identityPolicies: caller?.identityPolicies ?? [],
+        permissionsBoundary: caller?.permissionsBoundary ?? null,
+        sessionPolicies: caller?.sessionPolicies,
+        resourceAccount: context.accountId,
+      },
+      targets,
+    );
+    if (!allowed) throw await this.refusal(request, decision, context);
+  }
+
+  private targets({ service, operation, input }: ParsedRequest, context: RequestContext): Promise<AccessTarget[]> {
+    switch (service) {
+      case 'ec2':
+        return ec2Targets(operation, input, context, this.facts(context));
+      case 'iam':
+        return Promise.resolve(iamTargets(operation, input, context));
+      case 'sts':
+        return Promise.resolve(stsTargets(operation, input, context));
+      case 'ebs':
+        return Promise.resolve(ebsTargets(operation, input, context));
+      default:
+        return Promise.resolve([{ action: `${service}:${operation}`, resource: '*', resourceAccount: null }]);
+    }
+  }
+
+  private facts(context: RequestContext): ResourceFacts {
+    return {
+      tagsOf: async (resourceId) => {
+        const owner = tagOwner(resourceId);
+        if (owner === null) return {};
+        const input = { Filters: [{ Name: 'resource-id', Values: [resourceId] }] };
+        const { Tags = [] } = await this.requests.request<ec2.DescribeTagsResult>(
+          owner,
+          'DescribeTags',
+          input,
+          context,
+        );
+        return Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value]));
+      },
+      encryptionByDefault: async () =>
+        (await this.requests.call('account-settings', 'GetEncryptionDefaults', {}, context)).encryptionByDefault,
+    };
+  }
+
+  private async refusal({ service }: ParsedRequest, decision: Decision, context: RequestContext): Promise<AwsError> {
+    if (service === 'ebs') return accessDenied(service, ebsDenialMessage(decision));
+    if (service !== 'ec2') return accessDenied(service, denialMessage(decision));
+    // EC2 sends an encoded message where a resource could have been named.
+    if (decision.request.resource === '*') return accessDenied(service, ec2DenialMessage(decision));
+    const message = authorizationMessageText(decision, MAX_AUTHORIZATION_MESSAGE_BYTES);
+    const { encodedMessage } = await this.requests.call('identity', 'EncodeAuthorizationMessage', { message }, context);
+    return accessDenied(service, ec2DenialMessage(decision, encodedMessage));
+  }
+}

@@ -1,9 +1,10 @@
 /**
- * A process of its own for one open volume, or for one copy between two keys: the only place where plaintext data keys
- * are, and gone with them when it ends. It is driven by the data plane's service over Node's IPC channel and ends with it.
+ * A process of its own for one open volume, for one copy between two keys, or for the blocks of EBS direct: the only place
+ * where plaintext data keys are, and gone with them when it ends. It is driven by the data plane's service over Node's IPC channel and ends with it.
  */
 import type { z } from 'zod';
 import { type HostRequest, hostRequests } from './host-protocol.ts';
+import { BlockServer } from './host/block-server.ts';
 import { openDataKey } from './host/data-keys.ts';
 import { OpenVolume } from './host/open-volume.ts';
 import { copyUnderOtherKey, restoreUnderOtherKey } from './host/re-encrypt.ts';
@@ -11,10 +12,16 @@ import { Peer, PeerError } from './ipc.ts';
 
 const abort = new AbortController();
 let volume: OpenVolume | null = null;
+let blocks: BlockServer | null = null;
 
 const needVolume = (): OpenVolume => {
   if (volume === null) throw new PeerError('NoVolume', 'no volume is open in this process');
   return volume;
+};
+
+const needBlocks = (): BlockServer => {
+  if (blocks === null) throw new PeerError('NotServing', 'this process takes no blocks');
+  return blocks;
 };
 
 type Handlers = { [Name in HostRequest]: (params: z.infer<(typeof hostRequests)[Name]>) => Promise<unknown> };
@@ -40,6 +47,14 @@ const handlers: Handlers = {
     await close();
     setImmediate(() => process.disconnect());
   },
+  ServeBlocks: async (params) => {
+    if (blocks !== null) throw new PeerError('AlreadyServing', 'this process takes blocks already');
+    const { server, port } = await BlockServer.listen(peer, params);
+    blocks = server;
+    return { port };
+  },
+  OpenBlockSession: (params) => needBlocks().openSession(params),
+  CloseBlocks: ({ snapshotId }) => needBlocks().closeBlocks(snapshotId),
   Stats: () => Promise.resolve(volume?.stats() ?? null),
   ReEncryptSnapshot: (params) => copyUnderOtherKey(peer, params, abort.signal),
   ReEncryptVolume: (params) => restoreUnderOtherKey(peer, params),
@@ -66,7 +81,7 @@ const peer = new Peer(
 let closing: Promise<void> | null = null;
 const close = (): Promise<void> => {
   abort.abort();
-  closing ??= volume?.close() ?? Promise.resolve();
+  closing ??= Promise.all([volume?.close(), blocks?.close()]).then(() => undefined);
   return closing;
 };
 

@@ -19,6 +19,13 @@ export const settingsSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/)
     .default('local'),
+  /** Where blocks of EBS direct are taken and given: `host:port`; absent: a unix socket under `home`. */
+  blocksListen: z
+    .string()
+    .regex(/^[A-Za-z0-9.:[\]-]+:\d{1,5}$/, 'must be <host>:<port>')
+    .optional(),
+  /** As which the gateway reaches that, e.g. `http://data-plane-0.data-plane:7070`. */
+  blocksUrl: z.url({ protocol: /^http$/ }).optional(),
   /** Of the built block host; tests give their own. */
   blockHostPath: z.string().optional(),
 });
@@ -27,9 +34,17 @@ export type Settings = z.infer<typeof settingsSchema>;
 const variables = z.object({
   HOLDFAST_HOME: z.string().min(1),
   HOLDFAST_HOST_ID: z.string().min(1).optional(),
+  HOLDFAST_BLOCKS_LISTEN: z.string().min(1).optional(),
+  HOLDFAST_BLOCKS_URL: z.string().min(1).optional(),
 });
 
 export const ownSettings: OwnSettings<typeof variables.shape> = {
   variables,
-  settings: (values) => settingsSchema.parse({ home: values.HOLDFAST_HOME, hostId: values.HOLDFAST_HOST_ID }),
+  settings: (values) =>
+    settingsSchema.parse({
+      home: values.HOLDFAST_HOME,
+      hostId: values.HOLDFAST_HOST_ID,
+      blocksListen: values.HOLDFAST_BLOCKS_LISTEN,
+      blocksUrl: values.HOLDFAST_BLOCKS_URL,
+    }),
 };

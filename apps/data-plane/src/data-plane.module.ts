@@ -2,9 +2,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StoreLayout } from '@holdfast/block-store';
+import type { SnapshotId } from '@holdfast/contracts';
 import type { ServiceParts } from '@holdfast/service-kit';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AllocateVolume } from './application/allocate-volume.ts';
+import { BlockTransfers } from './application/block-transfers.ts';
+import { BlockUploads } from './application/block-uploads.ts';
 import { DataPlane } from './application/data-plane.ts';
 import { HostTasks } from './application/host-tasks.ts';
 import { Snapshots } from './application/snapshots.ts';
@@ -24,15 +27,27 @@ const builtBlockHost = (): string => {
 
 @Module({})
 export class DataPlaneModule {
-  static register({ environment, bus, logger, metrics }: ServiceParts): DynamicModule {
-    const { home, hostId, blockHostPath } = settingsSchema.parse(environment.settings ?? {});
+  static register({ environment, bus, clock, logger, metrics }: ServiceParts): DynamicModule {
+    const { home, hostId, blockHostPath, blocksListen, blocksUrl } = settingsSchema.parse(environment.settings ?? {});
     const layout = new StoreLayout(join(home, 'data-plane'));
     const shared = { layout, logger, scriptPath: blockHostPath ?? builtBlockHost(), keys: new KmsKeys(bus) };
     const tasks = new HostTasks(shared);
     const hosts = new VolumeHosts({ ...shared, home });
-    const snapshots = new Snapshots(layout, tasks, logger);
+    // Uploads end as snapshots do, and snapshots tell of their uploads.
+    const transfers = new BlockTransfers({
+      ...{ ...shared, home, blocksListen, blocksUrl },
+      onPut: (snapshotId, progress) => uploads.noted(snapshotId, progress),
+    });
+    const closeBlocks = (snapshotId: string) => transfers.closeBlocks(snapshotId);
+    const snapshots: Snapshots = new Snapshots(layout, tasks, logger, {
+      resume: (snapshotId, job) => uploads.resume(snapshotId, job),
+      progress: (snapshotId) => uploads.progress(snapshotId),
+      closeBlocks,
+    });
+    const fail = (snapshotId: SnapshotId, reason: string) => snapshots.fail(snapshotId, reason);
+    const uploads: BlockUploads = new BlockUploads({ layout, tasks, clock, logger, closeBlocks, fail });
     const allocateVolume = new AllocateVolume(layout, tasks, hosts, hostId);
-    const parts = { home, hostId, layout, bus, logger, hosts, tasks, allocateVolume, snapshots };
+    const parts = { home, hostId, layout, bus, logger, hosts, tasks, allocateVolume, snapshots, transfers, uploads };
     countNbdOperations(metrics, hosts);
     return {
       module: DataPlaneModule,
@@ -47,6 +62,8 @@ export class DataPlaneModule {
         },
         { provide: AllocateVolume, useValue: allocateVolume },
         { provide: Snapshots, useValue: snapshots },
+        { provide: BlockTransfers, useValue: transfers },
+        { provide: BlockUploads, useValue: uploads },
         { provide: VolumeHosts, useValue: hosts },
       ],
     };

@@ -10,7 +10,8 @@ export const REFUSALS = [
   'EncryptionMismatch',
   'InProgress',
   'InvalidDevice',
-  'SnapshotNotFound',
+  HOST_ERRORS.snapshotNotFound,
+  HOST_ERRORS.uploadClosed,
   'VolumeBusy',
   'VolumeExists',
 ] as const;

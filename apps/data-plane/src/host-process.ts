@@ -5,7 +5,7 @@ import type { Logger } from '@holdfast/service-kit';
 import type { HostParams, HostRequest, KeySlot } from './host-protocol.ts';
 import { noticeSchema, unwrapParams } from './host-protocol.ts';
 import { Peer, PeerError } from './ipc.ts';
-import type { KmsKeys } from './kms-keys.ts';
+import { type KmsKeys, KmsRefused } from './kms-keys.ts';
 
 /** Enough for queue depth 32 without starving the digests (design/data-plane.md measured 16). */
 const THREAD_POOL_SIZE = '16';
@@ -22,6 +22,7 @@ export interface HostOptions {
   /** Wrapped keys that this host may have unwrapped, and for whom. */
   readonly slots?: KeySlots;
   readonly onIdle?: () => void;
+  readonly onNotice?: (name: string, value: unknown) => void;
   readonly onExit?: () => void;
 }
 
@@ -29,11 +30,13 @@ export interface HostOptions {
 export class HostProcess {
   readonly exited: Promise<void>;
   readonly slots: Map<KeySlot, DataKeyUse>;
+  /** KMS's error codes, by the slot of the key that it would not unwrap. */
+  readonly refused = new Map<KeySlot, string>();
   readonly #child: ChildProcess;
   readonly #peer: Peer;
   #running = true;
 
-  constructor({ scriptPath, keys, logger, slots = [], onIdle, onExit }: HostOptions) {
+  constructor({ scriptPath, keys, logger, slots = [], onIdle, onNotice, onExit }: HostOptions) {
     this.slots = new Map(slots);
     // The shell takes core dumps away, for they would hold the data key, and becomes node.
     const script = 'ulimit -c 0 && exec "$0" "$@"';
@@ -50,15 +53,21 @@ export class HostProcess {
         onClose: (listener) => child.on('disconnect', listener).on('exit', listener).on('error', listener),
       },
       {
-        Unwrap: (params) => {
+        Unwrap: async (params) => {
           const { slot, publicKey } = unwrapParams.parse(params);
           const use = this.slots.get(slot);
           if (use === undefined) throw new PeerError('NoSuchKey', `this host has no ${slot} key`);
-          return keys.unwrap(use, publicKey);
+          try {
+            return await keys.unwrap(use, publicKey);
+          } catch (error) {
+            if (error instanceof KmsRefused) this.refused.set(slot, error.kmsCode);
+            throw error;
+          }
         },
       },
       (name, value) => {
         if (name === 'Idle') onIdle?.();
+        onNotice?.(name, value);
         const notice = name === 'Log' ? noticeSchema.safeParse(value) : undefined;
         if (notice?.success) logger[notice.data.level]({ host: child.pid }, notice.data.message);
       },

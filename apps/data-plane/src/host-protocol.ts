@@ -3,7 +3,7 @@ import { z } from 'zod';
 /** What the service and its block hosts say to each other. Both sides check what they receive. */
 
 /** Names one of the data keys that a host may ask for; the service knows which wrapped key that is. */
-export const keySlotSchema = z.string().regex(/^(volume|source|target|proof-\d+)$/);
+export const keySlotSchema = z.string().regex(/^(volume|source|target|(proof|session)-\d+)$/);
 export type KeySlot = z.infer<typeof keySlotSchema>;
 
 const id = z.string().max(64);
@@ -27,6 +27,22 @@ export const hostRequests = {
   /** Flushes, closes, and ends the process. */
   Close: z.object({}),
   Stats: z.object({}),
+  /** Takes and gives blocks of snapshots (EBS direct) on a socket or TCP port, to whoever shows a ticket of a session. */
+  ServeBlocks: z.object({
+    root: z.string(),
+    listen: z.union([z.object({ path: z.string() }), z.object({ host: z.string(), port: z.int() })]),
+  }),
+  /** Unwraps the data key in `slot`, if the snapshot has one; the ticket key in the answer is sealed to `publicKey`. */
+  OpenBlockSession: z.object({
+    sessionId: id,
+    snapshotId: id,
+    operation: z.enum(['get', 'put']),
+    accountId: id,
+    slot: keySlotSchema.optional(),
+    publicKey: z.string().max(256),
+  }),
+  /** Waits for the blocks of an upload that are under way, and takes no more. */
+  CloseBlocks: z.object({ snapshotId: id }),
   ReEncryptSnapshot: z.object({
     root: z.string(),
     snapshotId: id,
@@ -52,6 +68,8 @@ export type HostParams<Name extends HostRequest> = z.infer<(typeof hostRequests)
 
 export const proveKeyReply = z.object({ keyCheck: z.string() });
 export const openVolumeReply = z.object({ backgroundNeeded: z.boolean() });
+export const serveBlocksReply = z.object({ port: z.int().nullable() });
+export const openBlockSessionReply = z.object({ sealedTicketKey: z.string() });
 export const attachReply = z.object({ keyCheck: z.string().nullable() });
 
 /** Host to service: has a data key unwrapped, sealed to `publicKey`. */
@@ -59,7 +77,8 @@ export const unwrapParams = z.object({ slot: keySlotSchema, publicKey: z.string(
 /** `info` of the sealed answer is `kms.Decrypt.<requestId>`. */
 export const unwrapReply = z.object({ sealed: z.string(), requestId: z.string() });
 
-/** Notices of a host. `Idle`: nothing left to copy or fetch. */
+/** Notices of a host. `Idle`: nothing left to copy or fetch. `BlockPut`: a block of an upload is durable. */
+export const blockPutNotice = z.object({ snapshotId: id, progress: z.int().nullable() });
 export const noticeSchema = z.object({ level: z.enum(['info', 'warn', 'error']), message: z.string() });
 
 /** Error codes that a host answers with, besides class names. */
@@ -67,4 +86,6 @@ export const HOST_ERRORS = {
   keyUnusable: 'KmsKeyUnusable',
   wrongKey: 'WrongDataKey',
   volumeNotFound: 'VolumeNotFound',
+  snapshotNotFound: 'SnapshotNotFound',
+  uploadClosed: 'UploadClosed',
 } as const;

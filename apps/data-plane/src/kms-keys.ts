@@ -9,13 +9,23 @@ const KMS_DEADLINE_MS = 5_000;
 /** KMS's errors that say nothing about the key. */
 const TRANSIENT = new Set(['DependencyTimeoutException', 'KMSInternalException', 'ThrottlingException']);
 
+/** KMS's considered no. */
+export class KmsRefused extends PeerError {
+  /** KMS's error code, e.g. `DisabledException`. */
+  readonly kmsCode: string;
+  constructor(kmsCode: string, message: string) {
+    super(HOST_ERRORS.keyUnusable, message === '' ? kmsCode : message);
+    this.kmsCode = kmsCode;
+  }
+}
+
 /** Asks KMS to unwrap data keys for block hosts. What passes through here is sealed to the host's own key. */
 export class KmsKeys {
   constructor(private readonly bus: Pick<Requests, 'request'>) {}
 
   /**
    * @param recipientPublicKey base64, of the process that may read the answer.
-   * @throws PeerError KmsKeyUnusable, with KMS's message; what the bus throws when KMS can't be asked.
+   * @throws KmsRefused, with KMS's message; what the bus throws when KMS can't be asked.
    */
   async unwrap(use: DataKeyUse, recipientPublicKey: string): Promise<{ sealed: string; requestId: string }> {
     const { requestId, accountId, region, principal } = use;
@@ -40,7 +50,7 @@ export class KmsKeys {
       return { sealed: Plaintext, requestId };
     } catch (error) {
       if (!(error instanceof AwsError) || TRANSIENT.has(error.code)) throw error;
-      throw new PeerError(HOST_ERRORS.keyUnusable, error.message === '' ? error.code : error.message);
+      throw new KmsRefused(error.code, error.message);
     }
   }
 }

@@ -1,6 +1,8 @@
 import { defineService } from '@holdfast/service-kit';
 import { dataPlaneRequests } from './adapters/inbound/requests.ts';
 import { AllocateVolume } from './application/allocate-volume.ts';
+import { BlockTransfers } from './application/block-transfers.ts';
+import { BlockUploads } from './application/block-uploads.ts';
 import { DataPlane } from './application/data-plane.ts';
 import { Snapshots } from './application/snapshots.ts';
 import { DataPlaneModule } from './data-plane.module.ts';
@@ -8,6 +10,13 @@ import { DataPlaneModule } from './data-plane.module.ts';
 export const start = defineService({
   name: 'data-plane',
   module: (parts) => DataPlaneModule.register(parts),
-  requests: (app) => dataPlaneRequests(app.get(DataPlane), app.get(AllocateVolume), app.get(Snapshots)),
+  requests: (app) =>
+    dataPlaneRequests({
+      dataPlane: app.get(DataPlane),
+      allocateVolume: app.get(AllocateVolume),
+      snapshots: app.get(Snapshots),
+      uploads: app.get(BlockUploads),
+      transfers: app.get(BlockTransfers),
+    }),
   reset: (app) => app.get(DataPlane).reset(),
 });

@@ -146,7 +146,8 @@ export class Freeze {
 
 /** Everything but the manifest; the job file goes last, for it names the rest. */
 export const discardJobFiles = (paths: SnapshotPaths): void => {
-  for (const path of [paths.spill, paths.journal, paths.intent, paths.need, paths.base]) rmSync(path, { force: true });
+  const { spill, journal, checksums, intent, need, base } = paths;
+  for (const path of [spill, journal, checksums, intent, need, base]) rmSync(path, { force: true });
   rmSync(paths.job, { force: true });
   syncDirectory(paths.folder);
 };

@@ -4,11 +4,20 @@ export { Bitmap } from './bitmap.ts';
 export type { BlockDevice, SectorCipher, SyncDevice } from './block-device.ts';
 export { BlockJournal, journalLength } from './block-journal.ts';
 export { BlockDamaged, type BlockStore, digestOf, FolderBlockStore } from './block-store.ts';
+export {
+  BlockUpload,
+  createUpload,
+  finishUpload,
+  readUpload,
+  requestCompletion,
+  type UploadCompletion,
+  type UploadJob,
+} from './block-upload.ts';
 export { makeDirectory, syncDirectory, writeFileDurably } from './durable-files.ts';
 export { EncryptedDevice, reEncryptUnits } from './encrypted-device.ts';
 export { discardJobFiles, Freeze, type FreezeJob } from './freeze.ts';
 export { type Collected, collectGarbage } from './garbage.ts';
-export { BLOCK_SIZE_BYTES, GIB, MAX_VOLUME_GIB, UNIT_SIZE_BYTES } from './geometry.ts';
+export { BLOCK_SIZE_BYTES, GIB, MAX_VOLUME_GIB, UNIT_SIZE_BYTES, UNITS_PER_BLOCK } from './geometry.ts';
 export { GuestDevice } from './guest-device.ts';
 export { type SnapshotPaths, StoreLayout, type VolumePaths } from './layout.ts';
 export { blockCount, type KeyReference, Manifest, ManifestDamaged, type ManifestHeader } from './manifest.ts';

@@ -69,6 +69,8 @@ export interface SnapshotPaths {
   /** Digests about to be put into the store. */
   readonly intent: string;
   readonly spill: string;
+  /** Of blocks that are put one by one: SHA-256 of their plaintext, as a journal. */
+  readonly checksums: string;
   /** Why it failed. */
   readonly failed: string;
   /** There from the moment it is deleted: a copy that is under way is thrown away at its end. */
@@ -94,6 +96,7 @@ const snapshotPaths = (folder: string): SnapshotPaths => ({
   journal: join(folder, 'journal'),
   intent: join(folder, 'intent'),
   spill: join(folder, 'spill'),
+  checksums: join(folder, 'checksums'),
   failed: join(folder, 'failed.json'),
   removed: join(folder, 'removed'),
 });

@@ -31,10 +31,12 @@ export {
 export type {
   AttachmentRecord,
   BlockSource,
+  BlockTransfer,
   DataKeyUse,
   HostAttachment,
   InstanceRecord,
   InternalRequests,
+  ListedBlock,
   SnapshotRecord,
   VolumeRecord,
   WrappedDataKey,

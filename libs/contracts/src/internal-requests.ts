@@ -33,11 +33,15 @@ export interface InternalRequests {
       in: Record<string, never>;
       out: { encryptionByDefault: boolean; defaultKmsKeyId: string | null };
     };
+    /** Which of the accounts hide, in this Region, what they share publicly: they block all sharing. */
+    ListHiddenPublicSnapshots: { in: { accounts: AccountId[] }; out: { hiding: AccountId[] } };
   };
   identity: IdentityRequests;
   kms: {
     /** HPKE public key to which an Encrypt caller seals its plaintext. Derived from the root key, one for all replicas. */
     GetTransportKey: { in: Record<string, never>; out: { publicKey: string } };
+    /** Who manages a key, by its ARN and whatever its account; null: there is no such key. It is no use of the key. */
+    GetKeyManager: { in: { keyArn: string }; out: { keyManager: 'AWS' | 'CUSTOMER' } | null };
   };
   volumes: {
     GetVolume: { in: { volumeId: VolumeId }; out: VolumeRecord | null };
@@ -85,9 +89,59 @@ export interface InternalRequests {
       in: { snapshotId: SnapshotId };
       out: { state: 'unknown' | 'copying' | 'completed' | 'failed'; progress: number; reason?: string };
     };
+    /**
+     * EBS direct: makes a snapshot that blocks can be put into. Idempotent. With `dataKey` the data key is unwrapped once, and
+     * must be the parent's where there is one. Errors: KmsKeyUnusable (`kmsCode`), SnapshotNotFound, EncryptionMismatch.
+     */
+    StartBlockUpload: {
+      in: {
+        snapshotId: SnapshotId;
+        sizeGiB: number;
+        parentSnapshotId?: SnapshotId;
+        dataKey?: DataKeyUse;
+        /** How long it waits for the next block. */
+        timeoutMinutes: number;
+      };
+      out: Record<string, never>;
+    };
+    /**
+     * EBS direct: no more blocks; what was put is checked and becomes the snapshot. Its end shows in the progress. Idempotent.
+     * `checksum`: base64 of SHA-256 over the digests of the blocks put, in order of their index.
+     */
+    CompleteBlockUpload: {
+      in: { snapshotId: SnapshotId; changedBlocksCount: number; checksum?: string };
+      out: Record<string, never>;
+    };
+    /**
+     * EBS direct: which blocks a completed snapshot has, or (with `firstSnapshotId`) in which it differs from that one. Indexes
+     * ascend; `next` is where to go on. Errors: SnapshotNotFound.
+     */
+    ListBlocks: {
+      in: { snapshotId: SnapshotId; firstSnapshotId?: SnapshotId; startingBlockIndex: number; limit: number };
+      out: { sizeGiB: number; blocks: ListedBlock[]; next: number | null };
+    };
+    /**
+     * EBS direct: has a block host unwrap the data key and take blocks of one snapshot for one account, from whoever shows a
+     * ticket under the key that it answers with, sealed to `context.recipientPublicKey` (info: the session's id).
+     * Errors: KmsKeyUnusable (`kmsCode`), SnapshotNotFound, UploadClosed.
+     */
+    OpenBlockSession: {
+      in: { snapshotId: SnapshotId; operation: 'get' | 'put'; accountId: AccountId; dataKey?: DataKeyUse };
+      out: { sessionId: string; endpoint: string; sealedTicketKey: string };
+    };
     /** Drops the block index; blocks no other index names are collected. Idempotent. */
     RemoveSnapshot: { in: { snapshotId: SnapshotId }; out: Record<string, never> };
   };
+}
+
+/** A block's index, and which of the two snapshots that are compared have it. */
+export type ListedBlock = readonly [blockIndex: number, isIn: 'first' | 'second' | 'both'];
+
+/** Where the gateway sends or fetches one block of EBS direct, and the ticket that it shows there (libs/sealing). */
+export interface BlockTransfer {
+  /** `unix:<path of a socket>` or `http://<host>:<port>`. */
+  endpoint: string;
+  ticket: string;
 }
 
 /** Blocks to read: a completed snapshot's, and the data key they are under (absent: plaintext). */

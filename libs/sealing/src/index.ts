@@ -1,3 +1,4 @@
+export { type BlockTicket, openBlockTicket, signBlockTicket, TICKET_KEY_BYTES } from './block-ticket.ts';
 export {
   deriveRecipient,
   generateRecipient,

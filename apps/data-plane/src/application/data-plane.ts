@@ -13,6 +13,8 @@ import {
 import type { Requests } from '@holdfast/messaging';
 import type { Logger } from '@holdfast/service-kit';
 import type { AllocateVolume } from './allocate-volume.ts';
+import type { BlockTransfers } from './block-transfers.ts';
+import type { BlockUploads } from './block-uploads.ts';
 import type { HostTasks } from './host-tasks.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { VolumeHosts } from './volume-hosts.ts';
@@ -29,6 +31,8 @@ export interface DataPlaneParts {
   readonly tasks: HostTasks;
   readonly allocateVolume: AllocateVolume;
   readonly snapshots: Snapshots;
+  readonly transfers: BlockTransfers;
+  readonly uploads: BlockUploads;
 }
 
 const ASK_DEADLINE_MS = 3_000;
@@ -57,9 +61,9 @@ export class DataPlane {
   /** Called by Nest when the service closes. */
   async onApplicationShutdown(): Promise<void> {
     this.#stopped = true;
-    const { snapshots, hosts, tasks } = this.parts;
-    await snapshots.close();
-    await Promise.all([hosts.closeAll(), tasks.killAll()]);
+    const { snapshots, hosts, tasks, transfers, uploads } = this.parts;
+    await Promise.all([snapshots.close(), uploads.close()]);
+    await Promise.all([hosts.closeAll(), tasks.killAll(), transfers.close()]);
   }
 
   /** Idempotent. @throws AwsError VolumeBusy */
@@ -96,9 +100,9 @@ export class DataPlane {
 
   /** Development mode: as if this host had just been set up. */
   async reset(): Promise<void> {
-    const { hosts, tasks, snapshots, layout, home } = this.parts;
-    await snapshots.close();
-    await Promise.all([hosts.killAll(), tasks.killAll()]);
+    const { hosts, tasks, snapshots, transfers, uploads, layout, home } = this.parts;
+    await Promise.all([snapshots.close(), uploads.close()]);
+    await Promise.all([hosts.killAll(), tasks.killAll(), transfers.kill()]);
     // Moved away in one step; the bytes go in their own time.
     const aside = join(home, `data-plane.${randomBytes(4).toString('hex')}.removed`);
     await rename(layout.root, aside);

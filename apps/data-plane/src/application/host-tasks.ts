@@ -2,8 +2,9 @@ import type { ManifestHeader, StoreLayout } from '@holdfast/block-store';
 import type { DataKeyUse } from '@holdfast/contracts';
 import type { Logger } from '@holdfast/service-kit';
 import { HostProcess, type KeySlots } from '../host-process.ts';
-import { type HostParams, proveKeyReply } from '../host-protocol.ts';
-import type { KmsKeys } from '../kms-keys.ts';
+import { type HostParams, type KeySlot, proveKeyReply } from '../host-protocol.ts';
+import { PeerError } from '../ipc.ts';
+import { type KmsKeys, KmsRefused } from '../kms-keys.ts';
 
 export interface HostTasksOptions {
   readonly layout: StoreLayout;
@@ -27,17 +28,21 @@ export class HostTasks {
     this.#options = options;
   }
 
-  /** Has KMS unwrap a data key once. @returns its check value. @throws PeerError KmsKeyUnusable, WrongDataKey */
+  /** Has KMS unwrap a data key once. @returns its check value. @throws KmsRefused; PeerError WrongDataKey */
   async proveKey(use: DataKeyUse): Promise<string> {
     clearTimeout(this.#proverTimer);
     if (this.#prover?.isRunning !== true) this.#prover = this.#start([]);
     const prover = this.#prover;
-    const slot = `proof-${this.#proofs++}`;
+    const slot: KeySlot = `proof-${this.#proofs++}`;
     prover.slots.set(slot, use);
     try {
       return proveKeyReply.parse(await prover.call('ProveKey', { slot })).keyCheck;
+    } catch (error) {
+      const kmsCode = prover.refused.get(slot);
+      throw kmsCode !== undefined && error instanceof PeerError ? new KmsRefused(kmsCode, error.message) : error;
     } finally {
       prover.slots.delete(slot);
+      prover.refused.delete(slot);
       if (prover.slots.size === 0 && prover === this.#prover) this.#endProverLater(prover);
     }
   }

@@ -12,6 +12,7 @@ import {
   type SnapshotPaths,
   type StoreLayout,
   syncDirectory,
+  type UploadJob,
   writeFileDurably,
 } from '@holdfast/block-store';
 import { type InternalRequests, snapshotId as parseSnapshotId, type SnapshotId } from '@holdfast/contracts';
@@ -33,6 +34,14 @@ const REASON_KEY = 'Given key ID is not accessible';
 const REASON_VOLUME = 'The volume was lost before its blocks were copied';
 const REASON_SOURCE = 'Source snapshot is not found';
 
+/** What is different about snapshots whose blocks a client puts (`BlockUploads`). */
+export interface UploadWork {
+  resume(snapshotId: SnapshotId, job: UploadJob): void;
+  progress(snapshotId: SnapshotId): number;
+  /** Afterwards no process has the upload's files open. */
+  closeBlocks(snapshotId: SnapshotId): Promise<void>;
+}
+
 /** Snapshots on this host: their copies, their progress, their removal. Their state is what lies in their folders. */
 export class Snapshots {
   readonly #copies = new Map<SnapshotId, { abort: AbortController; done: Promise<void> }>();
@@ -44,6 +53,7 @@ export class Snapshots {
     private readonly layout: StoreLayout,
     private readonly tasks: HostTasks,
     private readonly logger: Logger,
+    private readonly uploads: UploadWork,
   ) {}
 
   /** Goes on with the copies that a restart interrupted, and finishes removals. */
@@ -55,6 +65,7 @@ export class Snapshots {
       else if (existsSync(paths.job) && !existsSync(paths.manifest) && !existsSync(paths.failed)) {
         const job = readJob(paths);
         if (job.kind === 'copy') this.#startCopy(job.request);
+        else if (job.kind === 'upload') this.uploads.resume(snapshotId, job);
         else if (readVolumeHeader(this.layout, job.header.volumeId ?? '') === null) this.#fail(paths, REASON_VOLUME);
       }
     }
@@ -95,6 +106,7 @@ export class Snapshots {
     }
     try {
       const job = readJob(paths);
+      if (job.kind === 'upload') return { state: 'copying', progress: Math.min(99, this.uploads.progress(snapshotId)) };
       const total = job.kind === 'freeze' ? job.copyCount : Manifest.read(paths.base).length;
       const done = existsSync(paths.journal) ? journalLength(statSync(paths.journal).size) : 0;
       return { state: 'copying', progress: total === 0 ? 99 : Math.min(99, Math.floor((100 * done) / total)) };
@@ -111,7 +123,9 @@ export class Snapshots {
     if (!existsSync(paths.folder)) return;
     writeFileDurably(paths.removed, '');
     this.#copies.get(snapshotId)?.abort.abort();
-    const freezing = existsSync(paths.job) && !existsSync(paths.manifest) && readJob(paths).kind === 'freeze';
+    const underWay = existsSync(paths.job) && !existsSync(paths.manifest) ? readJob(paths).kind : null;
+    if (underWay === 'upload') return this.#removeUpload(snapshotId, paths);
+    const freezing = underWay === 'freeze';
     // The volume's host is still copying, and later snapshots may build on this one: it drops it at the end.
     if (!freezing || existsSync(paths.failed)) {
       rmSync(paths.manifest, { force: true });
@@ -119,6 +133,12 @@ export class Snapshots {
       if (!this.#copies.has(snapshotId)) rmSync(paths.folder, { recursive: true, force: true });
     }
     this.#collectSoon();
+  }
+
+  /** It can't become complete. */
+  fail(snapshotId: SnapshotId, reason: string): void {
+    const paths = this.layout.snapshot(snapshotId);
+    if (existsSync(paths.folder) && !existsSync(paths.manifest)) this.#fail(paths, reason);
   }
 
   async close(): Promise<void> {
@@ -132,6 +152,14 @@ export class Snapshots {
   /** Development reset, once everything is closed: begin anew. */
   reopen(): void {
     this.#closing = false;
+  }
+
+  #removeUpload(snapshotId: SnapshotId, paths: SnapshotPaths): void {
+    this.uploads
+      .closeBlocks(snapshotId)
+      .then(() => rmSync(paths.folder, { recursive: true, force: true }))
+      .catch((error: unknown) => this.logger.warn({ err: error, snapshotId }, 'an upload is removed after a restart'))
+      .finally(() => this.#collectSoon());
   }
 
   #startCopy(request: CopyRequest): void {
@@ -207,8 +235,9 @@ const permanentReason = (error: unknown): string | null => {
   return error.code === 'BlockDamaged' || error.code === 'ManifestDamaged' ? error.message : null;
 };
 
-const readJob = (paths: SnapshotPaths): FreezeJob | CopyJob<CopyRequest> =>
-  JSON.parse(readFileSync(paths.job, 'utf8')) as FreezeJob | CopyJob<CopyRequest>;
+type Job = FreezeJob | CopyJob<CopyRequest> | UploadJob;
+
+const readJob = (paths: SnapshotPaths): Job => JSON.parse(readFileSync(paths.job, 'utf8')) as Job;
 
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -1,14 +1,28 @@
-import type { InternalRequests } from '@holdfast/contracts';
+import type { InternalRequests, RequestContext } from '@holdfast/contracts';
 import { snapshotId, volumeId } from '@holdfast/contracts';
 import type { RequestHandlers } from '@holdfast/messaging';
 import type { AllocateVolume } from '../../application/allocate-volume.ts';
+import type { BlockTransfers } from '../../application/block-transfers.ts';
+import type { BlockUploads } from '../../application/block-uploads.ts';
 import type { DataPlane } from '../../application/data-plane.ts';
 import type { Snapshots } from '../../application/snapshots.ts';
 
 type Requests = InternalRequests['data-plane'];
 
 /** Ids become parts of paths, so they are parsed before anything else is done. */
-export const dataPlaneRequests = (dataPlane: DataPlane, allocateVolume: AllocateVolume, snapshots: Snapshots) =>
+export const dataPlaneRequests = ({
+  dataPlane,
+  allocateVolume,
+  snapshots,
+  uploads,
+  transfers,
+}: {
+  dataPlane: DataPlane;
+  allocateVolume: AllocateVolume;
+  snapshots: Snapshots;
+  uploads: BlockUploads;
+  transfers: BlockTransfers;
+}) =>
   ({
     AllocateVolume: async (input: Requests['AllocateVolume']['in']) => {
       volumeId(input.volumeId);
@@ -42,5 +56,23 @@ export const dataPlaneRequests = (dataPlane: DataPlane, allocateVolume: Allocate
     RemoveSnapshot: async (input: Requests['RemoveSnapshot']['in']) => {
       snapshotId(input.snapshotId);
       return dataPlane.removeSnapshot(input);
+    },
+    StartBlockUpload: async (input: Requests['StartBlockUpload']['in']) => {
+      snapshotId(input.snapshotId);
+      if (input.parentSnapshotId !== undefined) snapshotId(input.parentSnapshotId);
+      return uploads.start(input);
+    },
+    CompleteBlockUpload: async (input: Requests['CompleteBlockUpload']['in']) => {
+      snapshotId(input.snapshotId);
+      return uploads.complete(input);
+    },
+    ListBlocks: async (input: Requests['ListBlocks']['in']) => {
+      snapshotId(input.snapshotId);
+      if (input.firstSnapshotId !== undefined) snapshotId(input.firstSnapshotId);
+      return uploads.list(input);
+    },
+    OpenBlockSession: async (input: Requests['OpenBlockSession']['in'], context: RequestContext) => {
+      snapshotId(input.snapshotId);
+      return transfers.openSession(input, context);
     },
   }) satisfies RequestHandlers;

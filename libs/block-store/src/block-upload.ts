@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto';
+import { existsSync, linkSync, readFileSync } from 'node:fs';
+import { openNodeFile, type OpenFile } from './backing-file.ts';
+import { IntentFile } from './background.ts';
+import { BlockJournal } from './block-journal.ts';
+import { type BlockStore, DIGEST_BYTES } from './block-store.ts';
+import { makeDirectory, writeFileDurably } from './durable-files.ts';
+import { discardJobFiles } from './freeze.ts';
+import { blockCount, Manifest, ManifestDamaged, type ManifestHeader } from './manifest.ts';
+import type { SnapshotPaths } from './layout.ts';
+
+/** Blocks made durable together: what the intent file has room for. */
+const BATCH_BLOCKS = 16;
+
+export interface UploadCompletion {
+  /** How many different blocks the caller says to have put. */
+  readonly changedBlocksCount: number;
+  /** SHA-256 over the plaintext digests in order of their index, base64; null: the caller gave none. */
+  readonly checksum: string | null;
+}
+
+/** A snapshot whose blocks are put one by one (EBS direct), in its job file. */
+export interface UploadJob {
+  readonly kind: 'upload';
+  readonly header: ManifestHeader;
+  readonly timeoutMinutes: number;
+  /** Null: blocks may still be put. */
+  readonly completion: UploadCompletion | null;
+}
+
+/** Durable when it returns. @param parentManifest linked beside the job, so that the parent's blocks stay. */
+export const createUpload = (
+  paths: SnapshotPaths,
+  job: Omit<UploadJob, 'kind' | 'completion'>,
+  parentManifest: string | null,
+): void => {
+  makeDirectory(paths.folder);
+  if (parentManifest !== null && !existsSync(paths.base)) linkSync(parentManifest, paths.base);
+  const { header, timeoutMinutes } = job;
+  writeJob(paths, { kind: 'upload', header, timeoutMinutes, completion: null });
+};
+
+const writeJob = (paths: SnapshotPaths, job: UploadJob): void => writeFileDurably(paths.job, JSON.stringify(job));
+
+/** @throws ENOENT, as the file system words it, when nothing is under way. */
+export const readUpload = (paths: SnapshotPaths): UploadJob => {
+  const job = JSON.parse(readFileSync(paths.job, 'utf8')) as UploadJob;
+  if (!((job.kind as string) === 'upload')) throw new Error(`${paths.job} is not the job of an upload`);
+  return job;
+};
+
+/** Notes durably that the upload is to end. The process that takes its blocks has closed it before. */
+export const requestCompletion = (paths: SnapshotPaths, completion: UploadCompletion): void => {
+  const job = readUpload(paths);
+  if (job.completion === null) writeJob(paths, { ...job, completion });
+};
+
+interface WaitingBlock {
+  readonly block: number;
+  readonly stored: Uint8Array;
+  readonly digest: Buffer;
+  readonly checksum: Buffer;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The blocks of one upload, open in one process. */
+export class BlockUpload {
+  readonly header: ManifestHeader;
+  readonly #store: BlockStore;
+  readonly #journal: BlockJournal;
+  readonly #checksums: BlockJournal;
+  readonly #intent: IntentFile;
+  readonly #waiting: WaitingBlock[] = [];
+  #running: Promise<void> | null = null;
+
+  constructor(paths: SnapshotPaths, header: ManifestHeader, store: BlockStore, openFile: OpenFile = openNodeFile) {
+    this.header = header;
+    this.#store = store;
+    this.#journal = BlockJournal.open(paths.journal, openFile);
+    this.#checksums = BlockJournal.open(paths.checksums, openFile);
+    this.#intent = new IntentFile(paths.intent, openFile);
+  }
+
+  /**
+   * Durable when it settles; a block that was put before is replaced. Blocks that come at once are made durable together.
+   * @param stored the block as it is kept, encrypted or not; `digest` is SHA-256 of that, `checksum` of its plaintext.
+   */
+  put(block: number, stored: Uint8Array, digest: Buffer, checksum: Buffer): Promise<void> {
+    if (!Number.isSafeInteger(block) || block < 0 || block >= blockCount(this.header.sizeGiB))
+      return Promise.reject(new RangeError(`block ${block} of ${this.header.sizeGiB} GiB`));
+    if (digest.length !== DIGEST_BYTES || checksum.length !== DIGEST_BYTES)
+      return Promise.reject(new RangeError(`digests of ${digest.length} and ${checksum.length} bytes`));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ block, stored, digest, checksum, resolve, reject });
+      this.#running ??= this.#run().finally(() => (this.#running = null));
+    });
+  }
+
+  /** Waits for the blocks that are being put. */
+  async close(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+    this.#journal.close();
+    this.#checksums.close();
+    this.#intent.close();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, BATCH_BLOCKS);
+      try {
+        await this.#keep(batch);
+        for (const { resolve } of batch) resolve();
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+  }
+
+  /** Announced, put, then journalled: see `collectGarbage`. */
+  async #keep(batch: readonly WaitingBlock[]): Promise<void> {
+    this.#intent.announce(batch.map(({ digest }) => digest));
+    await Promise.all(batch.map(({ digest, stored }) => this.#store.put(digest, stored)));
+    await this.#store.settle();
+    this.#checksums.append(batch.map(({ block, checksum }) => [block, checksum] as const));
+    this.#journal.append(batch.map(({ block, digest }) => [block, digest] as const));
+    await Promise.all([this.#checksums.sync(), this.#journal.sync()]);
+  }
+}
+
+/** AWS's status messages of uploads that do not add up. */
+const COUNT_MISMATCH = 'Changed blocks count mismatch for snapshot';
+const CHECKSUM_MISMATCH = 'Checksum mismatch for snapshot';
+
+/**
+ * Makes the snapshot of what was put and, where nothing was put, of its parent.
+ * @returns why it can't be: AWS's status message; null: the snapshot is complete.
+ * @throws ManifestDamaged
+ */
+export const finishUpload = (paths: SnapshotPaths): string | null => {
+  const { header, completion } = readUpload(paths);
+  if (completion === null) throw new Error(`${header.snapshotId} was not asked to be completed`);
+  const [journal, checksums] = [paths.journal, paths.checksums].map((path) => BlockJournal.open(path, openNodeFile));
+  try {
+    const put = entriesOf(journal);
+    if (put.length !== completion.changedBlocksCount) return COUNT_MISMATCH;
+    if (completion.checksum !== null && linearChecksum(put, entriesOf(checksums)) !== completion.checksum)
+      return CHECKSUM_MISMATCH;
+    const base = existsSync(paths.base) ? Manifest.read(paths.base) : null;
+    if (base === null && header.parentSnapshotId !== null)
+      throw new ManifestDamaged(`${header.snapshotId} lacks the block index of its parent ${header.parentSnapshotId}`);
+    const all = new Map([...(base ?? []), ...put]);
+    const blocks = [...all].sort(([left], [right]) => left - right);
+    Manifest.of(header, blocks).write(paths.manifest);
+  } finally {
+    journal?.close();
+    checksums?.close();
+  }
+  discardJobFiles(paths);
+  return null;
+};
+
+const entriesOf = (journal: BlockJournal | undefined): (readonly [number, Buffer])[] =>
+  [...(journal?.entries ?? [])]
+    .flatMap(([block, digest]) => (digest === null ? [] : [[block, digest] as const]))
+    .sort(([left], [right]) => left - right);
+
+/** EBS direct's LINEAR aggregation. */
+const linearChecksum = (
+  put: readonly (readonly [number, Buffer])[],
+  checksums: readonly (readonly [number, Buffer])[],
+) => {
+  const byBlock = new Map(checksums);
+  const hash = createHash('sha256');
+  for (const [block] of put) hash.update(byBlock.get(block) ?? Buffer.alloc(0));
+  return hash.digest('base64');
+};

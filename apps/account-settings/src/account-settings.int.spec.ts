@@ -99,3 +99,36 @@ describe('the default key', () => {
     });
   });
 });
+
+describe('block public access for snapshots', () => {
+  const state = (fields = {}) => call('GetSnapshotBlockPublicAccessState', {}, fields);
+  const hiding = () =>
+    call('ListHiddenPublicSnapshots', { accounts: ['111122223333', '444455556666'] }, { accountId: '777788889999' });
+
+  it('has two modes, for one account in one Region', async () => {
+    expect(await state()).toEqual({ State: 'unblocked', ManagedBy: 'account' });
+    expect(await call('EnableSnapshotBlockPublicAccess', { State: 'block-new-sharing' })).toEqual({
+      State: 'block-new-sharing',
+    });
+    expect(await hiding()).toEqual({ hiding: [] });
+    expect(await call('EnableSnapshotBlockPublicAccess', { State: 'block-all-sharing' })).toEqual({
+      State: 'block-all-sharing',
+    });
+    expect(await state()).toEqual({ State: 'block-all-sharing', ManagedBy: 'account' });
+    expect(await hiding()).toEqual({ hiding: ['111122223333'] });
+    expect(await state({ region: 'us-east-1' })).toMatchObject({ State: 'unblocked' });
+    expect(await state({ accountId: '444455556666' })).toMatchObject({ State: 'unblocked' });
+    expect(await call('DisableSnapshotBlockPublicAccess')).toEqual({ State: 'unblocked' });
+    expect(await state()).toMatchObject({ State: 'unblocked' });
+  });
+
+  it.each([
+    ['EnableSnapshotBlockPublicAccess', {}, 'MissingParameter', 'The request must contain the parameter State'],
+    ['EnableSnapshotBlockPublicAccess', { State: 'unblocked' }, 'InvalidParameterValue', 'Value (unblocked) for parameter State is invalid.'],
+    ['EnableSnapshotBlockPublicAccess', { State: 'block-all-sharing', DryRun: true }, 'DryRunOperation', undefined],
+    ['DisableSnapshotBlockPublicAccess', { DryRun: true }, 'DryRunOperation', undefined],
+    ['GetSnapshotBlockPublicAccessState', { DryRun: true }, 'DryRunOperation', undefined],
+  ])('refuses %s %j', async (action, input, code, message) => {
+    await expect(call(action, input)).rejects.toMatchObject(message === undefined ? { code } : { code, message });
+  }); // prettier-ignore
+});

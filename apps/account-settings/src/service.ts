@@ -3,10 +3,12 @@ import { AccountSettingsModule } from './account-settings.module.ts';
 import { ec2Actions } from './adapters/inbound/ec2-actions.ts';
 import { DefaultKmsKey } from './application/default-kms-key.ts';
 import { EncryptionByDefault } from './application/encryption-by-default.ts';
+import { SnapshotBlockPublicAccess } from './application/snapshot-public-access.ts';
 
 export const start = defineService({
   name: 'account-settings',
   migrations: [],
   module: () => AccountSettingsModule.register(),
-  requests: (app) => ec2Actions(app.get(EncryptionByDefault), app.get(DefaultKmsKey)),
+  requests: (app) =>
+    ec2Actions(app.get(EncryptionByDefault), app.get(DefaultKmsKey), app.get(SnapshotBlockPublicAccess)),
 });

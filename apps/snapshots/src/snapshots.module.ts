@@ -12,7 +12,9 @@ import { DeleteSnapshot } from './application/delete-snapshot.ts';
 import { DescribeSnapshots } from './application/describe-snapshots.ts';
 import { FollowSnapshot } from './application/follow-snapshot.ts';
 import { RemoveSnapshot } from './application/remove-snapshot.ts';
+import { SnapshotAttributes } from './application/snapshot-attributes.ts';
 import { SnapshotTags } from './application/snapshot-tags.ts';
+import { Viewers } from './application/viewers.ts';
 import { snapshotSettings } from './config.ts';
 import { snapshotDecider } from './domain/snapshot.decider.ts';
 import { snapshotDetails } from './projections/snapshot-details.ts';
@@ -28,15 +30,18 @@ export class SnapshotsModule {
   static with({ bus, clock, database, environment, openEventStore }: ServiceParts): DynamicModule {
     const { snapshotIntervalSeconds } = snapshotSettings(environment);
     const keys = new EbsKeys((action, input, context) => bus.request('kms', action, input, context));
-    const requests = (snapshots: EventSourcedSnapshots, table: PostgresSnapshotTable, pageTokens: PageTokens) =>
-      snapshotRequests({
+    const requests = (snapshots: EventSourcedSnapshots, table: PostgresSnapshotTable, pageTokens: PageTokens) => {
+      const viewers = new Viewers(table, bus);
+      return snapshotRequests({
         createSnapshot: new CreateSnapshot(snapshots, table, bus, clock, snapshotIntervalSeconds),
-        copySnapshot: new CopySnapshot(snapshots, table, keys, bus, clock),
-        describeSnapshots: new DescribeSnapshots(table, pageTokens),
+        copySnapshot: new CopySnapshot(snapshots, table, viewers, keys, bus, clock),
+        describeSnapshots: new DescribeSnapshots(table, viewers, pageTokens),
         deleteSnapshot: new DeleteSnapshot(snapshots, clock),
-        tags: new SnapshotTags(snapshots, table, clock),
-        table,
+        attributes: new SnapshotAttributes(snapshots, bus, clock),
+        tags: new SnapshotTags(snapshots, table, viewers, clock),
+        viewers,
       });
+    };
     const streams = () => {
       const store = openEventStore({ projections: [snapshotDetails] });
       return new EventSourcedSnapshots(new CommandHandler(store, snapshotDecider, streamOf));

@@ -1,11 +1,19 @@
 import type { KeyArn, RequestContext } from '@holdfast/contracts';
 import type { EbsEncryptionCommand, EbsEncryptionSettings } from '../domain/ebs-encryption.decider.ts';
+import type { SnapshotPublicAccess, SnapshotPublicAccessCommand } from '../domain/snapshot-public-access.decider.ts';
 
 /** Streams of EBS encryption settings. */
 export interface SettingsStreams {
   /** Repeating a setting is not an error. */
   handle(context: RequestContext, command: EbsEncryptionCommand): Promise<void>;
   read(context: RequestContext): Promise<EbsEncryptionSettings>;
+}
+
+/** Streams of block public access for snapshots. */
+export interface PublicAccessStreams {
+  /** Repeating a setting is not an error. */
+  handle(context: RequestContext, command: SnapshotPublicAccessCommand): Promise<void>;
+  read(place: Pick<RequestContext, 'accountId' | 'region'>): Promise<SnapshotPublicAccess>;
 }
 
 export interface KmsKeys {

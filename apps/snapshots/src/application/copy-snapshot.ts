@@ -26,6 +26,7 @@ import { checkedDescription } from './description.ts';
 import { parseSnapshotId } from './ids.ts';
 import type { SnapshotStreams, SnapshotTable } from './ports.ts';
 import { refusal } from './refusals.ts';
+import type { Viewers } from './viewers.ts';
 
 /** EC2's quota on copies under way in a destination Region. */
 const MAX_PENDING_COPIES = 20;
@@ -45,6 +46,7 @@ export class CopySnapshot {
   constructor(
     private readonly snapshots: SnapshotStreams,
     private readonly table: SnapshotTable,
+    private readonly viewers: Viewers,
     private readonly keys: EbsKeys,
     private readonly requests: Requests,
     private readonly clock: Clock,
@@ -54,7 +56,7 @@ export class CopySnapshot {
     const { sourceId, sourceRegion, description, tags } = admit(input, context.region);
     if (input.DryRun === true) throw dryRunOperation();
     if ((await this.table.pendingCopies(context)) >= MAX_PENDING_COPIES) throw refusal('ConcurrentCopiesExceeded');
-    const found = await this.table.record(sourceId, sourceRegion, context);
+    const found = await this.viewers.record(sourceId, sourceRegion, context);
     const source: CopySource = {
       snapshotId: sourceId,
       region: sourceRegion,

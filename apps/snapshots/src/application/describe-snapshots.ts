@@ -1,5 +1,5 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { AwsError, type RequestContext } from '@holdfast/contracts';
+import { type AccountId, AwsError, type RequestContext } from '@holdfast/contracts';
 import {
   cutPage,
   dryRunOperation,
@@ -10,14 +10,16 @@ import {
   tagList,
 } from '@holdfast/ec2';
 import { parseSnapshotId } from './ids.ts';
-import type { SnapshotDetails, SnapshotTable } from './ports.ts';
+import type { RestorableBy, SnapshotDetails, SnapshotTable } from './ports.ts';
 import { refusal } from './refusals.ts';
+import type { Viewers } from './viewers.ts';
 
 const MAXIMUM_PAGE = 1000;
 
 export class DescribeSnapshots {
   constructor(
     private readonly table: SnapshotTable,
+    private readonly viewers: Viewers,
     private readonly pageTokens: PageTokens,
   ) {}
 
@@ -28,13 +30,14 @@ export class DescribeSnapshots {
     const limit = pageSize(input, { maximum: MAXIMUM_PAGE, ids: snapshotIds, idsParameter: 'snapshotIdsSet' });
     const scope = { accountId: context.accountId, region: context.region, action: 'DescribeSnapshots' };
     const after = input.NextToken === undefined ? undefined : this.pageTokens.read(scope, input.NextToken);
-    const wanted = wantsOwn(input.OwnerIds, context, ['amazon', 'aws-marketplace']) && wantsRestorable(input, context);
-    const query = { filters: input.Filters, snapshotIds, after, limit: limit + 1 };
-    const { rows, missing } = await this.table.describe(query, context);
+    const ownerIds = ownerIdsOf(input, context);
+    const restorableBy = restorableByOf(input);
+    const query = { filters: input.Filters, snapshotIds, ownerIds, restorableBy, after, limit: limit + 1 };
+    const { rows, missing } = await this.table.describe(query, await this.viewers.viewer(context));
     const [snapshotId] = missing;
     if (snapshotId !== undefined) throw refusal('SnapshotNotFound', { snapshotId });
     const page = cutPage(
-      wanted ? rows : [],
+      rows,
       limit,
       ({ snapshot }) => snapshotView(snapshot),
       ({ position }) => position,
@@ -52,22 +55,22 @@ const checkId = (snapshotId: string): void => {
     throw invalidParameterValue(`Value (${snapshotId}) for parameter snapshotId is invalid. Expected: 'snap-...'.`);
 };
 
-/** Whether one of the accounts is the caller: nobody sees another's snapshots while none is shared. */
-const wantsOwn = (
-  accounts: readonly string[] | undefined,
-  { accountId }: RequestContext,
-  aliases: readonly string[],
-) => {
-  if (accounts === undefined || accounts.length === 0) return true;
-  const malformed = accounts.find((id) => id !== 'self' && !aliases.includes(id) && !/^\d{12}$/.test(id));
+const checkedAccounts = (accounts: readonly string[] | undefined, aliases: readonly string[]) => {
+  if (accounts === undefined || accounts.length === 0) return undefined;
+  const malformed = accounts.find((id) => !aliases.includes(id) && !/^\d{12}$/.test(id));
   if (malformed !== undefined)
     throw new AwsError({ code: 'InvalidUserID.Malformed', message: `Invalid user id: "${malformed}"` });
-  return accounts.includes('self') || accounts.includes(accountId);
+  return accounts;
 };
 
-/** `all` asks for the public ones, of which there are none. */
-const wantsRestorable = ({ RestorableByUserIds }: ec2.DescribeSnapshotsRequest, context: RequestContext) =>
-  wantsOwn(RestorableByUserIds, context, ['all']);
+/** `amazon` and `aws-marketplace` own none of the snapshots here. */
+const ownerIdsOf = ({ OwnerIds }: ec2.DescribeSnapshotsRequest, { accountId }: RequestContext) =>
+  checkedAccounts(OwnerIds, ['self', 'amazon', 'aws-marketplace'])?.map((id) =>
+    id === 'self' ? accountId : (id as AccountId),
+  );
+
+const restorableByOf = ({ RestorableByUserIds }: ec2.DescribeSnapshotsRequest) =>
+  checkedAccounts(RestorableByUserIds, ['self', 'all']) as RestorableBy[] | undefined;
 
 const snapshotView = (snapshot: SnapshotDetails): ec2.Snapshot => ({
   SnapshotId: snapshot.snapshotId,

@@ -1,4 +1,12 @@
-import type { Caller, Region, RequestContext, SnapshotId, SnapshotRecord, VolumeId } from '@holdfast/contracts';
+import type {
+  AccountId,
+  Caller,
+  Region,
+  RequestContext,
+  SnapshotId,
+  SnapshotRecord,
+  VolumeId,
+} from '@holdfast/contracts';
 import type { Filter, Tags } from '@holdfast/ec2';
 import type { SnapshotCommand } from '../domain/snapshot.commands.ts';
 import type { SnapshotState } from '../domain/snapshot.decider.ts';
@@ -38,7 +46,14 @@ export interface SnapshotDetails {
   readonly tags: Tags;
 }
 
+/** Whose volumes it may become: the viewer's own (`self`), everybody's (`all`), or an account's that owner let. */
+export type RestorableBy = 'self' | 'all' | AccountId;
+
 export interface SnapshotQuery {
+  /** Of these accounts only; absent: of anybody. */
+  readonly ownerIds?: readonly AccountId[];
+  /** Absent: by anybody. */
+  readonly restorableBy?: readonly RestorableBy[];
   readonly filters?: readonly Filter[];
   /** Explicit ids; empty: all snapshots. */
   readonly snapshotIds: readonly string[];
@@ -47,7 +62,17 @@ export interface SnapshotQuery {
   readonly limit: number;
 }
 
-/** The read model behind DescribeSnapshots; every question is asked within the caller's account and Region. */
+/**
+ * Who looks, and where. They see their own snapshots, those shared with them, and public ones, unless the owner is one of
+ * `hiding`, whose snapshots nobody may see for being public.
+ */
+export interface Viewer {
+  readonly accountId: AccountId;
+  readonly region: Region;
+  readonly hiding: readonly AccountId[];
+}
+
+/** The read model behind DescribeSnapshots; every question is asked within one Region. */
 export interface SnapshotTable {
   /**
    * In order of their start, at most `limit` of those that match.
@@ -56,14 +81,16 @@ export interface SnapshotTable {
    */
   describe(
     query: SnapshotQuery,
-    context: RequestContext,
+    viewer: Viewer,
   ): Promise<{ rows: { snapshot: SnapshotDetails; position: string }[]; missing: string[] }>;
   tags(
     filters: readonly Filter[] | undefined,
-    context: RequestContext,
+    viewer: Viewer,
   ): Promise<{ snapshotId: string; key: string; value: string }[]>;
-  /** Of the caller's account in `region`; null when there is none. */
-  record(snapshotId: SnapshotId, region: Region, context: RequestContext): Promise<SnapshotRecord | null>;
+  /** Null when the viewer sees no such snapshot. */
+  record(snapshotId: SnapshotId, viewer: Viewer): Promise<SnapshotRecord | null>;
+  /** Accounts other than the caller's that have public snapshots in the Region. */
+  publicOwners(context: RequestContext): Promise<AccountId[]>;
   /** Snapshots of a volume: how many are pending, and when the latest one was started (ISO-8601). */
   ofVolume(volumeId: VolumeId, context: RequestContext): Promise<{ pending: number; latest: string | null }>;
   /** Whether a copy, whatever its account, is being made from it. */

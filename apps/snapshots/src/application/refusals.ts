@@ -3,11 +3,14 @@ import type { SnapshotErrorCode } from '../domain/snapshot.decider.ts';
 
 export type RefusalCode =
   | SnapshotErrorCode
+  | 'AttributeMissing'
+  | 'AttributeUnknown'
   | 'ConcurrentCopiesExceeded'
   | 'ConcurrentSnapshotsExceeded'
   | 'DescriptionNotAscii'
   | 'DescriptionTooLong'
   | 'DestinationRegionMismatch'
+  | 'PermissionEntryInvalid'
   | 'RegionUnknown'
   | 'SnapshotRateExceeded'
   | 'VolumeNotFound'

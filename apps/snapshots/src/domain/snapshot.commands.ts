@@ -1,4 +1,4 @@
-import type { Instant, SnapshotId, WrappedDataKey } from '@holdfast/contracts';
+import type { AccountId, Instant, SnapshotId, WrappedDataKey } from '@holdfast/contracts';
 import type { TagRemoval, Tags } from '@holdfast/ec2';
 import type { CopyGrant, SnapshotCopyStarted, SnapshotStarted } from './snapshot.events.ts';
 
@@ -18,5 +18,19 @@ export type SnapshotCommand =
   | (Command<'FailSnapshot'> & { message: string; cause: string })
   | Command<'DeleteSnapshot'>
   | Command<'CompleteDeletion'>
-  | (Command<'TagSnapshot'> & { tags: Tags })
-  | (Command<'UntagSnapshot'> & { removal: TagRemoval });
+  /** With `viewer`: the tags that this account, which is not the owner, sees on it. */
+  | (Command<'TagSnapshot'> & { tags: Tags; viewer?: AccountId })
+  | (Command<'UntagSnapshot'> & { removal: TagRemoval; viewer?: AccountId })
+  | ShareSnapshot
+  | (Command<'UnshareSnapshot'> & { accounts: readonly AccountId[]; public: boolean })
+  /** Nobody but the owner may create volumes any more. */
+  | Command<'ResetSharing'>;
+
+export interface ShareSnapshot extends Command<'ShareSnapshot'> {
+  accounts: readonly AccountId[];
+  public: boolean;
+  /** Whether the snapshot's key is one that AWS manages: no other account can be let use it. */
+  keyManagedByAws: boolean;
+  /** Whether the owner's account keeps its snapshots from becoming public. */
+  publicSharingBlocked: boolean;
+}

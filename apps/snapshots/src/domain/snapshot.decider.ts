@@ -1,7 +1,8 @@
-import type { WrappedDataKey } from '@holdfast/contracts';
+import type { AccountId, WrappedDataKey } from '@holdfast/contracts';
 import { assertNever, type Decider, DomainError } from '@holdfast/decider';
 import { exceedsTagLimit, removedKeys, type Tags, withoutTags, withTags } from '@holdfast/ec2';
 import type { SnapshotCommand } from './snapshot.commands.ts';
+import { decideSharing, initialSharing, type Sharing, withSharing } from './snapshot-sharing.ts';
 import type { CopyGrant, SnapshotCopyStarted, SnapshotEvent, SnapshotStarted } from './snapshot.events.ts';
 
 /** What the next decision needs, and what work that was begun needs to be finished. */
@@ -14,10 +15,25 @@ export interface SnapshotState {
   readonly progress: number;
   readonly deletionRequested: boolean;
   readonly tags: Tags;
+  /** By the account that set and sees them, of those it is shared with. */
+  readonly viewerTags: Readonly<Partial<Record<AccountId, Tags>>>;
+  readonly sharing: Sharing;
 }
 
+const NO_TAGS: Tags = {};
+
+/** The key that its data is under, or is to be; null: it is not encrypted. */
+export const keyArnOf = ({ started, dataKey }: SnapshotState): string | null =>
+  (started?.type === 'SnapshotCopyStarted' ? started.keyArn : dataKey?.keyArn) ?? null;
+
 export type SnapshotErrorCode =
-  'SnapshotAlreadyExists' | 'SnapshotNotFound' | 'SnapshotNotPending' | 'TagLimitExceeded';
+  | 'DefaultKeySnapshotNotShareable'
+  | 'EncryptedSnapshotNotPublic'
+  | 'PublicSharingBlocked'
+  | 'SnapshotAlreadyExists'
+  | 'SnapshotNotFound'
+  | 'SnapshotNotPending'
+  | 'TagLimitExceeded';
 
 /** DescribeSnapshots is asked every few seconds; a log of every percent would be longer than the snapshot's life is. */
 const PROGRESS_STEP = 5;
@@ -33,8 +49,15 @@ const initialState: SnapshotState = {
   grants: [],
   progress: 0,
   deletionRequested: false,
-  tags: {},
+  tags: NO_TAGS,
+  viewerTags: {},
+  sharing: initialSharing,
 };
+
+const withViewerTags = (state: SnapshotState, viewer: AccountId, change: (tags: Tags) => Tags): SnapshotState => ({
+  ...state,
+  viewerTags: { ...state.viewerTags, [viewer]: change(state.viewerTags[viewer] ?? NO_TAGS) },
+});
 
 const evolve = (state: SnapshotState, event: SnapshotEvent): SnapshotState => {
   switch (event.type) {
@@ -62,6 +85,13 @@ const evolve = (state: SnapshotState, event: SnapshotEvent): SnapshotState => {
       return { ...state, tags: withTags(state.tags, event.tags) };
     case 'SnapshotUntagged':
       return { ...state, tags: withoutTags(state.tags, event.keys) };
+    case 'SnapshotTaggedByViewer':
+      return withViewerTags(state, event.viewer, (tags) => withTags(tags, event.tags));
+    case 'SnapshotUntaggedByViewer':
+      return withViewerTags(state, event.viewer, (tags) => withoutTags(tags, event.keys));
+    case 'SnapshotShared':
+    case 'SnapshotUnshared':
+      return { ...state, sharing: withSharing(state.sharing, event) };
     default:
       return assertNever(event);
   }
@@ -136,17 +166,25 @@ const remove = (command: CommandOf<'DeleteSnapshot'>, { status, deletionRequeste
   return deletionRequested ? [] : [{ type: 'SnapshotDeletionRequested', snapshotId, at }];
 };
 
-const tag = (command: CommandOf<'TagSnapshot' | 'UntagSnapshot'>, { status, tags }: SnapshotState): Decision => {
-  const { snapshotId, at } = command;
-  if (status === 'absent' || status === 'deleting' || status === 'gone') return refuse('SnapshotNotFound', command);
+const tag = (command: CommandOf<'TagSnapshot' | 'UntagSnapshot'>, state: SnapshotState): Decision => {
+  const { snapshotId, viewer, at } = command;
+  if (!isThere(state)) return refuse('SnapshotNotFound', command);
+  const tags = viewer === undefined ? state.tags : (state.viewerTags[viewer] ?? NO_TAGS);
   if (command.type === 'UntagSnapshot') {
     const keys = removedKeys(tags, command.removal);
-    return keys.length === 0 ? [] : [{ type: 'SnapshotUntagged', snapshotId, keys, at }];
+    if (keys.length === 0) return [];
+    if (viewer !== undefined) return [{ type: 'SnapshotUntaggedByViewer', snapshotId, viewer, keys, at }];
+    return [{ type: 'SnapshotUntagged', snapshotId, keys, at }];
   }
-  if (exceedsTagLimit(withTags(tags, command.tags))) return refuse('TagLimitExceeded', command);
-  const changed = Object.entries(command.tags).some(([key, value]) => tags[key] !== value);
-  return changed ? [{ type: 'SnapshotTagged', snapshotId, tags: command.tags, at }] : [];
+  const added = command.tags;
+  if (exceedsTagLimit(withTags(tags, added))) return refuse('TagLimitExceeded', command);
+  if (Object.entries(added).every(([key, value]) => tags[key] === value)) return [];
+  if (viewer !== undefined) return [{ type: 'SnapshotTaggedByViewer', snapshotId, viewer, tags: added, at }];
+  return [{ type: 'SnapshotTagged', snapshotId, tags: added, at }];
 };
+
+const isThere = ({ status }: SnapshotState): boolean =>
+  status !== 'absent' && status !== 'deleting' && status !== 'gone';
 
 const decide = (command: SnapshotCommand, state: SnapshotState): Decision => {
   switch (command.type) {
@@ -170,6 +208,11 @@ const decide = (command: SnapshotCommand, state: SnapshotState): Decision => {
     case 'TagSnapshot':
     case 'UntagSnapshot':
       return tag(command, state);
+    case 'ShareSnapshot':
+    case 'UnshareSnapshot':
+    case 'ResetSharing':
+      if (!isThere(state)) return refuse('SnapshotNotFound', command);
+      return decideSharing(command, state.sharing, { encrypted: keyArnOf(state) !== null });
     default:
       return assertNever(command);
   }

@@ -15,9 +15,13 @@ const types: Readonly<Record<SnapshotEvent['type'], true>> = {
   SnapshotDeletionStarted: true,
   SnapshotFailed: true,
   SnapshotProgressed: true,
+  SnapshotShared: true,
   SnapshotStarted: true,
   SnapshotTagged: true,
+  SnapshotTaggedByViewer: true,
+  SnapshotUnshared: true,
   SnapshotUntagged: true,
+  SnapshotUntaggedByViewer: true,
 };
 
 it('has a stored sample of each event, kept for ever', () => {
@@ -29,11 +33,17 @@ it('understands its samples as they were stored', () => {
     fold(snapshotDecider, samples.slice(0, i + 1) as unknown as SnapshotEvent[], snapshotDecider.initialState),
   );
   expect(states.map(({ status }) => status)).toEqual([
-    'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'error', 'completed',
-    'deleting', 'gone',
+    'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending',
+    'pending', 'pending', 'error', 'completed', 'deleting', 'gone',
   ]); // prettier-ignore
   expect(states[0]).toMatchObject({ started: { volumeSizeGiB: 8 }, tags: { Name: 'data' } });
   expect(states[4]).toMatchObject({ progress: 50, grants: [{ purpose: 'destination', grantId: 'g1' }] });
   expect(states[3]?.dataKey?.encryptionContext).toEqual({ 'aws:ebs:id': 'snap-0123456789abcdef0' });
-  expect(states[7]).toMatchObject({ deletionRequested: true, tags: { b: '2' } });
+  expect(states[7]?.sharing).toEqual({ accounts: ['444455556666', '777788889999'], public: true });
+  expect(states[11]).toMatchObject({
+    deletionRequested: true,
+    tags: { b: '2' },
+    sharing: { accounts: ['444455556666'], public: false },
+  });
+  expect(states[11]?.viewerTags).toEqual({ '444455556666': { theirs: '1' } });
 });

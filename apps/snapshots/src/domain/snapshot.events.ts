@@ -46,6 +46,15 @@ export interface CopyGrant {
   grantId: string;
 }
 
+/** Accounts that gained, or lost, the permission to create volumes; `public`: so did everybody. */
+export interface SharingChange<Type extends string> {
+  type: Type;
+  snapshotId: SnapshotId;
+  accounts: readonly AccountId[];
+  public: boolean;
+  at: Instant;
+}
+
 /** The facts of one snapshot's life; stream `snapshot-<snapshotId>`. */
 export type SnapshotEvent =
   | SnapshotStarted
@@ -62,4 +71,21 @@ export type SnapshotEvent =
   | { type: 'SnapshotDeletionStarted'; snapshotId: SnapshotId; at: Instant }
   | { type: 'SnapshotDeleted'; snapshotId: SnapshotId; at: Instant }
   | { type: 'SnapshotTagged'; snapshotId: SnapshotId; tags: Readonly<Record<string, string>>; at: Instant }
-  | { type: 'SnapshotUntagged'; snapshotId: SnapshotId; keys: readonly string[]; at: Instant };
+  | { type: 'SnapshotUntagged'; snapshotId: SnapshotId; keys: readonly string[]; at: Instant }
+  | SharingChange<'SnapshotShared'>
+  | SharingChange<'SnapshotUnshared'>
+  /** Of a snapshot that `viewer` sees because it is shared: nobody else sees these tags, the owner included. */
+  | {
+      type: 'SnapshotTaggedByViewer';
+      snapshotId: SnapshotId;
+      viewer: AccountId;
+      tags: Readonly<Record<string, string>>;
+      at: Instant;
+    }
+  | {
+      type: 'SnapshotUntaggedByViewer';
+      snapshotId: SnapshotId;
+      viewer: AccountId;
+      keys: readonly string[];
+      at: Instant;
+    };

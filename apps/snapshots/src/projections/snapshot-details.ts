@@ -50,11 +50,33 @@ const project = async ({ data: event, globalPosition }: StoredEvent<SnapshotEven
     case 'SnapshotFailed':
       return set(snapshotId, `state = 'error', state_message = $2`, [event.message], sql);
     case 'SnapshotDeletionStarted':
+      await sql.query('DELETE FROM snapshot_viewer_tags WHERE snapshot_id = $1', [snapshotId]);
       return sql.query('DELETE FROM snapshots WHERE snapshot_id = $1', [snapshotId]);
     case 'SnapshotTagged':
       return set(snapshotId, 'tags = tags || $2::jsonb', [JSON.stringify(event.tags)], sql);
     case 'SnapshotUntagged':
       return set(snapshotId, 'tags = tags - $2::text[]', [event.keys], sql);
+    case 'SnapshotTaggedByViewer':
+      return sql.query(
+        `INSERT INTO snapshot_viewer_tags AS known (snapshot_id, account_id, tags) VALUES ($1, $2, $3)
+         ON CONFLICT (snapshot_id, account_id) DO UPDATE SET tags = known.tags || EXCLUDED.tags`,
+        [snapshotId, event.viewer, JSON.stringify(event.tags)],
+      );
+    case 'SnapshotUntaggedByViewer':
+      return sql.query(
+        'UPDATE snapshot_viewer_tags SET tags = tags - $3::text[] WHERE snapshot_id = $1 AND account_id = $2',
+        [snapshotId, event.viewer, event.keys],
+      );
+    case 'SnapshotShared':
+      return set(snapshotId, 'shared_with = shared_with || $2::text[], is_public = is_public OR $3', [event.accounts, event.public], sql); // prettier-ignore
+    case 'SnapshotUnshared':
+      return set(
+        snapshotId,
+        `shared_with = ARRAY(SELECT account FROM unnest(shared_with) AS account WHERE account <> ALL($2::text[])),
+         is_public = is_public AND NOT $3`,
+        [event.accounts, event.public],
+        sql,
+      );
     case 'CopyGrantCreated':
     case 'SnapshotDeletionRequested':
     case 'SnapshotDeleted':

@@ -1,5 +1,5 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import type { AwsError } from '@holdfast/contracts';
+import type { AwsError, RequestContext } from '@holdfast/contracts';
 import { accountId, region, volumeId as toVolumeId, type VolumeRecord } from '@holdfast/contracts';
 import { FakeKms } from '@holdfast/ec2/testing';
 import { testContext } from '@holdfast/messaging/testing';
@@ -67,6 +67,8 @@ const COMPLETED: Copying = { state: 'completed', progress: 100 };
 export class SnapshotsStack {
   readonly kms = new FakeKms();
   readonly dataPlane = new FakeDataPlane();
+  /** By account; absent: unblocked. */
+  readonly publicAccess = new Map<string, string>();
   readonly defaults = { encryptionByDefault: false, defaultKmsKeyId: null as string | null };
   /** Snapshots that volumes are being made from. */
   readonly inUse = new Set<string>();
@@ -85,7 +87,13 @@ export class SnapshotsStack {
       IsSnapshotInUse: ({ snapshotId }: { snapshotId: string }) =>
         Promise.resolve({ inUse: this.inUse.has(snapshotId) }),
     });
-    await bus.serveRequests('account-settings', { GetEncryptionDefaults: () => Promise.resolve(this.defaults) });
+    await bus.serveRequests('account-settings', {
+      GetEncryptionDefaults: () => Promise.resolve(this.defaults),
+      GetSnapshotBlockPublicAccessState: (_: unknown, { accountId: account }: RequestContext) =>
+        Promise.resolve({ State: this.publicAccess.get(account) ?? 'unblocked' }),
+      ListHiddenPublicSnapshots: ({ accounts }: { accounts: string[] }) =>
+        Promise.resolve({ hiding: accounts.filter((id) => this.publicAccess.get(id) === 'block-all-sharing') }),
+    });
     this.environment = await this.stack.environment();
     this.service = await start(this.environment);
   }
@@ -109,6 +117,7 @@ export class SnapshotsStack {
     this.dataPlane.next = COMPLETED;
     this.kms.afterwards = this.dataPlane.afterwards = () => undefined;
     this.defaults.encryptionByDefault = false;
+    this.publicAccess.clear();
   };
 
   /** The answer to the first `action` gets lost on its way. @returns how often it was asked for. */

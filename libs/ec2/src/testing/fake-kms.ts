@@ -74,6 +74,9 @@ export class FakeKms {
         const KeyState = this.states.get(Arn);
         return { KeyMetadata: { Arn, KeyState, KeySpec: 'SYMMETRIC_DEFAULT', KeyUsage: 'ENCRYPT_DECRYPT' } };
       },
+      GetKeyManager: ({ keyArn }: { keyArn: string }) => ({
+        keyManager: this.aliases.get('alias/aws/ebs') === keyArn ? 'AWS' : 'CUSTOMER',
+      }),
       GenerateDataKeyWithoutPlaintext: (input: { KeyId: string; EncryptionContext: Record<string, string> }) => {
         const keyArn = this.usable(input.KeyId);
         return { KeyId: keyArn, CiphertextBlob: wrap({ keyArn, context: input.EncryptionContext, key: randomUUID() }) };

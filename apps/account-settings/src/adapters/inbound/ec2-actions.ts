@@ -4,8 +4,12 @@ import { dryRunOperation, invalidParameterValue, missingParameter } from '@holdf
 import type { RequestHandlers } from '@holdfast/messaging';
 import type { DefaultKmsKey } from '../../application/default-kms-key.ts';
 import type { EncryptionByDefault } from '../../application/encryption-by-default.ts';
+import type { SnapshotBlockPublicAccess } from '../../application/snapshot-public-access.ts';
+import type { BlockMode } from '../../domain/snapshot-public-access.events.ts';
 
-type Defaults = InternalRequests['account-settings']['GetEncryptionDefaults']['out'];
+type Internal = InternalRequests['account-settings'];
+type Defaults = Internal['GetEncryptionDefaults']['out'];
+type Hidden = Internal['ListHiddenPublicSnapshots'];
 
 const refuseDryRun = ({ DryRun }: { DryRun?: boolean }) => {
   if (DryRun === true) throw dryRunOperation();
@@ -17,8 +21,16 @@ const checkedKeyId = (keyId: string | undefined): string => {
   return keyId;
 };
 
-/** The six EBS encryption settings actions, and what the other services ask. */
-export const ec2Actions = (flag: EncryptionByDefault, key: DefaultKmsKey) =>
+const MODES: readonly string[] = ['block-all-sharing', 'block-new-sharing'] satisfies BlockMode[];
+
+const checkedMode = (state: string | undefined): BlockMode => {
+  if (state === undefined || state === '') throw missingParameter('State');
+  if (!MODES.includes(state)) throw invalidParameterValue(`Value (${state}) for parameter State is invalid.`);
+  return state as BlockMode;
+};
+
+/** Settings of EBS encryption and of public snapshots, and what the other services ask about them. */
+export const ec2Actions = (flag: EncryptionByDefault, key: DefaultKmsKey, publicAccess: SnapshotBlockPublicAccess) =>
   ({
     GetEbsEncryptionByDefault: async (input: ec2.GetEbsEncryptionByDefaultRequest, context: RequestContext) => {
       refuseDryRun(input);
@@ -45,6 +57,31 @@ export const ec2Actions = (flag: EncryptionByDefault, key: DefaultKmsKey) =>
       refuseDryRun(input);
       return { KmsKeyId: await key.reset(context) };
     },
+    EnableSnapshotBlockPublicAccess: async (
+      input: ec2.EnableSnapshotBlockPublicAccessRequest,
+      context: RequestContext,
+    ) => {
+      const mode = checkedMode(input.State);
+      refuseDryRun(input);
+      return { State: await publicAccess.enable(mode, context) };
+    },
+    DisableSnapshotBlockPublicAccess: async (
+      input: ec2.DisableSnapshotBlockPublicAccessRequest,
+      context: RequestContext,
+    ) => {
+      refuseDryRun(input);
+      return { State: await publicAccess.disable(context) };
+    },
+    GetSnapshotBlockPublicAccessState: async (
+      input: ec2.GetSnapshotBlockPublicAccessStateRequest,
+      context: RequestContext,
+    ) => {
+      refuseDryRun(input);
+      return { State: await publicAccess.get(context), ManagedBy: 'account' as const };
+    },
+    ListHiddenPublicSnapshots: async ({ accounts }: Hidden['in'], context: RequestContext): Promise<Hidden['out']> => ({
+      hiding: await publicAccess.hiding(accounts, context),
+    }),
     GetEncryptionDefaults: async (_input: unknown, context: RequestContext): Promise<Defaults> => {
       const keyId = await key.get(context);
       const defaultKmsKeyId = keyId === key.initial ? null : keyId;

@@ -5,8 +5,9 @@ import type { CopySnapshot } from '../../application/copy-snapshot.ts';
 import type { CreateSnapshot } from '../../application/create-snapshot.ts';
 import type { DeleteSnapshot } from '../../application/delete-snapshot.ts';
 import type { DescribeSnapshots } from '../../application/describe-snapshots.ts';
-import type { SnapshotTable } from '../../application/ports.ts';
+import type { SnapshotAttributes } from '../../application/snapshot-attributes.ts';
 import type { SnapshotTags } from '../../application/snapshot-tags.ts';
+import type { Viewers } from '../../application/viewers.ts';
 import { toAwsError } from './snapshot-errors.ts';
 
 export interface SnapshotActions {
@@ -14,15 +15,16 @@ export interface SnapshotActions {
   copySnapshot: CopySnapshot;
   describeSnapshots: DescribeSnapshots;
   deleteSnapshot: DeleteSnapshot;
+  attributes: SnapshotAttributes;
   tags: SnapshotTags;
-  table: SnapshotTable;
+  viewers: Viewers;
 }
 
 type Internal = InternalRequests['snapshots'];
 
 /** Everything that this service is asked, refusals in EC2's words. */
 export const snapshotRequests = (actions: SnapshotActions): RequestHandlers => {
-  const { table, tags } = actions;
+  const { attributes, tags, viewers } = actions;
   const handlers = {
     CreateSnapshot: (input: ec2.CreateSnapshotRequest, context: RequestContext) =>
       actions.createSnapshot.run(input, context),
@@ -31,11 +33,17 @@ export const snapshotRequests = (actions: SnapshotActions): RequestHandlers => {
       actions.describeSnapshots.run(input, context),
     DeleteSnapshot: (input: ec2.DeleteSnapshotRequest, context: RequestContext) =>
       actions.deleteSnapshot.run(input, context),
+    DescribeSnapshotAttribute: (input: ec2.DescribeSnapshotAttributeRequest, context: RequestContext) =>
+      attributes.describe(input, context),
+    ModifySnapshotAttribute: (input: ec2.ModifySnapshotAttributeRequest, context: RequestContext) =>
+      attributes.modify(input, context),
+    ResetSnapshotAttribute: (input: ec2.ResetSnapshotAttributeRequest, context: RequestContext) =>
+      attributes.reset(input, context),
     CreateTags: (input: ec2.CreateTagsRequest, context: RequestContext) => tags.create(input, context),
     DeleteTags: (input: ec2.DeleteTagsRequest, context: RequestContext) => tags.delete(input, context),
     DescribeTags: (input: ec2.DescribeTagsRequest, context: RequestContext) => tags.describe(input, context),
     GetSnapshot: ({ snapshotId }: Internal['GetSnapshot']['in'], context: RequestContext) =>
-      table.record(snapshotId, context.region, context),
+      viewers.record(snapshotId, context.region, context),
   };
   return Object.fromEntries(Object.entries(handlers).map(([action, handler]) => [action, refusing(handler)]));
 };

@@ -50,6 +50,21 @@ const AWS_ERRORS: Readonly<Record<RefusalCode, Shape>> = {
     'InvalidParameterValue',
     ({ region, current }) => `DestinationRegion '${region}' does not match the current region (${current})`,
   ),
+  EncryptedSnapshotNotPublic: error('OperationNotPermitted', () => 'Encrypted snapshots cannot be shared publicly.'),
+  DefaultKeySnapshotNotShareable: error(
+    'OperationNotPermitted',
+    () => 'Encrypted snapshots with EBS default key cannot be shared',
+  ),
+  PublicSharingBlocked: error(
+    'OperationNotPermitted',
+    () => 'Public sharing of snapshots is blocked for this account.',
+  ),
+  AttributeMissing: error(
+    'MissingParameter',
+    () => 'Value for parameter attribute is invalid. Parameter may not be null or empty.',
+  ),
+  AttributeUnknown: error('InvalidRequest', () => 'The request received was invalid.'),
+  PermissionEntryInvalid: error('InvalidAMIAttributeItemValue', ({ entry = '' }) => entry),
   TagLimitExceeded: () => tagLimitExceeded(),
 };
 

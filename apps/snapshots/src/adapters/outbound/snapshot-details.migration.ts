@@ -42,4 +42,31 @@ class CreateSnapshotDetails1700000100000 implements MigrationInterface {
   }
 }
 
-export const snapshotMigrations = [CreateSnapshotDetails1700000100000];
+const SHARING = `
+  ALTER TABLE snapshots ADD COLUMN is_public boolean NOT NULL DEFAULT false;
+  ALTER TABLE snapshots ADD COLUMN shared_with text[] NOT NULL DEFAULT '{}';
+  CREATE INDEX snapshots_shared ON snapshots USING gin (shared_with);
+  CREATE INDEX snapshots_public ON snapshots (region, owner_id) WHERE is_public;
+  CREATE TABLE snapshot_viewer_tags (
+    snapshot_id text COLLATE "C" NOT NULL,
+    account_id text COLLATE "C" NOT NULL,
+    tags jsonb NOT NULL,
+    PRIMARY KEY (snapshot_id, account_id)
+  )`;
+
+class ShareSnapshots1700000200000 implements MigrationInterface {
+  readonly name = 'ShareSnapshots1700000200000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(SHARING);
+    await runner.query(grantReadModel('snapshot_viewer_tags'));
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE snapshot_viewer_tags');
+    await runner.query('DROP INDEX snapshots_shared, snapshots_public');
+    await runner.query('ALTER TABLE snapshots DROP COLUMN is_public, DROP COLUMN shared_with');
+  }
+}
+
+export const snapshotMigrations = [CreateSnapshotDetails1700000100000, ShareSnapshots1700000200000];

@@ -1,7 +1,14 @@
-import type { Region, RequestContext, SnapshotId, SnapshotRecord, VolumeId, WrappedDataKey } from '@holdfast/contracts';
+import type {
+  AccountId,
+  RequestContext,
+  SnapshotId,
+  SnapshotRecord,
+  VolumeId,
+  WrappedDataKey,
+} from '@holdfast/contracts';
 import { column, type Filter, filterConditions, type SqlFilter, SqlParameters } from '@holdfast/ec2';
 import type { Sql } from '@holdfast/event-store';
-import type { SnapshotDetails, SnapshotQuery, SnapshotTable } from '../../application/ports.ts';
+import type { RestorableBy, SnapshotDetails, SnapshotQuery, SnapshotTable, Viewer } from '../../application/ports.ts';
 
 /** @see DescribeSnapshots, "Filters". Nothing here belongs to Amazon or is archived. */
 const FILTERS: Readonly<Record<string, SqlFilter>> = {
@@ -65,63 +72,97 @@ const details = (row: SnapshotRow): SnapshotDetails => ({
   tags: row.tags,
 });
 
-const ownedBy = ({ accountId, region }: RequestContext, parameters: SqlParameters): string[] => [
-  `s.owner_id = ${parameters.add(accountId)}`,
-  `s.region = ${parameters.add(region)}`,
-];
+/** The table as a viewer sees it, under the alias `s`; `tags` is the expression of the tags that they see. */
+const view = ({ accountId, region, hiding }: Viewer, parameters: SqlParameters) => {
+  const viewer = parameters.add(accountId);
+  return {
+    tables: `snapshots s LEFT JOIN snapshot_viewer_tags v ON v.snapshot_id = s.snapshot_id AND v.account_id = ${viewer}`,
+    tags: `CASE WHEN s.owner_id = ${viewer} THEN s.tags ELSE coalesce(v.tags, '{}') END`,
+    conditions: [
+      `s.region = ${parameters.add(region)}`,
+      `(s.owner_id = ${viewer} OR s.shared_with @> ARRAY[${viewer}::text]
+        OR (s.is_public AND s.owner_id <> ALL(${parameters.add(hiding)}::text[])))`,
+    ],
+  };
+};
+
+/** @see DescribeSnapshots, "RestorableByUserIds": `self` leaves out what is only public, an account is asked for by the owner. */
+const restorable = (by: readonly RestorableBy[], accountId: string, parameters: SqlParameters): string => {
+  const own = () => `s.owner_id = ${parameters.add(accountId)}`;
+  const sharedWith = (account: string) => `s.shared_with @> ARRAY[${parameters.add(account)}::text]`;
+  const alternatives = by.map((who) => {
+    if (who === 'all') return 's.is_public';
+    if (who === 'self' || who === accountId) return `(${own()} OR ${sharedWith(accountId)})`;
+    return `(${own()} AND ${sharedWith(who)})`;
+  });
+  return `(${alternatives.join(' OR ')})`;
+};
 
 export class PostgresSnapshotTable implements SnapshotTable {
   constructor(private readonly sql: Sql) {}
 
-  async describe({ filters, snapshotIds, after, limit }: SnapshotQuery, context: RequestContext) {
+  async describe({ filters, snapshotIds, ownerIds, restorableBy, after, limit }: SnapshotQuery, viewer: Viewer) {
     const parameters = new SqlParameters();
-    const conditions = ownedBy(context, parameters);
-    const filtered = filterConditions(filters, FILTERS, 's.tags', parameters);
-    if (snapshotIds.length > 0) return this.describeIds(snapshotIds, conditions, filtered, parameters);
+    const { tables, tags, conditions } = view(viewer, parameters);
+    const filtered = filterConditions(filters, FILTERS, `(${tags})`, parameters);
+    if (ownerIds !== undefined) filtered.push(`s.owner_id = ANY(${parameters.add(ownerIds)}::text[])`);
+    if (restorableBy !== undefined) filtered.push(restorable(restorableBy, viewer.accountId, parameters));
+    const select = `SELECT s.*, ${tags} AS tags`;
+    if (snapshotIds.length > 0) {
+      // Whether a snapshot exists is asked before the filters.
+      const asked = `s.snapshot_id = ANY(${parameters.add([...new Set(snapshotIds)])}::text[])`;
+      const rows = await this.sql.query<SnapshotRow & { matches: boolean }>(
+        `${select}, (${['TRUE', ...filtered].join(' AND ')}) AS matches FROM ${tables}
+         WHERE ${[...conditions, asked].join(' AND ')} ORDER BY s.position`,
+        parameters.values,
+      );
+      const found = new Set(rows.map((row) => row.snapshot_id));
+      return {
+        rows: rows.filter((row) => row.matches).map((row) => ({ snapshot: details(row), position: row.position })),
+        missing: snapshotIds.filter((snapshotId) => !found.has(snapshotId)),
+      };
+    }
     if (after !== undefined) conditions.push(`s.position > ${parameters.add(after)}::bigint`);
-    const where = [...conditions, ...filtered].join(' AND ');
     const rows = await this.sql.query<SnapshotRow>(
-      `SELECT s.* FROM snapshots s WHERE ${where} ORDER BY s.position LIMIT ${parameters.add(limit)}`,
+      `${select} FROM ${tables} WHERE ${[...conditions, ...filtered].join(' AND ')}
+       ORDER BY s.position LIMIT ${parameters.add(limit)}`,
       parameters.values,
     );
     return { rows: rows.map((row) => ({ snapshot: details(row), position: row.position })), missing: [] };
   }
 
-  /** Whether a snapshot exists is asked before the filters. */
-  private async describeIds(ids: readonly string[], own: string[], filtered: string[], parameters: SqlParameters) {
-    const asked = `s.snapshot_id = ANY(${parameters.add([...new Set(ids)])}::text[])`;
-    const rows = await this.sql.query<SnapshotRow & { matches: boolean }>(
-      `SELECT s.*, (${['TRUE', ...filtered].join(' AND ')}) AS matches FROM snapshots s
-       WHERE ${[...own, asked].join(' AND ')} ORDER BY s.position`,
-      parameters.values,
-    );
-    const found = new Set(rows.map((row) => row.snapshot_id));
-    return {
-      rows: rows.filter((row) => row.matches).map((row) => ({ snapshot: details(row), position: row.position })),
-      missing: ids.filter((snapshotId) => !found.has(snapshotId)),
-    };
-  }
-
-  async tags(filters: readonly Filter[] | undefined, context: RequestContext) {
+  async tags(filters: readonly Filter[] | undefined, viewer: Viewer) {
     const parameters = new SqlParameters();
-    const conditions = ownedBy(context, parameters);
+    const { tables, tags, conditions } = view(viewer, parameters);
     const tag = 'jsonb_build_object(tag.key, tag.value)';
     conditions.push(...filterConditions(filters, TAG_FILTERS, tag, parameters));
     return this.sql.query<{ snapshotId: string; key: string; value: string }>(
-      `SELECT s.snapshot_id AS "snapshotId", tag.key, tag.value FROM snapshots s, jsonb_each_text(s.tags) AS tag
+      `SELECT s.snapshot_id AS "snapshotId", tag.key, tag.value
+       FROM ${tables} CROSS JOIN LATERAL jsonb_each_text(${tags}) AS tag
        WHERE ${conditions.join(' AND ')} ORDER BY s.position, tag.key`,
       parameters.values,
     );
   }
 
-  async record(snapshotId: SnapshotId, region: Region, { accountId }: RequestContext): Promise<SnapshotRecord | null> {
+  async record(snapshotId: SnapshotId, viewer: Viewer): Promise<SnapshotRecord | null> {
+    const parameters = new SqlParameters();
+    const { tables, conditions } = view(viewer, parameters);
+    conditions.push(`s.snapshot_id = ${parameters.add(snapshotId)}`);
     const [row] = await this.sql.query<SnapshotRow>(
-      'SELECT * FROM snapshots WHERE snapshot_id = $1 AND owner_id = $2 AND region = $3',
-      [snapshotId, accountId, region],
+      `SELECT s.* FROM ${tables} WHERE ${conditions.join(' AND ')}`,
+      parameters.values,
     );
     if (row === undefined) return null;
-    const { state, volume_size_gib: volumeSizeGiB, data_key: dataKey } = row;
-    return { snapshotId, ownerId: accountId, state, volumeSizeGiB, dataKey };
+    const { owner_id: owner, state, volume_size_gib: volumeSizeGiB, data_key: dataKey } = row;
+    return { snapshotId, ownerId: owner as AccountId, state, volumeSizeGiB, dataKey };
+  }
+
+  async publicOwners({ accountId, region }: RequestContext): Promise<AccountId[]> {
+    const rows = await this.sql.query<{ owner: AccountId }>(
+      'SELECT DISTINCT owner_id AS owner FROM snapshots WHERE is_public AND region = $1 AND owner_id <> $2',
+      [region, accountId],
+    );
+    return rows.map(({ owner }) => owner);
   }
 
   async ofVolume(volumeId: VolumeId, { accountId }: RequestContext) {

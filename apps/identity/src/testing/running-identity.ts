@@ -43,7 +43,13 @@ export class RunningIdentity {
     const { publicKeyBase64: recipientPublicKey } = this.recipient;
     const who = principal === undefined ? {} : { principal, accountId: principal.accountId };
     const context = testContext(10_000, { recipientPublicKey, ...who });
-    type Answer = { Credentials?: Credentials; AccessKey?: Credentials } & Record<string, unknown>;
+    interface Answer {
+      Credentials?: Credentials;
+      AccessKey?: Credentials;
+      AssumedRoleUser?: object;
+      FederatedUser?: object;
+      PackedPolicySize?: number;
+    }
     const answer = await this.stack.bus.request<Answer>('identity', action, input, context);
     const sealed = answer.Credentials ?? answer.AccessKey;
     if (sealed === undefined) throw new Error(`${action} answered without credentials`);

@@ -2,7 +2,7 @@ import { grantReadModel } from '@holdfast/event-store/postgres';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 const TABLES = [
-  `CREATE TABLE account_versions (account_id text COLLATE "C" PRIMARY KEY, version integer NOT NULL)`,
+  `CREATE TABLE account_versions (account_id text COLLATE "C" PRIMARY KEY, version text NOT NULL)`,
   `CREATE TABLE identities (
     identity_id text COLLATE "C" PRIMARY KEY,
     account_id text COLLATE "C" NOT NULL,

@@ -381,3 +381,18 @@ describe('authorization messages', () => {
     });
   });
 });
+
+describe('ResolvePrincipals', () => {
+  it('tells users and roles by their ARNs from those that are not there', async () => {
+    const bob = await identity.user(name('bob'));
+    const { Arn, RoleId } = await role('named', trusting(ACCOUNT));
+    const absent = `arn:aws:iam::${ACCOUNT}:user/absent`;
+    const arns = [bob.arn, Arn, absent, `arn:aws:iam::${ACCOUNT}:root`, '__proto__'];
+    const { principalIds } = await identity.call<{ principalIds: object }>('ResolvePrincipals', { arns });
+    expect(Object.entries(principalIds)).toEqual([
+      [bob.arn, bob.principalId],
+      [Arn, RoleId],
+      ...arns.slice(2).map((arn) => [arn, null]),
+    ]);
+  });
+});

@@ -56,6 +56,11 @@ export interface IdentityRequests {
   /** Whatever the account: asked by whoever enforces. Answers may be kept for a second, then asked for with `ifNoneMatch`. */
   GetPrincipalPolicies: { in: { principal: Principal; ifNoneMatch?: string }; out: PrincipalPoliciesAnswer };
   /**
+   * Unique ids of users and roles by their ARNs, whatever the account; null: there is no such user or role. For whoever keeps
+   * a policy or grant that names them: the name can be given to somebody else later. At most 1000 ARNs.
+   */
+  ResolvePrincipals: { in: { arns: string[] }; out: { principalIds: Record<string, string | null> } };
+  /**
    * Encrypts what DecodeAuthorizationMessage shows to the context's account: the decision as JSON, at most
    * MAX_AUTHORIZATION_MESSAGE_BYTES of it.
    */

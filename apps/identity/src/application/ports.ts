@@ -111,8 +111,8 @@ export interface PartOfList {
 }
 
 export interface IamTables {
-  /** 0 when nothing was ever changed. */
-  accountVersion(accountId: string): Promise<number>;
+  /** Another one after each change to the account's IAM. */
+  accountVersion(accountId: string): Promise<string>;
   identity(accountId: string, kind: NamedKind, name: string): Promise<IdentityRow | null>;
   identityById(id: string): Promise<IdentityRow | null>;
   identitiesByArn(arns: readonly string[]): Promise<IdentityRow[]>;

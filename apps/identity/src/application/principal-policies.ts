@@ -102,7 +102,7 @@ export const principalPolicies = async (iam: Iam, principal: Principal): Promise
 
 /** The version is read first: a change that comes between makes the asker ask once more, and never miss it. */
 export const getPrincipalPolicies = async (iam: Iam, { principal, ifNoneMatch }: Get['in']): Promise<Get['out']> => {
-  const version = String(await iam.tables.accountVersion(principal.accountId));
+  const version = await iam.tables.accountVersion(principal.accountId);
   if (version === ifNoneMatch) return { version, notModified: true };
   const policies = await principalPolicies(iam, principal);
   return policies === null ? null : { version, notModified: false, policies };

@@ -1,4 +1,4 @@
-import { AwsError } from '@holdfast/contracts';
+import { AwsError, type InternalRequests } from '@holdfast/contracts';
 import { parsePolicy, principalsOf } from '@holdfast/iam';
 import type { PrincipalIds } from '../domain/iam.events.ts';
 import type { Iam, IdentityRow } from './ports.ts';
@@ -10,6 +10,18 @@ const USER_OR_ROLE = /^arn:aws:iam::\d{12}:(?:user|role)\//;
 export const uniqueIds = async (iam: Iam, arns: readonly string[]): Promise<PrincipalIds> => {
   const rows = await iam.tables.identitiesByArn(arns.filter((arn) => USER_OR_ROLE.test(arn)));
   return Object.fromEntries(rows.map(({ arn, id }) => [arn, id]));
+};
+
+type Resolve = InternalRequests['identity']['ResolvePrincipals'];
+
+const MAX_ARNS = 1000;
+
+/** @throws RangeError for more than 1000 ARNs. */
+export const resolvePrincipals = async (iam: Iam, { arns }: Resolve['in']): Promise<Resolve['out']> => {
+  if (arns.length > MAX_ARNS) throw new RangeError(`${String(arns.length)} ARNs at once`);
+  const ids = await uniqueIds(iam, arns);
+  const idOf = (arn: string) => (Object.hasOwn(ids, arn) ? (ids[arn] ?? null) : null);
+  return { principalIds: Object.fromEntries(arns.map((arn) => [arn, idOf(arn)])) };
 };
 
 /**

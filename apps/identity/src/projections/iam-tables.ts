@@ -202,16 +202,19 @@ const rows: Rows = {
 
 const isIamEvent = (event: { type: string }): event is IamEvent => Object.hasOwn(rows, event.type);
 
-/** What IAM's Get and List operations read, and the account's version, which every change moves. */
+/**
+ * What IAM's Get and List operations read, and the account's version: its last event's id, so that no version comes twice,
+ * not even after a development reset.
+ */
 export const iamTables: InlineProjection = {
   name: 'iam-tables',
-  project: async ({ data, version }, sql) => {
+  project: async ({ data, eventId }, sql) => {
     if (!isIamEvent(data)) return;
     await (rows[data.type] as (event: IamEvent, sql: Sql) => Promise<unknown>)(data, sql);
     await sql.query(
       `INSERT INTO account_versions (account_id, version) VALUES ($1, $2)
        ON CONFLICT (account_id) DO UPDATE SET version = excluded.version`,
-      [data.accountId, version],
+      [data.accountId, eventId],
     );
   },
 };

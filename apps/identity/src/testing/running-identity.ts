@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type accountId, type Principal, type RequestContext } from '@holdfast/contracts';
 import { testContext } from '@holdfast/messaging/testing';
 import { generateRecipient, type Recipient } from '@holdfast/sealing';
-import type { BootedService } from '@holdfast/service-kit';
+import type { BootedService, ServiceEnvironment } from '@holdfast/service-kit';
 import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
 import { start } from '../service.ts';
 
@@ -21,12 +21,19 @@ export class RunningIdentity {
     readonly stack: TestStack,
     readonly service: BootedService,
     private readonly recipient: Recipient,
+    private readonly environment: ServiceEnvironment,
   ) {}
 
   static async start(postgresAdminUrl: string): Promise<RunningIdentity> {
     const stack = await startTestStack(postgresAdminUrl);
-    const service = await stack.start(start, { secretsKey: randomBytes(32).toString('base64') });
-    return new RunningIdentity(stack, service, await generateRecipient());
+    const environment = await stack.environment({ secretsKey: randomBytes(32).toString('base64') });
+    const service = await start(environment);
+    return new RunningIdentity(stack, service, await generateRecipient(), environment);
+  }
+
+  /** Starts another process's worth of the same service on the same database. */
+  replica(): Promise<BootedService> {
+    return start(this.environment);
   }
 
   call<Output = Record<string, unknown>>(action: string, input: object = {}, fields: Partial<RequestContext> = {}) {
@@ -95,8 +102,9 @@ export class RunningIdentity {
     return found.principal;
   }
 
-  close(): Promise<void> {
-    return this.stack.close();
+  async close(): Promise<void> {
+    await this.service.close();
+    await this.stack.close();
   }
 }
 

@@ -13,6 +13,7 @@ import { resolveSigningKey } from '../../application/resolve-signing-key.ts';
 import { roles } from '../../application/roles.ts';
 import { encodeAuthorizationMessage, stsActions } from '../../application/session-tokens.ts';
 import { tags } from '../../application/tags.ts';
+import { resolvePrincipals } from '../../application/trust-policies.ts';
 import { users } from '../../application/users.ts';
 import { toAwsError } from './iam-errors.ts';
 
@@ -64,6 +65,7 @@ export const identityRequests = (iam: Iam): RequestHandlers => ({
   ResolveSigningKey: (input: InternalRequests['identity']['ResolveSigningKey']['in']) => resolveSigningKey(iam, input),
   GetPrincipalPolicies: (input: InternalRequests['identity']['GetPrincipalPolicies']['in']) =>
     getPrincipalPolicies(iam, input),
+  ResolvePrincipals: (input: InternalRequests['identity']['ResolvePrincipals']['in']) => resolvePrincipals(iam, input),
   EncodeAuthorizationMessage: (
     input: InternalRequests['identity']['EncodeAuthorizationMessage']['in'],
     context: RequestContext,

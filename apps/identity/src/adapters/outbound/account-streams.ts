@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Caller } from '@holdfast/contracts';
 import { fold, VersionConflict } from '@holdfast/decider';
 import type { EventStore } from '@holdfast/event-store';
@@ -7,7 +8,9 @@ import { iamDecider } from '../../domain/iam.decider.ts';
 import type { IamEvent } from '../../domain/iam.events.ts';
 import type { IamState } from '../../domain/iam.state.ts';
 
-const ATTEMPTS = 4;
+/** Replicas that change one account at the same time take turns by chance: this many misses in a row do not happen. */
+const ATTEMPTS = 25;
+const MAX_WAIT_MS = 20;
 /** Accounts whose state is kept; the least recently changed goes first. */
 const MAX_MEMOS = 256;
 
@@ -56,8 +59,10 @@ export class EventSourcedAccounts implements AccountStreams {
         this.remember(accountId, { state: fold(iamDecider, events, state), version: version + events.length });
         return events;
       } catch (error) {
-        this.memos.delete(accountId);
+        // A memo is a beginning of history, so a conflict leaves it true; but never insist on one.
+        if (attempt > 3) this.memos.delete(accountId);
         if (!(error instanceof VersionConflict) || attempt === ATTEMPTS) throw error;
+        await sleep(Math.random() * MAX_WAIT_MS);
       }
     }
   }

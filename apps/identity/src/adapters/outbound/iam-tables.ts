@@ -27,9 +27,9 @@ const POLICY = `p.arn, p.policy_id AS "policyId", p.name, p.lower_name AS "lower
 export class PostgresIamTables implements IamTables {
   constructor(private readonly sql: Sql) {}
 
-  async accountVersion(accountId: string): Promise<number> {
+  async accountVersion(accountId: string): Promise<string> {
     const text = 'SELECT version FROM account_versions WHERE account_id = $1';
-    return (await this.one<{ version: number }>(text, [accountId]))?.version ?? 0;
+    return (await this.one<{ version: string }>(text, [accountId]))?.version ?? 'none';
   }
 
   identity(accountId: string, kind: NamedKind, name: string): Promise<IdentityRow | null> {

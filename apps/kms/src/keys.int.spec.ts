@@ -74,12 +74,13 @@ describe('keys', () => {
   });
 
   it.each([
-    [{ Policy: '{}' }, 'UnsupportedOperationException'],
+    [{ Policy: '{}' }, 'MalformedPolicyDocumentException'],
+    [{ Policy: 'no JSON' }, 'MalformedPolicyDocumentException'],
+    [{ KeySpec: 'SM2', KeyUsage: 'SIGN_VERIFY' }, 'UnsupportedOperationException'],
+    [{ KeySpec: 'ML_DSA_44', KeyUsage: 'SIGN_VERIFY' }, 'UnsupportedOperationException'],
+    [{ Origin: 'AWS_CLOUDHSM' }, 'UnsupportedOperationException'],
     [{ CustomKeyStoreId: 'cks-1' }, 'UnsupportedOperationException'],
     [{ XksKeyId: 'x' }, 'UnsupportedOperationException'],
-    [{ MultiRegion: true }, 'UnsupportedOperationException'],
-    [{ Origin: 'EXTERNAL' }, 'UnsupportedOperationException'],
-    [{ KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' }, 'UnsupportedOperationException'],
     [{ KeySpec: 'RSA_2048' }, 'ValidationException'],
     [{ KeyUsage: 'SIGN_VERIFY' }, 'ValidationException'],
     [{ KeySpec: 'NONSENSE' }, 'ValidationException'],

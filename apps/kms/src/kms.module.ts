@@ -11,13 +11,14 @@ import {
   type ServiceParts,
 } from '@holdfast/service-kit';
 import { type DynamicModule, Module } from '@nestjs/common';
-import { KeyDeletionClock } from './adapters/inbound/key-deletion-clock.ts';
+import { KeyClock } from './adapters/inbound/key-clock.ts';
 import { AliasesTable } from './adapters/outbound/aliases.table.ts';
 import { GrantsTable } from './adapters/outbound/grants.table.ts';
 import { StoredKeyMaterials } from './adapters/outbound/key-materials.ts';
 import { KeyUseStreams } from './adapters/outbound/key-use-streams.ts';
 import { KeysTable } from './adapters/outbound/keys.table.ts';
 import { loadRootKeys, type RootKeys, type RootKeySource } from './adapters/outbound/root-keys.ts';
+import { SealedImportTokens } from './adapters/outbound/sealed-import-tokens.ts';
 import { SealedTransport } from './adapters/outbound/sealed-transport.ts';
 import { SignedGrantTokens } from './adapters/outbound/signed-grant-tokens.ts';
 import { SignedMarkers } from './adapters/outbound/signed-markers.ts';
@@ -36,7 +37,7 @@ export const KEY_MATERIALS = Symbol('StoredKeyMaterials');
 const ROOT_KEYS = Symbol('RootKeys');
 const STORE = Symbol('EventStore');
 const KEY_USES = Symbol('KeyUseLog');
-const DELETION_CLOCK = Symbol('KeyDeletionClock');
+const KEY_CLOCK = Symbol('KeyClock');
 
 const rootKeysInUse = async (database: Database): Promise<string[]> => {
   const rows = await database.query<{ root_key_id: string }>('SELECT DISTINCT root_key_id FROM key_material', []);
@@ -63,6 +64,7 @@ const makeKms = async (
   transport: await SealedTransport.from(rootKeys.derive('transport')),
   tokens: new SignedGrantTokens(rootKeys.deriveAll('grant-tokens')),
   markers: new SignedMarkers(rootKeys.deriveAll('markers')),
+  importTokens: new SealedImportTokens(rootKeys),
 });
 
 /** Ends with the module: material is zeroed, and nothing keeps the process alive. */
@@ -116,8 +118,8 @@ export class KmsModule {
         },
         { provide: KMS, useFactory: makeKms, inject: [CLOCK, DATABASE, STORE, ROOT_KEYS, KEY_MATERIALS, KEY_USES] },
         {
-          provide: DELETION_CLOCK,
-          useFactory: (kms: Kms, logger: Logger) => new KeyDeletionClock(kms, logger),
+          provide: KEY_CLOCK,
+          useFactory: (kms: Kms, logger: Logger) => new KeyClock(kms, logger),
           inject: [KMS, LOGGER],
         },
       ],

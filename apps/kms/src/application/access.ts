@@ -1,18 +1,36 @@
 import type { RequestContext } from '@holdfast/contracts';
-import { type AccessRequest, authorize, foreignDenial, granteeNames, grantsMatterTo } from '../domain/authorize.ts';
+import { type ConditionContext, type Grant, kmsForeignDenialMessage, type NewGrant } from '@holdfast/iam';
+import {
+  type AccessRequest,
+  authorize,
+  type CallerPolicies,
+  granteeNames,
+  grantsMatterTo,
+  mentionsAliases,
+} from '../domain/access.ts';
 import { refuse } from '../domain/errors.ts';
-import { EBS_ALIAS, type KeyReference, parseKeyReference, referenceArn } from '../domain/names.ts';
+import { type KeyOperation, requireState } from '../domain/key-state.ts';
+import { requireEligible } from '../domain/key.decider.ts';
+import { aliasArnOf, EBS_ALIAS, type KeyReference, parseKeyReference, referenceArn } from '../domain/names.ts';
 import { ensureEbsKey } from './ensure-ebs-key.ts';
 import type { Kms, KeyRecord } from './ports.ts';
 
-const lookUp = async (kms: Kms, reference: KeyReference, context: RequestContext): Promise<KeyRecord | null> => {
+/** A key as a request named it. */
+export interface ResolvedKey extends KeyRecord {
+  /** The alias that the request used: kms:RequestAlias. */
+  readonly requestAlias?: string;
+}
+
+const lookUp = async (kms: Kms, reference: KeyReference, context: RequestContext): Promise<ResolvedKey | null> => {
   if (reference.kind === 'key') {
-    const key = await kms.keys.find(reference.keyId);
-    return key?.accountId === reference.accountId && key.region === reference.region ? key : null;
+    const key = await kms.keys.find(reference.keyId, reference.region);
+    return key?.accountId === reference.accountId ? key : null;
   }
-  const key = await kms.keys.findByAlias(reference, reference.aliasName);
-  const isOwnEbsKey = reference.aliasName === EBS_ALIAS && reference.accountId === context.accountId;
-  return key ?? (isOwnEbsKey ? ensureEbsKey(kms, context) : null);
+  const { aliasName } = reference;
+  const found = await kms.keys.findByAlias(reference, aliasName);
+  const isOwnEbsKey = aliasName === EBS_ALIAS && reference.accountId === context.accountId;
+  const key = found ?? (isOwnEbsKey ? await ensureEbsKey(kms, context) : null);
+  return key && { ...key, requestAlias: aliasName };
 };
 
 export interface KeyLookup {
@@ -31,37 +49,99 @@ export const resolveKey = async (
   keyId: string,
   context: RequestContext,
   { action, aliases }: KeyLookup,
-): Promise<KeyRecord> => {
+): Promise<ResolvedKey> => {
   const reference = parseKeyReference(keyId, context, aliases);
   const key = await lookUp(kms, reference, context);
   if (key !== null) return key;
   const arn = referenceArn(reference);
   if (reference.accountId !== context.accountId) {
-    return refuse('AccessDenied', { message: foreignDenial(action, context.principal, arn) });
+    const denied = { principalArn: context.principal.arn, action: `kms:${action}`, resource: arn };
+    return refuse('AccessDenied', { message: kmsForeignDenialMessage(denied) });
   }
   return reference.kind === 'alias' ? refuse('AliasNotFound', { aliasArn: arn }) : refuse('KeyNotFound', { arn });
 };
 
-type Details = Pick<AccessRequest, 'encryptionContext' | 'newGrant'>;
+/** What the operation's parameters say to policies and grants. */
+export interface AccessDetails {
+  readonly encryptionContext?: Readonly<Record<string, string>>;
+  readonly newGrant?: NewGrant;
+  readonly conditions?: ConditionContext;
+}
+
+/** Users and roles, with their policies, come with the request context of a later release; root needs none. */
+const NO_POLICIES: CallerPolicies = { identityPolicies: [] };
+
+/** The question for the policy engine, with the values of all condition keys. */
+export const accessRequest = async (
+  kms: Kms,
+  action: string,
+  key: ResolvedKey | null,
+  context: RequestContext,
+  { encryptionContext, newGrant, conditions }: AccessDetails = {},
+): Promise<AccessRequest> => {
+  const aliased =
+    key !== null && mentionsAliases(key, NO_POLICIES)
+      ? { 'kms:ResourceAliases': (await kms.aliases.ofKey(key)).map(({ aliasName }) => aliasName) }
+      : {};
+  return {
+    action,
+    context,
+    at: kms.clock.instant(),
+    caller: NO_POLICIES,
+    key,
+    details: { ...(encryptionContext && { encryptionContext }), ...(newGrant && { newGrant }) },
+    conditions: {
+      ...aliased,
+      ...(key?.requestAlias === undefined ? {} : { 'kms:RequestAlias': key.requestAlias }),
+      ...conditions,
+    },
+  };
+};
+
+const decide = (request: AccessRequest, grants: readonly Grant[]): string | null => {
+  const decision = authorize(request, grants);
+  return decision.allowed ? decision.grantId : refuse('AccessDenied', { message: decision.message });
+};
 
 /**
- * @returns the grant that allows it; null when the key's policy does.
+ * @returns the grant that allows it; null when a policy does.
  * @throws DomainError AccessDenied
  */
 export const requireAccess = async (
   kms: Kms,
   action: string,
-  key: KeyRecord | null,
-  { principal, viaService }: RequestContext,
-  details: Details = {},
+  key: ResolvedKey | null,
+  context: RequestContext,
+  details: AccessDetails = {},
 ): Promise<string | null> => {
-  const request: AccessRequest = { action, principal, viaService, key, ...details };
-  let decision = authorize(request, []);
-  if (!decision.allowed && key !== null && grantsMatterTo(action)) {
-    const context = action === 'CreateGrant' ? null : (details.encryptionContext ?? null);
-    decision = authorize(request, await kms.grants.applicable(key.keyId, granteeNames(principal), action, context));
-  }
-  return decision.allowed ? decision.grantId : refuse('AccessDenied', { message: decision.message });
+  const request = await accessRequest(kms, action, key, context, details);
+  if (key === null || !grantsMatterTo(action)) return decide(request, []);
+  const byPolicy = authorize(request, []);
+  if (byPolicy.allowed) return null;
+  const pairs = action === 'CreateGrant' ? null : (details.encryptionContext ?? null);
+  return decide(request, await kms.grants.applicable(key, granteeNames(context.principal), action, pairs));
+};
+
+/** Whether one grant, which may be of a principal that no policy mentions, lets the caller retire it. @throws DomainError AccessDenied */
+export const requireRetirement = async (
+  kms: Kms,
+  key: ResolvedKey,
+  grants: readonly Grant[],
+  context: RequestContext,
+): Promise<void> => {
+  decide(await accessRequest(kms, 'RetireGrant', key, context), grants);
+};
+
+/** Of operations on an alias, the half that is about the alias itself. @throws DomainError AccessDenied */
+export const requireAliasAccess = async (
+  kms: Kms,
+  action: string,
+  aliasName: string,
+  key: KeyRecord,
+  context: RequestContext,
+): Promise<void> => {
+  const request = await accessRequest(kms, action, key, context);
+  decide({ ...request, resource: aliasArnOf(context, aliasName) }, []);
 };
 
 /** Resolves a key and checks access to it: the start of every operation on one key. */
@@ -70,9 +150,24 @@ export const openKey = async (
   keyId: string,
   context: RequestContext,
   lookup: KeyLookup,
-): Promise<KeyRecord> => {
+  details: AccessDetails = {},
+): Promise<ResolvedKey> => {
   const key = await resolveKey(kms, keyId, context, lookup);
-  await requireAccess(kms, lookup.action, key, context);
+  await requireAccess(kms, lookup.action, key, context, details);
+  return key;
+};
+
+/** The same for operations that take key ids and ARNs only, and depend on the key's kind and state. */
+export const openKeyFor = async (
+  kms: Kms,
+  operation: KeyOperation,
+  keyId: string,
+  context: RequestContext,
+  details: AccessDetails = {},
+): Promise<ResolvedKey> => {
+  const key = await openKey(kms, keyId, context, { action: operation, aliases: false }, details);
+  requireEligible(operation, key, key.arn);
+  requireState(operation, key.state, key.arn);
   return key;
 };
 

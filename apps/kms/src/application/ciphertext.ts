@@ -1,25 +1,50 @@
 import {
   decryptEnvelope,
+  decryptOaep,
   encryptEnvelope,
+  encryptOaep,
   envelopeKeyName,
   type EnvelopeKeyName,
   InvalidCiphertext,
+  type KeyPairSpec,
+  oaepCapacityBytes,
+  type OaepAlgorithm,
+  publicKeyOf,
 } from '@holdfast/crypto';
 import type { RequestContext } from '@holdfast/contracts';
 import { DomainError } from '@holdfast/decider';
-import type { CryptographicOperation } from '../domain/key-use.events.ts';
+import type { ConditionContext } from '@holdfast/iam';
 import { refuse } from '../domain/errors.ts';
+import type { CryptographicOperation } from '../domain/key-specs.ts';
 import { resolveKey } from './access.ts';
-import { type Context, type KeyUse, permitUse } from './key-use.ts';
-import type { Kms } from './ports.ts';
+import { type Context, currentMaterial, type KeyUse, permitUse } from './key-use.ts';
+import { type KeyRecord, type Kms, NoSuchMaterial } from './ports.ts';
 
-/** @returns base64 of the blob. */
-export const encryptUnder = async (
-  kms: Kms,
-  { key, encryptionContext }: KeyUse,
-  plaintext: Uint8Array,
-): Promise<string> =>
-  kms.materials.use(key, (material) => encryptEnvelope(material, plaintext, encryptionContext).toString('base64'));
+const modulusBits = ({ keySpec }: KeyRecord): number => Number(keySpec.replace('RSA_', ''));
+
+/** SubjectPublicKeyInfo of a pair whose state lets it be used. */
+export const publicKeyBytesOf = ({ keyId, publicKey }: KeyRecord): Buffer => {
+  if (publicKey === null) throw new Error(`key ${keyId} is in use and has no public key`);
+  return publicKey;
+};
+
+const encryptUnderPair = ({ key, algorithm }: KeyUse, plaintext: Uint8Array): Buffer => {
+  const oaep = algorithm as OaepAlgorithm; // As requireUsage has checked.
+  const capacityBytes = oaepCapacityBytes(oaep, modulusBits(key));
+  if (plaintext.length > capacityBytes) {
+    const limit = `cannot encrypt data larger than ${String(capacityBytes)} bytes.`;
+    return refuse('Invalid', { message: `Algorithm ${algorithm} and key spec ${key.keySpec} ${limit}` });
+  }
+  return encryptOaep(oaep, plaintext, publicKeyOf(key.keySpec as KeyPairSpec, publicKeyBytesOf(key)));
+};
+
+/** @returns base64 of the blob. @throws DomainError Invalid for more plaintext than an RSA key takes */
+export const encryptUnder = async (kms: Kms, use: KeyUse, plaintext: Uint8Array): Promise<string> => {
+  if (use.algorithm !== 'SYMMETRIC_DEFAULT') return encryptUnderPair(use, plaintext).toString('base64');
+  return kms.materials.use(currentMaterial(use.key), (material) =>
+    encryptEnvelope(material, plaintext, use.encryptionContext).toString('base64'),
+  );
+};
 
 interface Source {
   readonly blob: Buffer;
@@ -27,6 +52,7 @@ interface Source {
   readonly operation: Extract<CryptographicOperation, 'Decrypt' | 'ReEncryptFrom'>;
   readonly encryptionContext: Context;
   readonly algorithm: string | undefined;
+  readonly conditions?: ConditionContext;
 }
 
 /** A ciphertext whose key the caller may use to open it. */
@@ -43,11 +69,10 @@ const permitNamed = async (
   source: Source,
   context: RequestContext,
 ): Promise<KeyUse> => {
-  const key = await kms.keys.find(name.keyId);
-  if (key === null || key.region !== context.region) return refuse('CiphertextKeyInaccessible', {});
-  const { operation, encryptionContext, algorithm } = source;
+  const key = await kms.keys.find(name.keyId, context.region);
+  if (key === null) return refuse('CiphertextKeyInaccessible', {});
   try {
-    return await permitUse(kms, key, operation, context, encryptionContext, algorithm);
+    return await permitUse(kms, key, source, context);
   } catch (error) {
     if (error instanceof DomainError && error.code === 'AccessDenied') return refuse('CiphertextKeyInaccessible', {});
     throw error;
@@ -60,27 +85,39 @@ export const permitCiphertext = async (
   source: Source,
   context: RequestContext,
 ): Promise<PermittedCiphertext> => {
-  const { blob, operation, encryptionContext, algorithm } = source;
+  const { blob, operation } = source;
   const name = envelopeKeyName(blob);
   if (source.keyId === undefined) {
     if (name === null) return refuse('InvalidCiphertext', {});
     return { use: await permitNamed(kms, name, source, context), name, blob };
   }
   const key = await resolveKey(kms, source.keyId, context, { action: operation, aliases: true });
-  const use = await permitUse(kms, key, operation, context, encryptionContext, algorithm);
+  const use = await permitUse(kms, key, source, context);
+  // RSA's ciphertext names no key: it is under the one that the caller names, or under none.
+  if (use.algorithm !== 'SYMMETRIC_DEFAULT') return { use, name: currentMaterial(key), blob };
   if (name === null) return refuse('InvalidCiphertext', {});
   if (name.keyId !== key.keyId) return refuse('IncorrectKey', {});
   return { use, name, blob };
 };
 
+const open = ({ use, name, blob }: PermittedCiphertext, kms: Kms): Promise<Buffer> => {
+  const { algorithm, encryptionContext, key } = use;
+  if (algorithm === 'SYMMETRIC_DEFAULT') {
+    return kms.materials.use(name, (material) => decryptEnvelope(material, blob, encryptionContext));
+  }
+  return kms.materials.usePrivateKey(name, key.keySpec as KeyPairSpec, (privateKey) =>
+    decryptOaep(algorithm as OaepAlgorithm, blob, privateKey),
+  );
+};
+
 /** @returns plaintext, the caller's to zero. @throws DomainError InvalidCiphertext */
-export const decryptPermitted = async (kms: Kms, { use, name, blob }: PermittedCiphertext): Promise<Buffer> => {
-  // One material for now: another id can only be a forgery, which gets the error that every other forgery gets.
-  if (name.materialId !== use.key.materialId) return refuse('InvalidCiphertext', {});
+export const decryptPermitted = async (kms: Kms, permitted: PermittedCiphertext): Promise<Buffer> => {
   try {
-    return await kms.materials.use(name, (material) => decryptEnvelope(material, blob, use.encryptionContext));
+    return await open(permitted, kms);
   } catch (error) {
-    if (error instanceof InvalidCiphertext) return refuse('InvalidCiphertext', {});
+    // A material that the key never had can only be a forgery's, which gets the error that every forgery gets.
+    const forged = error instanceof NoSuchMaterial && permitted.name.materialId !== permitted.use.key.materialId;
+    if (forged || error instanceof InvalidCiphertext) return refuse('InvalidCiphertext', {});
     throw error;
   }
 };

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { refuse } from '../domain/errors.ts';
 import { requireState } from '../domain/key-state.ts';
 import { checkAliasName } from '../domain/names.ts';
-import { openKey } from './access.ts';
+import { openKey, requireAliasAccess } from './access.ts';
 import { action, appendOptions } from './action.ts';
 import { aliasName, keyId } from './shapes.ts';
 import { aliasId } from './stream-ids.ts';
@@ -22,9 +22,9 @@ export const createAlias = action(
     checkAliasName(AliasName);
     checkTarget(input.TargetKeyId);
     const key = await openKey(kms, input.TargetKeyId, context, { action: 'CreateAlias', aliases: false });
+    await requireAliasAccess(kms, 'CreateAlias', AliasName, key, context);
     requireState('CreateAlias', key.state, key.arn);
-    if ((await kms.aliases.ofKey(key.keyId)).length >= MAX_ALIASES_PER_KEY)
-      refuse('AliasLimitExceeded', { arn: key.arn });
+    if ((await kms.aliases.ofKey(key)).length >= MAX_ALIASES_PER_KEY) refuse('AliasLimitExceeded', { arn: key.arn });
     const { accountId, region } = context;
     const alias = { aliasName: AliasName, accountId, region, targetKeyId: key.keyId, at: kms.clock.instant() };
     const command = { type: 'CreateAlias', ...alias } as const;

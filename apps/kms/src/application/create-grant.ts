@@ -33,16 +33,17 @@ const termsOf = (input: CreateGrantRequest, key: KeyRecord, { principal }: Reque
   name: input.Name ?? '',
   granteePrincipal: input.GranteePrincipal,
   retiringPrincipal: input.RetiringPrincipal ?? null,
-  operations: checkOperations(input.Operations, key.arn),
+  operations: checkOperations(input.Operations, key),
   constraints: checkConstraints(input.Constraints),
 });
 
-const findNamed = (kms: Kms, terms: GrantTerms): Promise<string | null> =>
-  terms.name === '' ? Promise.resolve(null) : kms.grants.findNamed(terms.keyId, terms.name, hashTerms(terms));
+const findNamed = (kms: Kms, key: KeyRecord, terms: GrantTerms): Promise<string | null> =>
+  terms.name === '' ? Promise.resolve(null) : kms.grants.findNamed(key, terms.name, hashTerms(terms));
 
 /** @returns the grant's id: of two requests with one name and the same terms the second gets the first one's grant. */
 const makeGrant = async (
   kms: Kms,
+  key: KeyRecord,
   terms: GrantTerms,
   parentGrantId: string | null,
   context: RequestContext,
@@ -53,7 +54,7 @@ const makeGrant = async (
     await kms.grantStreams.handle(grantId, command, appendOptions(kms, context));
     return grantId;
   } catch (error) {
-    const other = await findNamed(kms, terms); // Named grants are unique: somebody made this one meanwhile.
+    const other = await findNamed(kms, key, terms); // Named grants are unique: somebody made this one meanwhile.
     if (other !== null) return other;
     throw error;
   }
@@ -66,16 +67,21 @@ export const createGrant = action(shape, async (kms, input, context) => {
   const key = await resolveKey(kms, input.KeyId, context, { action: 'CreateGrant', aliases: false });
   const byService = context.viaService !== undefined || context.principal.type === 'AWSService';
   for (const arn of [GranteePrincipal, RetiringPrincipal]) if (arn !== undefined) checkPrincipal(arn, byService);
-  const newGrant = { operations: input.Operations, constraints };
+  const newGrant = {
+    granteePrincipal: GranteePrincipal,
+    retiringPrincipal: RetiringPrincipal ?? null,
+    operations: input.Operations,
+    constraints,
+  };
   const parentGrantId = await requireAccess(kms, 'CreateGrant', key, context, { newGrant });
   const terms = termsOf(input, key, context);
   requireState('CreateGrant', key.state, key.arn);
-  const existing = await findNamed(kms, terms);
+  const existing = await findNamed(kms, key, terms);
   const isCounted = key.keyManager === 'CUSTOMER' && existing === null;
-  if (isCounted && (await kms.grants.hasAtLeast(key.keyId, MAX_GRANTS_PER_KEY))) {
+  if (isCounted && (await kms.grants.hasAtLeast(key, MAX_GRANTS_PER_KEY))) {
     refuse('GrantLimitExceeded', { arn: key.arn });
   }
   endDryRun(input.DryRun);
-  const grantId = existing ?? (await makeGrant(kms, terms, parentGrantId, context));
+  const grantId = existing ?? (await makeGrant(kms, key, terms, parentGrantId, context));
   return { GrantId: grantId, GrantToken: kms.tokens.issue(grantId, key.keyId) };
 });

@@ -1,66 +1,101 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { RequestContext } from '@holdfast/contracts';
 import { z } from 'zod';
+import { checkPolicy } from '../domain/access.ts';
 import { refuse } from '../domain/errors.ts';
+import { checkKind, isKeySpec, KEY_SPEC_NAMES, KEY_USAGES, type KeyKind } from '../domain/key-specs.ts';
+import { keyArnOf } from '../domain/names.ts';
 import { checkTags } from '../domain/tags.ts';
-import { requireAccess } from './access.ts';
+import { accessRequest, requireAccess } from './access.ts';
 import { action, appendOptions } from './action.ts';
-import { keyMetadata } from './key-metadata.ts';
-import { tag } from './shapes.ts';
+import { describeMetadata } from './key-metadata.ts';
+import { makeMaterial } from './new-material.ts';
+import type { Kms } from './ports.ts';
+import { policyText, tagList } from './shapes.ts';
 
-const KEY_SPECS = [
-  'RSA_2048', 'RSA_3072', 'RSA_4096', 'ECC_NIST_P256', 'ECC_NIST_P384', 'ECC_NIST_P521', 'ECC_SECG_P256K1',
-  'SYMMETRIC_DEFAULT', 'HMAC_224', 'HMAC_256', 'HMAC_384', 'HMAC_512', 'SM2', 'ML_DSA_44', 'ML_DSA_65', 'ML_DSA_87',
-  'ECC_NIST_EDWARDS25519',
-] as const; // prettier-ignore
+/** Keys of one account in one Region. @see KMS developer guide, Resource quotas */
+const MAX_KEYS = 100_000;
 
 const shape = z.strictObject({
   Description: z.string().max(8192).default(''),
-  KeyUsage: z.enum(['SIGN_VERIFY', 'ENCRYPT_DECRYPT', 'GENERATE_VERIFY_MAC', 'KEY_AGREEMENT']).optional(),
-  KeySpec: z.enum(KEY_SPECS).optional(),
-  CustomerMasterKeySpec: z.enum(KEY_SPECS).optional(),
+  KeyUsage: z.enum(KEY_USAGES).optional(),
+  KeySpec: z.enum(KEY_SPEC_NAMES).optional(),
+  CustomerMasterKeySpec: z.enum(KEY_SPEC_NAMES).optional(),
   Origin: z.enum(['AWS_KMS', 'EXTERNAL', 'AWS_CLOUDHSM', 'EXTERNAL_KEY_STORE']).default('AWS_KMS'),
   MultiRegion: z.boolean().default(false),
-  Tags: z.array(tag).default([]),
-  // Bears on a Policy only; the default policy, the one there is here, locks nobody out.
-  BypassPolicyLockoutSafetyCheck: z.boolean().optional(),
+  Policy: policyText.optional(),
+  BypassPolicyLockoutSafetyCheck: z.boolean().default(false),
+  Tags: tagList.default([]),
 });
+type CreateKeyRequest = z.output<typeof shape>;
 
-/** Only symmetric encryption keys in one Region, with material made here, for now. */
-const requireSupported = (input: z.output<typeof shape>): void => {
-  const { KeyUsage: usage, Origin: origin, MultiRegion: multiRegion } = input;
+/** @throws DomainError Invalid | NotSupported */
+const kindOf = (input: CreateKeyRequest): KeyKind => {
   if (input.KeySpec !== undefined && input.CustomerMasterKeySpec !== undefined) {
     const message =
       'You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.';
-    refuse('Invalid', { message });
+    return refuse('Invalid', { message });
   }
   const spec = input.KeySpec ?? input.CustomerMasterKeySpec ?? 'SYMMETRIC_DEFAULT';
-  if (spec !== 'SYMMETRIC_DEFAULT') {
-    if (usage === undefined) {
-      const message = 'You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.';
-      refuse('Invalid', { message });
-    }
-    refuse('NotSupported', { message: `KeySpec ${spec} is not supported.` });
-  }
-  if (usage !== undefined && usage !== 'ENCRYPT_DECRYPT') {
-    refuse('Invalid', { message: `KeyUsage ${usage} is not compatible with KeySpec ${spec}` });
-  }
-  if (origin !== 'AWS_KMS') refuse('NotSupported', { message: `Origin ${origin} is not supported.` });
-  if (multiRegion) refuse('NotSupported', { message: 'Multi-Region keys are not supported.' });
+  if (!isKeySpec(spec)) return refuse('NotSupported', { message: `KeySpec ${spec} is not supported.` });
+  return checkKind(spec, input.KeyUsage);
 };
 
+const originOf = ({ Origin: origin }: CreateKeyRequest): 'AWS_KMS' | 'EXTERNAL' =>
+  origin === 'AWS_KMS' || origin === 'EXTERNAL'
+    ? origin
+    : refuse('NotSupported', { message: `Origin ${origin} is not supported.` });
+
+/** Values of the condition keys that CreateKey and ReplicateKey have for the key to be. */
+export const tagConditions = (
+  tags: readonly { TagKey: string; TagValue: string }[],
+): Record<string, string | string[]> => ({
+  ...Object.fromEntries(tags.map(({ TagKey, TagValue }) => [`aws:RequestTag/${TagKey}`, TagValue])),
+  'aws:TagKeys': tags.map(({ TagKey }) => TagKey),
+});
+
+const requirePermission = (
+  kms: Kms,
+  input: CreateKeyRequest,
+  kind: KeyKind,
+  context: RequestContext,
+): Promise<unknown> =>
+  requireAccess(kms, 'CreateKey', null, context, {
+    conditions: {
+      'kms:KeySpec': kind.keySpec,
+      'kms:KeyUsage': kind.keyUsage,
+      'kms:CustomerMasterKeySpec': kind.keySpec,
+      'kms:CustomerMasterKeyUsage': kind.keyUsage,
+      'kms:KeyOrigin': input.Origin,
+      'kms:MultiRegion': input.MultiRegion,
+      ...(input.MultiRegion ? { 'kms:MultiRegionKeyType': 'PRIMARY' } : {}),
+      'kms:BypassPolicyLockoutSafetyCheck': input.BypassPolicyLockoutSafetyCheck,
+      ...tagConditions(input.Tags),
+    },
+  });
+
 export const createKey = action(shape, async (kms, input, context) => {
-  requireSupported(input);
-  const { Description: description, Tags: tags } = input;
+  const kind = kindOf(input);
+  const origin = originOf(input);
+  const { Description: description, Tags: tags, MultiRegion: multiRegion, Policy: policy = null } = input;
   checkTags(tags);
-  await requireAccess(kms, 'CreateKey', null, context);
+  await requirePermission(kms, input, kind, context);
   const { accountId, region } = context;
-  const [keyId, materialId] = [randomUUID(), randomBytes(32).toString('hex')];
-  // First the material, then the key that names it: a crash between leaves material without a key, never the reverse.
-  await kms.materials.create({ keyId, materialId });
-  const key = { keyId, accountId, region, keyManager: 'CUSTOMER', description, tags, materialId } as const;
-  const command = { type: 'CreateKey', ...key, at: kms.clock.instant() } as const;
+  const keyId = multiRegion ? `mrk-${randomBytes(16).toString('hex')}` : randomUUID();
+  if (policy !== null) {
+    const place = { accountId, region, arn: keyArnOf(context, keyId), primaryRegion: region };
+    const future = { ...kind, ...place, keyManager: 'CUSTOMER', origin, multiRegion, tags, policy } as const;
+    const asked = { ...(await accessRequest(kms, 'PutKeyPolicy', null, context)), key: future };
+    checkPolicy(policy, asked, input.BypassPolicyLockoutSafetyCheck);
+  }
+  if (await kms.keys.hasAtLeast(context, MAX_KEYS)) refuse('KeyLimitExceeded', {});
+  const none = { materialId: null, publicKey: null };
+  const material = origin === 'EXTERNAL' ? none : await makeMaterial(kms, keyId, kind.keySpec);
+  const whose = { keyId, accountId, region, keyManager: 'CUSTOMER' } as const;
+  const what = { ...kind, origin, multiRegion, description, tags, policy, ...material };
+  const command = { type: 'CreateKey', ...whose, ...what, at: kms.clock.instant() } as const;
   await kms.keyStreams.handle(keyId, command, appendOptions(kms, context));
-  const record = await kms.keys.find(keyId);
+  const record = await kms.keys.find(keyId, region);
   if (record === null) throw new Error(`key ${keyId} is not found after it was created`);
-  return { KeyMetadata: keyMetadata(record) };
+  return { KeyMetadata: await describeMetadata(kms, record) };
 });

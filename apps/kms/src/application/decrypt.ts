@@ -27,9 +27,11 @@ export const decrypt = action(shape, async (kms, input, context) => {
     const { use, name } = permitted;
     const [Plaintext] = await Promise.all([
       sealAnswer(kms, 'Decrypt', plaintext, context),
-      kms.uses.record([keyUsed(kms, use, name.materialId, context)], context),
+      kms.uses.record([keyUsed(kms, use, context, name.materialId)], context),
     ]);
-    return { KeyId: use.key.arn, Plaintext, EncryptionAlgorithm: 'SYMMETRIC_DEFAULT', KeyMaterialId: name.materialId };
+    const { algorithm: EncryptionAlgorithm } = use;
+    const material = EncryptionAlgorithm === 'SYMMETRIC_DEFAULT' ? { KeyMaterialId: name.materialId } : {};
+    return { KeyId: use.key.arn, Plaintext, EncryptionAlgorithm, ...material };
   } finally {
     plaintext.fill(0);
   }

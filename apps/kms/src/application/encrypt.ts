@@ -21,11 +21,12 @@ export const encrypt = action(shape, async (kms, input, context) => {
   const plaintext = await openPlaintext(kms, input.Plaintext, context);
   try {
     const key = await resolveKey(kms, input.KeyId, context, { action: 'Encrypt', aliases: true });
-    const use = await permitUse(kms, key, 'Encrypt', context, pairs, algorithm);
-    endDryRun(input.DryRun);
+    const request = { operation: 'Encrypt', algorithm, encryptionContext: pairs } as const;
+    const use = await permitUse(kms, key, request, context);
     const CiphertextBlob = await encryptUnder(kms, use, plaintext);
-    await kms.uses.record([keyUsed(kms, use, key.materialId, context)], context);
-    return { CiphertextBlob, KeyId: key.arn, EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' };
+    endDryRun(input.DryRun); // After the check of the size, which only encryption makes.
+    await kms.uses.record([keyUsed(kms, use, context)], context);
+    return { CiphertextBlob, KeyId: key.arn, EncryptionAlgorithm: use.algorithm };
   } finally {
     plaintext.fill(0);
   }

@@ -1,9 +1,10 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { RequestContext } from '@holdfast/contracts';
 import { EBS_ALIAS } from '../domain/names.ts';
 import { appendOptions } from './action.ts';
+import { makeMaterial } from './new-material.ts';
+import type { KeyRecord, Kms } from './ports.ts';
 import { aliasId } from './stream-ids.ts';
-import type { Kms, KeyRecord } from './ports.ts';
 
 const DESCRIPTION = 'Default key that protects my EBS volumes when no other key is defined';
 
@@ -21,11 +22,12 @@ export const ensureEbsKey = async (kms: Kms, context: RequestContext): Promise<K
   const { state } = await kms.aliasStreams.load(streamId);
   const keyId = state.targetKeyId;
   if (keyId === null) throw new Error(`${EBS_ALIAS} of ${accountId} in ${region} has no target after it was reserved`);
-  const materialId = randomBytes(32).toString('hex');
-  await kms.materials.create({ keyId, materialId });
-  const key = { keyId, accountId, region, keyManager: 'AWS', description: DESCRIPTION, tags: [], materialId } as const;
-  await kms.keyStreams.handle(keyId, { type: 'CreateKey', ...key, at }, options);
-  const record = await kms.keys.find(keyId);
+  const { materialId, publicKey } = await makeMaterial(kms, keyId, 'SYMMETRIC_DEFAULT');
+  const kind = { keySpec: 'SYMMETRIC_DEFAULT', keyUsage: 'ENCRYPT_DECRYPT', origin: 'AWS_KMS' } as const;
+  const whose = { keyId, accountId, region, keyManager: 'AWS', multiRegion: false } as const;
+  const what = { description: DESCRIPTION, tags: [], materialId, publicKey, policy: null };
+  await kms.keyStreams.handle(keyId, { type: 'CreateKey', ...whose, ...kind, ...what, at }, options);
+  const record = await kms.keys.find(keyId, region);
   if (record === null) throw new Error(`key ${keyId} is not found after it was created`);
   if (record.materialId !== materialId) await kms.materials.discard({ keyId, materialId }); // Somebody else was first.
   return record;

@@ -5,7 +5,7 @@ import { refuse } from '../domain/errors.ts';
 import { checkGrantTokens, resolveKey } from './access.ts';
 import { action } from './action.ts';
 import { encryptUnder } from './ciphertext.ts';
-import { endDryRun, keyUsed, permitUse, requireRecipient, sealAnswer } from './key-use.ts';
+import { currentMaterial, endDryRun, keyUsed, permitUse, requireRecipient, sealAnswer } from './key-use.ts';
 import type { Kms } from './ports.ts';
 import { dryRun, encryptionContext, grantTokens, keyId } from './shapes.ts';
 
@@ -38,17 +38,14 @@ export const makeDataKey = async (
   const sizeBytes = dataKeyBytes(input);
   checkGrantTokens(kms, input.GrantTokens);
   const key = await resolveKey(kms, input.KeyId, context, { action: operation, aliases: true });
-  const use = await permitUse(kms, key, operation, context, input.EncryptionContext ?? {}, undefined);
+  const use = await permitUse(kms, key, { operation, encryptionContext: input.EncryptionContext ?? {} }, context);
   endDryRun(input.DryRun);
   // Of its own, and not of Node's shared pool, so that zeroing it is all there is to zero.
   const plaintext = randomFillSync(Buffer.alloc(sizeBytes));
   try {
     const CiphertextBlob = await encryptUnder(kms, use, plaintext);
-    const [delivered] = await Promise.all([
-      deliver(plaintext),
-      kms.uses.record([keyUsed(kms, use, key.materialId, context)], context),
-    ]);
-    return { CiphertextBlob, ...delivered, KeyId: key.arn, KeyMaterialId: key.materialId };
+    const [delivered] = await Promise.all([deliver(plaintext), kms.uses.record([keyUsed(kms, use, context)], context)]);
+    return { CiphertextBlob, ...delivered, KeyId: key.arn, KeyMaterialId: currentMaterial(key).materialId };
   } finally {
     plaintext.fill(0);
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { refuse } from '../domain/errors.ts';
-import { keyPolicyText, POLICY_NAME } from '../domain/key-policy.ts';
+import { keyPolicyText, POLICY_NAME } from '../domain/access.ts';
 import { openKey } from './access.ts';
 import { action } from './action.ts';
 import { keyId } from './shapes.ts';

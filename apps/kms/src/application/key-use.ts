@@ -1,10 +1,12 @@
 import type { RequestContext } from '@holdfast/contracts';
+import type { ConditionContext } from '@holdfast/iam';
 import { SealingFailed } from '@holdfast/sealing';
 import { refuse } from '../domain/errors.ts';
+import { type CryptographicOperation, KEY_SPECS, OPERATION_USAGE, requireUsage } from '../domain/key-specs.ts';
 import { requireState } from '../domain/key-state.ts';
-import type { CryptographicOperation, KeyUsed } from '../domain/key-use.events.ts';
-import { requireAccess } from './access.ts';
-import type { Kms, KeyRecord } from './ports.ts';
+import type { KeyUsed } from '../domain/key-use.events.ts';
+import { requireAccess, type ResolvedKey } from './access.ts';
+import type { KeyRecord, Kms } from './ports.ts';
 import { checkBlobLength } from './shapes.ts';
 
 export type Context = Readonly<Record<string, string>>;
@@ -13,25 +15,53 @@ export type Context = Readonly<Record<string, string>>;
 export interface KeyUse {
   readonly key: KeyRecord;
   readonly operation: CryptographicOperation;
+  /** Of encryption, signing, MACs, agreement. */
+  readonly algorithm: string;
   readonly encryptionContext: Context;
   readonly grantId: string | null;
 }
 
-/** @throws DomainError AccessDenied | IncompatibleAlgorithm | KeyDisabled | KeyPendingDeletion */
+export interface UseRequest {
+  readonly operation: CryptographicOperation;
+  /** Absent: the only one that such a key has. */
+  readonly algorithm?: string | undefined;
+  readonly encryptionContext?: Context | undefined;
+  readonly conditions?: ConditionContext;
+}
+
+const ALGORITHM_CONDITIONS = {
+  ENCRYPT_DECRYPT: 'kms:EncryptionAlgorithm',
+  SIGN_VERIFY: 'kms:SigningAlgorithm',
+  GENERATE_VERIFY_MAC: 'kms:MacAlgorithm',
+  KEY_AGREEMENT: 'kms:KeyAgreementAlgorithm',
+} as const;
+
+/** Only symmetric encryption binds a context. @throws DomainError Invalid */
+const requireContextFits = (key: KeyRecord, encryptionContext: Context): void => {
+  if (Object.keys(encryptionContext).length === 0 || KEY_SPECS[key.keySpec].kind === 'symmetric') return;
+  refuse('Invalid', { message: 'EncryptionContext is not supported for asymmetric KMS keys.' });
+};
+
+/** @throws DomainError AccessDenied | InvalidKeyUsage | IncompatibleAlgorithm | Invalid, and as the key's state refuses */
 export const permitUse = async (
   kms: Kms,
-  key: KeyRecord,
-  operation: CryptographicOperation,
+  key: ResolvedKey,
+  request: UseRequest,
   context: RequestContext,
-  encryptionContext: Context,
-  algorithm: string | undefined,
 ): Promise<KeyUse> => {
-  const grantId = await requireAccess(kms, operation, key, context, { encryptionContext });
-  if (algorithm !== undefined && algorithm !== 'SYMMETRIC_DEFAULT') {
-    refuse('IncompatibleAlgorithm', { algorithm, keySpec: 'SYMMETRIC_DEFAULT' });
-  }
-  requireState('cryptographic', key.state, key.arn);
-  return { key, operation, encryptionContext, grantId };
+  const { operation, algorithm = 'SYMMETRIC_DEFAULT', encryptionContext = {} } = request;
+  const conditions = { [ALGORITHM_CONDITIONS[OPERATION_USAGE[operation]]]: algorithm, ...request.conditions };
+  const grantId = await requireAccess(kms, operation, key, context, { encryptionContext, conditions });
+  requireUsage(operation, key, algorithm);
+  requireContextFits(key, encryptionContext);
+  requireState(operation, key.state, key.arn);
+  return { key, operation, algorithm, encryptionContext, grantId };
+};
+
+/** Of a key whose state lets it be used. */
+export const currentMaterial = ({ keyId, materialId }: KeyRecord): { keyId: string; materialId: string } => {
+  if (materialId === null) throw new Error(`key ${keyId} is in use and has no material`);
+  return { keyId, materialId };
 };
 
 /** @throws DomainError DryRun when that was asked for: the last check of all. */
@@ -40,11 +70,17 @@ export const endDryRun = (dryRun: boolean | undefined): void => {
 };
 
 /** @param materialId of the use, which for old ciphertexts is not the key's current one. */
-export const keyUsed = (kms: Kms, use: KeyUse, materialId: string, context: RequestContext): KeyUsed => ({
+export const keyUsed = (
+  kms: Kms,
+  use: KeyUse,
+  context: RequestContext,
+  materialId: string = currentMaterial(use.key).materialId,
+): KeyUsed => ({
   type: 'KeyUsed',
   keyId: use.key.keyId,
   keyArn: use.key.arn,
   operation: use.operation,
+  algorithm: use.algorithm,
   materialId,
   encryptionContext: use.encryptionContext,
   principalArn: context.principal.arn,
@@ -61,7 +97,7 @@ export const requireRecipient = ({ recipientPublicKey }: RequestContext): string
 /** Plaintext leaves this service in no other form. @throws DomainError Invalid for a key that is none. */
 export const sealAnswer = async (
   kms: Kms,
-  action: 'Decrypt' | 'GenerateDataKey',
+  action: 'Decrypt' | 'GenerateDataKey' | 'GenerateDataKeyPair' | 'GenerateRandom' | 'DeriveSharedSecret',
   plaintext: Uint8Array,
   context: RequestContext,
 ): Promise<string> => {

@@ -19,14 +19,13 @@ export const listAliases = action(shape, async (kms, input, context) => {
   const lookup = { action: 'ListAliases', aliases: false };
   const key = input.KeyId === undefined ? null : await resolveKey(kms, input.KeyId, context, lookup);
   await requireAccess(kms, 'ListAliases', key, context);
-  const ofKey = key?.keyId ?? null;
   const { items, paging } = await page(
     kms,
     context,
-    ['ListAliases', ofKey ?? ''],
+    ['ListAliases', key?.keyId ?? ''],
     input,
     { byDefault: 50, most: 100 },
-    (after, size) => kms.aliases.list(context, ofKey, after, size),
+    (after, size) => kms.aliases.list(context, key, after, size),
     (alias) => alias.aliasName,
   );
   return { Aliases: items.map(entry), ...paging };

@@ -15,7 +15,7 @@ const shape = z.strictObject({
 
 export const listGrants = action(shape, async (kms, input, context) => {
   const key = await openKey(kms, input.KeyId, context, { action: 'ListGrants', aliases: false });
-  const filter = { keyId: key.keyId, grantId: input.GrantId, granteePrincipal: input.GranteePrincipal };
+  const filter = { key, grantId: input.GrantId, granteePrincipal: input.GranteePrincipal };
   const { items, paging } = await page(
     kms,
     context,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { POLICY_NAME } from '../domain/key-policy.ts';
+import { POLICY_NAME } from '../domain/access.ts';
 import { openKey } from './access.ts';
 import { action } from './action.ts';
 import { page } from './paging.ts';

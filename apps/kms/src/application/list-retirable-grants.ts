@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { denial } from '../domain/authorize.ts';
 import { refuse } from '../domain/errors.ts';
+import { requireAccess } from './access.ts';
 import { action } from './action.ts';
 import { grantEntry } from './grant-entry.ts';
 import { page } from './paging.ts';
@@ -12,9 +12,10 @@ const shape = z.strictObject({ RetiringPrincipal: principalArn, Limit: limit, Ma
 export const listRetirableGrants = action(shape, async (kms, input, context) => {
   const { principal, region } = context;
   const { RetiringPrincipal: retiringPrincipal } = input;
-  const isOwn = retiringPrincipal.includes(`::${principal.accountId}:`);
-  if (principal.type !== 'Root' || !isOwn) {
-    refuse('AccessDenied', { message: denial({ action: 'ListRetirableGrants', principal, key: null }) });
+  await requireAccess(kms, 'ListRetirableGrants', null, context);
+  if (!retiringPrincipal.includes(`::${principal.accountId}:`)) {
+    const sentence = `User: ${principal.arn} is not authorized to perform: kms:ListRetirableGrants on resource: *`;
+    refuse('AccessDenied', { message: `${sentence}, whose retiring principals are of another account` });
   }
   const { items, paging } = await page(
     kms,

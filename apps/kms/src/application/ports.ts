@@ -1,38 +1,78 @@
-import type { EnvelopeKey, EnvelopeKeyName } from '@holdfast/crypto';
+import type { EnvelopeKey, EnvelopeKeyName, KeyPairSpec } from '@holdfast/crypto';
+import type { KeyObject } from 'node:crypto';
 import type { AccountId, Instant, KeyArn, Region, RequestContext } from '@holdfast/contracts';
 import type { CommandHandler } from '@holdfast/event-store';
 import type { AliasCommand, AliasState } from '../domain/alias.decider.ts';
 import type { AliasEvent } from '../domain/alias.events.ts';
-import type { ActiveGrant } from '../domain/authorize.ts';
+import type { ActiveGrant } from '../domain/access.ts';
 import type { GrantCommand } from '../domain/grant.decider.ts';
 import type { GrantEvent } from '../domain/grant.events.ts';
-import type { KeyCommand } from '../domain/key.decider.ts';
+import type { KeyCommand } from '../domain/key.commands.ts';
 import type { KeyState } from '../domain/key-state.ts';
-import type { KeyEvent, KeyManager, Tag } from '../domain/key.events.ts';
+import type { KeyKind } from '../domain/key-specs.ts';
+import type { KeyEvent, KeyManager, KeyOrigin, RotationType, Tag } from '../domain/key.events.ts';
 import type { KeyUsed } from '../domain/key-use.events.ts';
 import type { Place } from '../domain/names.ts';
 
-/** A key as it is now: read for every request, so that a key that is disabled stops at once. */
-export interface KeyRecord extends Place {
+/** A key in one Region as it is now: read for every request, so that a key that is disabled stops at once. */
+export interface KeyRecord extends Place, KeyKind {
   readonly keyId: string;
   readonly arn: KeyArn;
   readonly keyManager: KeyManager;
+  readonly origin: KeyOrigin;
   readonly description: string;
   readonly state: KeyState;
   readonly createdAt: Instant;
   readonly deletionDate: Instant | null;
-  readonly materialId: string;
+  /** Of a primary key that waits for its replicas' deletion. */
+  readonly pendingWindowInDays: number | null;
+  /** Null: nothing has been imported yet. */
+  readonly materialId: string | null;
+  /** When the current material expires, if it was imported to. */
+  readonly validTo: Instant | null;
+  /** SubjectPublicKeyInfo (DER) of a pair that has its material. */
+  readonly publicKey: Buffer | null;
+  readonly multiRegion: boolean;
+  readonly primaryRegion: Region;
+  readonly rotation: { readonly periodInDays: number; readonly nextDate: Instant } | null;
+  /** Null: the default policy. */
+  readonly policy: string | null;
   readonly tags: readonly Tag[];
   /** Order of creation; what ListKeys pages by. */
   readonly position: number;
 }
 
+/** A key in one of its Regions, by name. */
+export type KeyName = Pick<KeyRecord, 'keyId' | 'region'>;
+
+/** One of the materials that a key has had. */
+export interface KeyVersion {
+  readonly materialId: string;
+  readonly position: number;
+  /** Null: the first one, and those that wait for a rotation. */
+  readonly rotatedAt: Instant | null;
+  readonly rotationType: RotationType | null;
+  readonly description: string | null;
+  /** Of imported material: whether it is there in the Region that asks, and until when. */
+  readonly isImported: boolean;
+  readonly validTo: Instant | null;
+}
+
 export interface KeyDirectory {
-  find(keyId: string): Promise<KeyRecord | null>;
+  find(keyId: string, region: Region): Promise<KeyRecord | null>;
   findByAlias(place: Place, aliasName: string): Promise<KeyRecord | null>;
   list(place: Place, afterPosition: number, limit: number): Promise<KeyRecord[]>;
+  hasAtLeast(place: Place, count: number): Promise<boolean>;
+  /** Where a multi-Region key and its replicas are, in order of Regions' names. */
+  regionsOf(keyId: string): Promise<Region[]>;
+  /** In order of rotation. */
+  versionsOf(key: KeyName, afterPosition: number, limit: number, rotationsOnly: boolean): Promise<KeyVersion[]>;
   /** Scheduled for deletion at or before `at`. */
-  due(at: Instant, limit: number): Promise<KeyRecord[]>;
+  dueForDeletion(at: Instant, limit: number): Promise<KeyRecord[]>;
+  /** Enabled primaries whose next rotation is at or before `at`. */
+  dueForRotation(at: Instant, limit: number): Promise<KeyRecord[]>;
+  /** With imported material whose time ends at or before `at`. */
+  dueForExpiry(at: Instant, limit: number): Promise<KeyRecord[]>;
 }
 
 export interface AliasRecord extends Place {
@@ -44,9 +84,9 @@ export interface AliasRecord extends Place {
 }
 
 export interface AliasDirectory {
-  /** By name after `afterName`, with `alias/aws/ebs` even before it has a key; of one key only when `keyId` is given. */
-  list(place: Place, keyId: string | null, afterName: string, limit: number): Promise<AliasRecord[]>;
-  ofKey(keyId: string): Promise<AliasRecord[]>;
+  /** By name after `afterName`, with `alias/aws/ebs` even before it has a key; of one key only when `key` is given. */
+  list(place: Place, key: KeyName | null, afterName: string, limit: number): Promise<AliasRecord[]>;
+  ofKey(key: KeyName): Promise<AliasRecord[]>;
 }
 
 export interface GrantRecord extends ActiveGrant {
@@ -64,32 +104,66 @@ export interface GrantDirectory {
   find(grantId: string): Promise<GrantRecord | null>;
   /** Those of a key that could allow `operation` to one of `grantees` under this context; few, however many the key has. */
   applicable(
-    keyId: string,
+    key: KeyName,
     grantees: readonly string[],
     operation: string,
     context: Readonly<Record<string, string>> | null,
   ): Promise<ActiveGrant[]>;
   /** The grant with this name and these terms, if there is one. */
-  findNamed(keyId: string, name: string, termsHash: string): Promise<string | null>;
+  findNamed(key: KeyName, name: string, termsHash: string): Promise<string | null>;
   list(
     filter:
-      { keyId: string; grantId?: string; granteePrincipal?: string } | { retiringPrincipal: string; region: Region },
+      { key: KeyName; grantId?: string; granteePrincipal?: string } | { retiringPrincipal: string; region: Region },
     afterPosition: number,
     limit: number,
   ): Promise<GrantRecord[]>;
-  hasAtLeast(keyId: string, count: number): Promise<boolean>;
+  hasAtLeast(key: KeyName, count: number): Promise<boolean>;
+}
+
+/** There are no bytes of that name: never made, deleted, or a name that somebody made up. */
+export class NoSuchMaterial extends Error {
+  override readonly name = 'NoSuchMaterial';
 }
 
 /** Key material, kept wrapped by the root key; in the clear only in this process's memory, and not for long. */
 export interface KeyMaterials {
-  /** Makes 32 random bytes under this name and stores them wrapped. A key that names them comes after. */
-  create(name: EnvelopeKeyName): Promise<void>;
+  /**
+   * Stores bytes wrapped under this name; again is harmless. A key that names them comes after, or they are swept.
+   * @param material the caller's to zero.
+   */
+  store(name: EnvelopeKeyName, material: Uint8Array): Promise<void>;
   /** Removes material that no key came to name. */
   discard(name: EnvelopeKeyName): Promise<void>;
-  /** `work` must not keep the material; it is zeroed at any time after. @throws Error when there is none of that name. */
+  /** `work` must not keep the material; it is zeroed at any time after. @throws NoSuchMaterial */
   use<Result>(name: EnvelopeKeyName, work: (key: EnvelopeKey) => Result): Promise<Result>;
+  /** The same of a pair's private key. @throws NoSuchMaterial */
+  usePrivateKey<Result>(
+    name: EnvelopeKeyName,
+    spec: KeyPairSpec,
+    work: (privateKey: KeyObject) => Result,
+  ): Promise<Result>;
+  /** 64 hex digits that these bytes have as material of this key, by the current root key and by each earlier one. */
+  identify(keyId: string, material: Uint8Array): string[];
   /** Zeroes what is in memory of a key. */
   forget(keyId: string): void;
+  /** Removes bytes that no key names, from requests that ended half-way. @returns how many. */
+  sweep(): Promise<number>;
+}
+
+/** What an import token vouches for. */
+export interface ImportParameters {
+  readonly keyArn: string;
+  readonly wrappingAlgorithm: string;
+  /** PKCS #8 (DER) of the wrapping key. */
+  readonly privateKey: Buffer;
+  readonly validTo: Instant;
+}
+
+export interface ImportTokens {
+  /** @param parameters whose private key stays the caller's to zero. @returns bytes. */
+  issue(parameters: ImportParameters): Buffer;
+  /** @returns with a private key that is the caller's to zero. @throws DomainError InvalidImportToken */
+  read(token: Buffer): ImportParameters;
 }
 
 export interface KeyUseLog {
@@ -134,4 +208,5 @@ export interface Kms {
   readonly transport: Transport;
   readonly tokens: GrantTokens;
   readonly markers: Markers;
+  readonly importTokens: ImportTokens;
 }

@@ -1,8 +1,7 @@
 import type { RequestContext } from '@holdfast/contracts';
 import { z } from 'zod';
-import { denial, mayRetire } from '../domain/authorize.ts';
 import { refuse } from '../domain/errors.ts';
-import { resolveKey } from './access.ts';
+import { requireRetirement, resolveKey } from './access.ts';
 import { action, appendOptions } from './action.ts';
 import { endDryRun } from './key-use.ts';
 import type { GrantRecord, KeyRecord, Kms } from './ports.ts';
@@ -23,8 +22,8 @@ const named = async (
   const { GrantToken, KeyId, GrantId } = input;
   if (GrantToken !== undefined) {
     const token = kms.tokens.read(GrantToken);
-    const key = await kms.keys.find(token.keyId);
-    if (key === null || key.region !== context.region) return refuse('GrantNotFound', { grantId: token.grantId });
+    const key = await kms.keys.find(token.keyId, context.region);
+    if (key === null) return refuse('GrantNotFound', { grantId: token.grantId });
     return { key, grantId: token.grantId };
   }
   if (KeyId === undefined || GrantId === undefined) {
@@ -34,23 +33,22 @@ const named = async (
 };
 
 /** @throws DomainError AccessDenied; also for an absent grant when the caller could not have retired it anyway. */
-const requireRetirable = (
-  { principal }: RequestContext,
+const requireRetirable = async (
+  kms: Kms,
+  context: RequestContext,
   key: KeyRecord,
-  grant: GrantRecord | null,
-  id: string,
-): GrantRecord => {
-  if (grant !== null && grant.keyId === key.keyId) {
-    if (mayRetire(principal, grant)) return grant;
-  } else if (principal.accountId === key.accountId) {
-    return refuse('GrantNotFound', { grantId: id });
-  }
-  return refuse('AccessDenied', { message: denial({ action: 'RetireGrant', principal, key }) });
+  grantId: string,
+): Promise<GrantRecord> => {
+  const found = await kms.grants.find(grantId);
+  const grant = found?.keyId === key.keyId ? found : null;
+  if (grant === null && context.principal.accountId === key.accountId) return refuse('GrantNotFound', { grantId });
+  await requireRetirement(kms, key, grant === null ? [] : [grant], context);
+  return grant ?? refuse('GrantNotFound', { grantId });
 };
 
 export const retireGrant = action(shape, async (kms, input, context) => {
   const { key, grantId: id } = await named(kms, input, context);
-  const grant = requireRetirable(context, key, await kms.grants.find(id), id);
+  const grant = await requireRetirable(kms, context, key, id);
   endDryRun(input.DryRun);
   const retired = {
     grantId: grant.grantId,

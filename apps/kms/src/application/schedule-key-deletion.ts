@@ -10,9 +10,10 @@ const shape = z.strictObject({ KeyId: keyId, PendingWindowInDays: pendingWindowI
 export const scheduleKeyDeletion = action(shape, async (kms, input, context) => {
   const { PendingWindowInDays } = input;
   const change = { type: 'ScheduleKeyDeletion', pendingWindowInDays: PendingWindowInDays } as const;
-  const { key, events } = await changeKey(kms, input.KeyId, context, change);
+  const conditions = { 'kms:ScheduleKeyDeletionPendingWindowInDays': PendingWindowInDays };
+  const { key, events } = await changeKey(kms, input.KeyId, context, change, { conditions });
   const scheduled = events.find((event) => event.type === 'KeyDeletionScheduled');
-  if (scheduled === undefined) throw new Error(`deletion of ${key.arn} was neither scheduled nor refused`);
+  if (scheduled === undefined) return { KeyId: key.arn, KeyState: 'PendingReplicaDeletion', PendingWindowInDays };
   const { deletionDate: DeletionDate } = scheduled;
   return { KeyId: key.arn, DeletionDate, KeyState: 'PendingDeletion', PendingWindowInDays };
 });

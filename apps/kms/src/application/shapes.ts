@@ -1,3 +1,4 @@
+import { MAC_ALGORITHMS, type MacAlgorithm, SIGNING_ALGORITHMS, type SigningAlgorithm } from '@holdfast/crypto';
 import { z } from 'zod';
 import { refuse } from '../domain/errors.ts';
 
@@ -18,7 +19,24 @@ export const aliasName = z.string().min(1).max(256);
 export const encryptionAlgorithm = z
   .enum(['SYMMETRIC_DEFAULT', 'RSAES_OAEP_SHA_1', 'RSAES_OAEP_SHA_256', 'SM2PKE'])
   .optional();
+export const policyText = z.string().min(1).max(131_072);
+export const regionName = z
+  .string()
+  .min(1)
+  .max(32)
+  .regex(/^([a-z]+-){2,3}\d+$/);
+/** As the gateway hands timestamps on: ISO 8601. */
+export const timestamp = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
 export const tag = z.strictObject({ TagKey: z.string().min(1).max(128), TagValue: z.string().max(256) });
+
+export const tagList = z.array(tag);
+
+export const signingAlgorithm = z.enum([
+  ...(Object.keys(SIGNING_ALGORITHMS) as [SigningAlgorithm, ...SigningAlgorithm[]]),
+  'SM2DSA',
+  'ML_DSA_SHAKE_256',
+]);
+export const macAlgorithm = z.enum(Object.keys(MAC_ALGORITHMS) as [MacAlgorithm, ...MacAlgorithm[]]);
 
 /** All pairs together, in UTF-8. */
 const MAX_CONTEXT_BYTES = 8192;
@@ -112,9 +130,12 @@ export const checkBlobLength = (member: string, sizeBytes: number, maxBytes: num
   refuse('Invalid', { message: `1 validation error detected: ${text}` });
 };
 
-/** @throws DomainError Invalid */
-export const ciphertextBlob = (base64: string): Buffer => {
+/** The bytes of a blob member. @throws DomainError Invalid */
+export const blobOf = (member: string, base64: string, maxBytes: number): Buffer => {
   const blob = Buffer.from(base64, 'base64');
-  checkBlobLength('CiphertextBlob', blob.length, 6144);
+  checkBlobLength(member, blob.length, maxBytes);
   return blob;
 };
+
+/** @throws DomainError Invalid */
+export const ciphertextBlob = (base64: string): Buffer => blobOf('CiphertextBlob', base64, 6144);

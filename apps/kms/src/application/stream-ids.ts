@@ -1,6 +1,7 @@
 import type { Place } from '../domain/names.ts';
 
-export const keyStream = (keyId: string): string => `key-${keyId}`;
+export { keyStream } from '../domain/names.ts';
+
 export const grantStream = (grantId: string): string => `grant-${grantId}`;
 export const aliasStream = (id: string): string => `alias-${id}`;
 

@@ -8,6 +8,33 @@ export interface KmsErrorDetails {
   KeyDisabled: { arn: string };
   KeyPendingDeletion: { arn: string };
   KeyNotPendingDeletion: { arn: string };
+  KeyPendingImport: { arn: string };
+  KeyUnavailable: { arn: string };
+  KeyCreating: { arn: string };
+  KeyUpdating: { arn: string };
+  /** The key's usage is another one. */
+  InvalidKeyUsage: { arn: string; keyUsage: string; operation: string };
+  /** Right usage, wrong kind of key: data keys of a pair. */
+  InvalidKeySpec: { arn: string; keySpec: string; operation: string };
+  /** Without a text, as KMS refuses what a kind of key cannot do at all. */
+  OperationUnsupported: Record<string, never>;
+  /** The key's material is made here and the operation is for imported material, or the other way round. */
+  OriginUnsupported: { arn: string; origin: string };
+  NotPrimaryKey: { arn: string };
+  RotationLimitExceeded: { arn: string };
+  RotationInProgress: { arn: string };
+  NoMaterialToRotate: { arn: string };
+  MaterialAlreadyPending: { arn: string; newMaterialId: string; pendingMaterialId: string };
+  MaterialNotFound: { materialId: string };
+  IncorrectKeyMaterial: Record<string, never>;
+  InvalidImportToken: Record<string, never>;
+  ExpiredImportToken: Record<string, never>;
+  InvalidSignature: Record<string, never>;
+  InvalidMac: Record<string, never>;
+  ReplicaAlreadyExists: { arn: string };
+  MalformedPolicy: { message: string };
+  PolicyTooLong: Record<string, never>;
+  KeyLimitExceeded: Record<string, never>;
   KeyAlreadyExists: { keyId: string };
   AliasNotFound: { aliasArn: string };
   AliasAlreadyExists: { aliasArn: string };

@@ -1,3 +1,4 @@
+import type { Region } from '@holdfast/contracts';
 import { type Decider, fold } from '@holdfast/decider';
 import { describe, expect, it } from 'vitest';
 import samples from '../../test-vectors/events.json' with { type: 'json' };
@@ -21,14 +22,23 @@ const TYPES: Record<AnyEvent['type'], true> = {
   GrantRevoked: true,
   KeyCreated: true,
   KeyDeleted: true,
+  KeyDeletionAwaitsReplicas: true,
   KeyDeletionCancelled: true,
   KeyDeletionScheduled: true,
   KeyDescriptionUpdated: true,
   KeyDisabled: true,
   KeyEnabled: true,
+  KeyMaterialDeleted: true,
+  KeyMaterialImported: true,
+  KeyPolicyPut: true,
+  KeyReplicated: true,
+  KeyRotated: true,
+  KeyRotationDisabled: true,
+  KeyRotationEnabled: true,
   KeyTagged: true,
   KeyUntagged: true,
   KeyUsed: true,
+  PrimaryRegionUpdated: true,
 };
 
 const eventsOf = <Event>(stream: string): Event[] =>
@@ -46,9 +56,11 @@ describe('stored events', () => {
   });
 
   it('of a key mean what they meant', () => {
-    const seen = states(keyDecider, 'key').map((state) =>
-      'tags' in state ? [state.status, ...state.tags.keys()] : [state.status],
-    );
+    const region = 'eu-central-1' as Region;
+    const seen = states(keyDecider, 'key').map((state) => {
+      const regional = state.status === 'exists' ? state.regions.get(region) : undefined;
+      return regional === undefined ? [state.status] : [regional.status, ...regional.tags.keys()];
+    });
     expect(seen).toEqual([
       ['Enabled', 'team'],
       ['Enabled', 'team'],
@@ -60,6 +72,17 @@ describe('stored events', () => {
       ['Disabled', 'stage'],
       ['deleted'],
     ]);
+  });
+
+  it('of a multi-Region key with imported material mean what they mean', () => {
+    const seen = states(keyDecider, 'multi-region-key').map((state) => {
+      if (state.status !== 'exists') return state.status;
+      const regions = [...state.regions].map(([region, { status }]) => `${region} ${status}`).join(', ');
+      const period = state.rotation === null ? '' : ` every ${String(state.rotation.periodInDays)}`;
+      const materials = `${String(state.materialIds.length)}${state.pendingMaterialId === null ? '' : '+1'}`;
+      return `${regions}; ${materials}${period}; ${state.primaryRegion}`;
+    });
+    expect(seen).toEqual(samples.multiRegionStates);
   });
 
   it('of an alias mean what they meant', () => {

@@ -1,25 +1,11 @@
 import { refuse } from './errors.ts';
+import { checkGrantable, type KeyKind } from './key-specs.ts';
 import { GRANT_OPERATIONS, type GrantConstraints, type GrantOperation } from './grant.events.ts';
 
 /** Grants on one customer key. @see KMS developer guide, Resource quotas */
 export const MAX_GRANTS_PER_KEY = 50_000;
 const MAX_CONSTRAINT_PAIRS = 8;
 const MAX_CONSTRAINT_CHARACTERS = 384;
-
-/** Of the grantable operations, those that a symmetric encryption key can do. */
-const SYMMETRIC: ReadonlySet<GrantOperation> = new Set([
-  'Decrypt',
-  'Encrypt',
-  'GenerateDataKey',
-  'GenerateDataKeyWithoutPlaintext',
-  'ReEncryptFrom',
-  'ReEncryptTo',
-  'CreateGrant',
-  'RetireGrant',
-  'DescribeKey',
-  'GenerateDataKeyPair',
-  'GenerateDataKeyPairWithoutPlaintext',
-]);
 
 const IAM_PRINCIPAL =
   /^arn:aws:(?:iam::\d{12}:(?:root|(?:user|role)\/[\w+=,.@/-]+)|sts::\d{12}:(?:assumed-role\/[\w+=,.@:-]+\/[\w+=,.@-]+|federated-user\/[\w+=,.@-]+))$/;
@@ -35,13 +21,11 @@ export const checkPrincipal = (arn: string, byService: boolean): void => {
 };
 
 /** In AWS's order, each once. @throws DomainError Invalid */
-export const checkOperations = (operations: readonly GrantOperation[], keyArn: string): GrantOperation[] => {
-  const unfit = operations.find((operation) => !SYMMETRIC.has(operation));
-  if (unfit !== undefined) {
-    refuse('Invalid', {
-      message: `Operation ${unfit} is not valid for ${keyArn}, whose key usage is ENCRYPT_DECRYPT.`,
-    });
-  }
+export const checkOperations = (
+  operations: readonly GrantOperation[],
+  key: KeyKind & { readonly arn: string },
+): GrantOperation[] => {
+  checkGrantable(operations, key);
   return GRANT_OPERATIONS.filter((operation) => operations.includes(operation));
 };
 

@@ -1,8 +1,5 @@
 import type { Instant, KeyArn } from '@holdfast/contracts';
-
-/** IAM's names of the uses: ReEncrypt is a use of each of its two keys. */
-export type CryptographicOperation =
-  'Encrypt' | 'Decrypt' | 'ReEncryptFrom' | 'ReEncryptTo' | 'GenerateDataKey' | 'GenerateDataKeyWithoutPlaintext';
+import type { CryptographicOperation } from './key-specs.ts';
 
 /**
  * A key was used, committed before the result left. Streams `key-use-<uuid>`, so that uses conflict with nothing; the
@@ -12,7 +9,10 @@ export interface KeyUsed {
   type: 'KeyUsed';
   keyId: string;
   keyArn: KeyArn;
+  /** By IAM's names: ReEncrypt is a use of each of its two keys. */
   operation: CryptographicOperation;
+  /** By KMS's names; absent in events of the first release: SYMMETRIC_DEFAULT. */
+  algorithm?: string;
   /** 64 hex: which of the key's materials did it. */
   materialId: string;
   encryptionContext: Record<string, string>;

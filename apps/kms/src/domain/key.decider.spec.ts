@@ -10,13 +10,17 @@ const later = instant(new Date('2026-03-09T00:00:00Z'));
 const keyId = '1234abcd-12ab-34cd-56ef-1234567890ab';
 const place = { accountId: '111122223333' as AccountId, region: 'eu-central-1' as Region };
 const fixed = { keySpec: 'SYMMETRIC_DEFAULT', keyUsage: 'ENCRYPT_DECRYPT', origin: 'AWS_KMS' } as const;
+const { region } = place;
 const materialId = 'ab'.repeat(32);
+const plain = { multiRegion: false, publicKey: null, policy: null } as const;
 const tag = (TagKey: string, TagValue = '') => ({ TagKey, TagValue });
 
 const create = (extra: Partial<Extract<KeyCommand, { type: 'CreateKey' }>> = {}): KeyCommand => ({
   type: 'CreateKey',
   keyId,
   ...place,
+  ...fixed,
+  ...plain,
   keyManager: 'CUSTOMER',
   description: '',
   tags: [],
@@ -29,6 +33,7 @@ const created: KeyEvent = {
   keyId,
   ...place,
   ...fixed,
+  ...plain,
   keyManager: 'CUSTOMER',
   description: '',
   tags: [tag('a', '1')],
@@ -38,14 +43,14 @@ const created: KeyEvent = {
 const command = (
   type: 'EnableKey' | 'DisableKey' | 'CancelKeyDeletion' | 'CompleteKeyDeletion',
   when = at,
-): KeyCommand => ({ type, keyId, at: when });
-const schedule: KeyCommand = { type: 'ScheduleKeyDeletion', keyId, pendingWindowInDays: 7, at };
-const enabled: KeyEvent = { type: 'KeyEnabled', keyId, at };
-const disabled: KeyEvent = { type: 'KeyDisabled', keyId, at };
+): KeyCommand => ({ type, keyId, region, at: when });
+const schedule: KeyCommand = { type: 'ScheduleKeyDeletion', keyId, region, pendingWindowInDays: 7, at };
+const enabled: KeyEvent = { type: 'KeyEnabled', keyId, region, at };
+const disabled: KeyEvent = { type: 'KeyDisabled', keyId, region, at };
 const deletionDate = instant(new Date('2026-03-08T00:00:00Z'));
-const scheduled: KeyEvent = { type: 'KeyDeletionScheduled', keyId, deletionDate, pendingWindowInDays: 7, at };
-const cancelled: KeyEvent = { type: 'KeyDeletionCancelled', keyId, at };
-const deleted: KeyEvent = { type: 'KeyDeleted', keyId, at: later };
+const scheduled: KeyEvent = { type: 'KeyDeletionScheduled', keyId, region, deletionDate, pendingWindowInDays: 7, at };
+const cancelled: KeyEvent = { type: 'KeyDeletionCancelled', keyId, region, at };
+const deleted: KeyEvent = { type: 'KeyDeleted', keyId, region, at: later };
 
 describe('creating a key', () => {
   it('records what it is', () =>
@@ -121,37 +126,37 @@ describe('tags and description', () => {
   it('adds and replaces, and records only what changes', () => {
     const tags = [tag('a', '1'), tag('b', '2')];
     given(created)
-      .when({ type: 'TagResource', keyId, tags, at })
-      .then({ type: 'KeyTagged', keyId, tags: [tag('b', '2')], at });
+      .when({ type: 'TagResource', keyId, region, tags, at })
+      .then({ type: 'KeyTagged', keyId, region, tags: [tag('b', '2')], at });
     given(created)
-      .when({ type: 'TagResource', keyId, tags: [tag('a', '1')], at })
+      .when({ type: 'TagResource', keyId, region, tags: [tag('a', '1')], at })
       .thenNothing();
   });
   it('counts the tags that are there already', () => {
     const tags = Array.from({ length: 50 }, (_, n) => tag(String(n)));
-    given(created).when({ type: 'TagResource', keyId, tags, at }).thenRefuses('TooManyTags');
-    given(created).when({ type: 'TagResource', keyId, tags: tags.slice(1), at }).then({ type: 'KeyTagged', keyId, tags: tags.slice(1), at }); // prettier-ignore
+    given(created).when({ type: 'TagResource', keyId, region, tags, at }).thenRefuses('TooManyTags');
+    given(created).when({ type: 'TagResource', keyId, region, tags: tags.slice(1), at }).then({ type: 'KeyTagged', keyId, region, tags: tags.slice(1), at }); // prettier-ignore
   });
   it('removes those that are there', () => {
     given(created)
-      .when({ type: 'UntagResource', keyId, tagKeys: ['a', 'x'], at })
-      .then({ type: 'KeyUntagged', keyId, tagKeys: ['a'], at });
-    given(created, { type: 'KeyUntagged', keyId, tagKeys: ['a'], at }).when({ type: 'UntagResource', keyId, tagKeys: ['a'], at }).thenNothing(); // prettier-ignore
+      .when({ type: 'UntagResource', keyId, region, tagKeys: ['a', 'x'], at })
+      .then({ type: 'KeyUntagged', keyId, region, tagKeys: ['a'], at });
+    given(created, { type: 'KeyUntagged', keyId, region, tagKeys: ['a'], at }).when({ type: 'UntagResource', keyId, region, tagKeys: ['a'], at }).thenNothing(); // prettier-ignore
   });
   it('changes the description', () => {
-    const update: KeyCommand = { type: 'UpdateKeyDescription', keyId, description: 'new', at };
-    const updated: KeyEvent = { type: 'KeyDescriptionUpdated', keyId, description: 'new', at };
+    const update: KeyCommand = { type: 'UpdateKeyDescription', keyId, region, description: 'new', at };
+    const updated: KeyEvent = { type: 'KeyDescriptionUpdated', keyId, region, description: 'new', at };
     given(created).when(update).then(updated);
     given(created, updated).when(update).thenNothing();
   });
   it('is refused while the key is to be deleted', () => {
     given(created, scheduled)
-      .when({ type: 'TagResource', keyId, tags: [tag('b')], at })
+      .when({ type: 'TagResource', keyId, region, tags: [tag('b')], at })
       .thenRefuses('KeyPendingDeletion');
     given(created, scheduled)
-      .when({ type: 'UntagResource', keyId, tagKeys: ['a'], at })
+      .when({ type: 'UntagResource', keyId, region, tagKeys: ['a'], at })
       .thenRefuses('KeyPendingDeletion');
-    given(created, scheduled).when({ type: 'UpdateKeyDescription', keyId, description: 'x', at }).thenRefuses('KeyPendingDeletion'); // prettier-ignore
+    given(created, scheduled).when({ type: 'UpdateKeyDescription', keyId, region, description: 'x', at }).thenRefuses('KeyPendingDeletion'); // prettier-ignore
   });
 });
 
@@ -168,7 +173,7 @@ it('every event is acceptable in every state', () => {
     scheduled,
     cancelled,
     deleted,
-    { type: 'KeyUntagged', keyId, tagKeys: [], at },
+    { type: 'KeyUntagged', keyId, region, tagKeys: [], at },
   ];
   for (const first of events)
     for (const second of events) {

@@ -1,125 +1,143 @@
-import { type AccountId, type Instant, instant, type Region } from '@holdfast/contracts';
 import { assertNever, type Decider } from '@holdfast/decider';
 import { refuse } from './errors.ts';
-import { type KeyState, requireState } from './key-state.ts';
-import type { KeyEvent, KeyManager, Tag } from './key.events.ts';
-import { keyArnOf } from './names.ts';
+import {
+  completeDeletion,
+  decideDeletion,
+  decideMaterial,
+  decideRegions,
+  decideRotation,
+  requireRotatable,
+} from './key-lifecycle.ts';
+import { type KeyOperation, requireState } from './key-state.ts';
+import type { CreateKeyCommand, KeyCommand } from './key.commands.ts';
+import type { KeyEvent } from './key.events.ts';
+import { arnIn, evolve, type ExistingKey, type KeyHistory, type RegionalKey } from './key.state.ts';
 import { checkTags } from './tags.ts';
 
-export type KeyCommand =
-  | {
-      type: 'CreateKey';
-      keyId: string;
-      accountId: AccountId;
-      region: Region;
-      keyManager: KeyManager;
-      description: string;
-      tags: readonly Tag[];
-      materialId: string;
-      at: Instant;
-    }
-  | { type: 'UpdateKeyDescription'; keyId: string; description: string; at: Instant }
-  | { type: 'EnableKey' | 'DisableKey' | 'CancelKeyDeletion'; keyId: string; at: Instant }
-  | { type: 'ScheduleKeyDeletion'; keyId: string; pendingWindowInDays: number; at: Instant }
-  /** Comes from the clock; does nothing before the key's deletion date. */
-  | { type: 'CompleteKeyDeletion'; keyId: string; at: Instant }
-  | { type: 'TagResource'; keyId: string; tags: readonly Tag[]; at: Instant }
-  | { type: 'UntagResource'; keyId: string; tagKeys: readonly string[]; at: Instant };
+export type { KeyCommand } from './key.commands.ts';
 
-/** `absent` also after deletion: a key's id is never used again, and nobody can tell the two apart. */
-type State =
-  | { readonly status: 'absent' }
-  | { readonly status: 'deleted' }
-  | {
-      readonly status: KeyState;
-      readonly arn: string;
-      readonly deletionDate: Instant | null;
-      readonly tags: ReadonlyMap<string, string>;
-      readonly description: string;
-    };
-
-const DAY_MS = 86_400_000;
-
-const evolve = (state: State, event: KeyEvent): State => {
-  if (event.type === 'KeyCreated') {
-    const tags = new Map(event.tags.map(({ TagKey, TagValue }) => [TagKey, TagValue]));
-    const arn = keyArnOf(event, event.keyId);
-    return { status: 'Enabled', arn, deletionDate: null, tags, description: event.description };
-  }
-  if (state.status === 'absent' || state.status === 'deleted') return state;
-  switch (event.type) {
-    case 'KeyDescriptionUpdated':
-      return { ...state, description: event.description };
-    case 'KeyEnabled':
-      return { ...state, status: 'Enabled' };
-    case 'KeyDisabled':
-      return { ...state, status: 'Disabled' };
-    case 'KeyDeletionScheduled':
-      return { ...state, status: 'PendingDeletion', deletionDate: event.deletionDate };
-    case 'KeyDeletionCancelled':
-      return { ...state, status: 'Disabled', deletionDate: null };
-    case 'KeyDeleted':
-      return { status: 'deleted' };
-    case 'KeyTagged':
-      return {
-        ...state,
-        tags: new Map([...state.tags, ...event.tags.map((tag) => [tag.TagKey, tag.TagValue] as const)]),
-      };
-    case 'KeyUntagged':
-      return { ...state, tags: new Map([...state.tags].filter(([key]) => !event.tagKeys.includes(key))) };
-    default:
-      return assertNever(event);
-  }
-};
-
-const create = (command: Extract<KeyCommand, { type: 'CreateKey' }>, state: State): readonly KeyEvent[] => {
-  const { keyId, accountId, region, keyManager, description, materialId, at } = command;
+const create = (command: CreateKeyCommand, state: KeyHistory): readonly KeyEvent[] => {
+  const { keyId, accountId, region, keyManager, keySpec, keyUsage, origin, multiRegion, description } = command;
+  const { materialId, publicKey, policy, at } = command;
   if (state.status !== 'absent') return keyManager === 'AWS' ? [] : refuse('KeyAlreadyExists', { keyId });
   checkTags(command.tags);
-  const fixed = { keySpec: 'SYMMETRIC_DEFAULT', keyUsage: 'ENCRYPT_DECRYPT', origin: 'AWS_KMS' } as const;
   const tags = command.tags.map(({ TagKey, TagValue }) => ({ TagKey, TagValue }));
-  return [{ type: 'KeyCreated', keyId, accountId, region, keyManager, ...fixed, description, tags, materialId, at }];
+  const kind = { keySpec, keyUsage, origin, multiRegion };
+  const whose = { keyId, accountId, region, keyManager };
+  return [{ type: 'KeyCreated', ...whose, ...kind, description, tags, materialId, publicKey, policy, at }];
 };
 
-const decide = (command: KeyCommand, state: State): readonly KeyEvent[] => {
-  if (command.type === 'CreateKey') return create(command, state);
-  const { keyId, at } = command;
-  if (state.status === 'absent' || state.status === 'deleted') {
-    return command.type === 'CompleteKeyDeletion' ? [] : refuse('KeyNotFound', { arn: keyId });
+/** The API's name of the operation, where the command has another. */
+const operationOf = (command: Exclude<KeyCommand, CreateKeyCommand>): KeyOperation | null => {
+  switch (command.type) {
+    case 'CompleteKeyDeletion':
+    case 'ExpireKeyMaterial':
+      return null;
+    case 'RotateKey':
+      return command.rotationType === 'ON_DEMAND' ? 'RotateKeyOnDemand' : null;
+    default:
+      return command.type;
   }
-  if (command.type === 'CompleteKeyDeletion') {
-    const due = state.status === 'PendingDeletion' && state.deletionDate !== null && state.deletionDate <= at;
-    return due ? [{ type: 'KeyDeleted', keyId, at }] : [];
+};
+
+/**
+ * Whether a key of this kind does that at all, asked before its state.
+ * @throws DomainError OperationUnsupported | OriginUnsupported
+ */
+export const requireEligible = (
+  operation: KeyOperation,
+  key: Pick<ExistingKey, 'keySpec' | 'origin'>,
+  arn: string,
+): void => {
+  switch (operation) {
+    case 'EnableKeyRotation':
+    case 'DisableKeyRotation':
+      return requireRotatable(key, arn, false);
+    case 'RotateKeyOnDemand':
+      return requireRotatable(key, arn, true);
+    case 'GetParametersForImport':
+    case 'ImportKeyMaterial':
+    case 'DeleteImportedKeyMaterial':
+      if (key.origin !== 'EXTERNAL') refuse('OriginUnsupported', { arn, origin: key.origin });
+      return;
+    default:
   }
-  requireState(command.type, state.status, state.arn);
+};
+
+const decideTags = (
+  command: Extract<KeyCommand, { type: 'TagResource' | 'UntagResource' }>,
+  present: ReadonlyMap<string, string>,
+): readonly KeyEvent[] => {
+  const { keyId, region, at } = command;
+  if (command.type === 'TagResource') {
+    checkTags(command.tags, present);
+    const tags = command.tags.filter(({ TagKey, TagValue }) => present.get(TagKey) !== TagValue);
+    return tags.length === 0 ? [] : [{ type: 'KeyTagged', keyId, region, tags, at }];
+  }
+  const tagKeys = command.tagKeys.filter((name) => present.has(name));
+  return tagKeys.length === 0 ? [] : [{ type: 'KeyUntagged', keyId, region, tagKeys, at }];
+};
+
+const decideExisting = (
+  command: Exclude<KeyCommand, CreateKeyCommand>,
+  key: ExistingKey,
+  regional: RegionalKey,
+): readonly KeyEvent[] => {
+  const { keyId, region, at } = command;
   switch (command.type) {
     case 'UpdateKeyDescription': {
       const { description } = command;
-      return description === state.description ? [] : [{ type: 'KeyDescriptionUpdated', keyId, description, at }];
+      return description === regional.description ? [] : [{ type: 'KeyDescriptionUpdated', keyId, region, description, at }]; // prettier-ignore
     }
     case 'EnableKey':
-      return state.status === 'Enabled' ? [] : [{ type: 'KeyEnabled', keyId, at }];
+      return regional.status === 'Enabled' ? [] : [{ type: 'KeyEnabled', keyId, region, at }];
     case 'DisableKey':
-      return state.status === 'Disabled' ? [] : [{ type: 'KeyDisabled', keyId, at }];
-    case 'ScheduleKeyDeletion': {
-      const { pendingWindowInDays } = command;
-      const deletionDate = instant(new Date(Date.parse(at) + pendingWindowInDays * DAY_MS));
-      return [{ type: 'KeyDeletionScheduled', keyId, deletionDate, pendingWindowInDays, at }];
-    }
+      return regional.status === 'Disabled' ? [] : [{ type: 'KeyDisabled', keyId, region, at }];
+    case 'ScheduleKeyDeletion':
     case 'CancelKeyDeletion':
-      return [{ type: 'KeyDeletionCancelled', keyId, at }];
-    case 'TagResource': {
-      checkTags(command.tags, state.tags);
-      const tags = command.tags.filter(({ TagKey, TagValue }) => state.tags.get(TagKey) !== TagValue);
-      return tags.length === 0 ? [] : [{ type: 'KeyTagged', keyId, tags, at }];
+      return decideDeletion(command, key);
+    case 'CompleteKeyDeletion':
+      return completeDeletion(command, key, regional);
+    case 'TagResource':
+    case 'UntagResource':
+      return decideTags(command, regional.tags);
+    case 'PutKeyPolicy': {
+      const { policy } = command;
+      return policy === regional.policy ? [] : [{ type: 'KeyPolicyPut', keyId, region, policy, at }];
     }
-    case 'UntagResource': {
-      const tagKeys = command.tagKeys.filter((key) => state.tags.has(key));
-      return tagKeys.length === 0 ? [] : [{ type: 'KeyUntagged', keyId, tagKeys, at }];
-    }
+    case 'EnableKeyRotation':
+    case 'DisableKeyRotation':
+    case 'RotateKey':
+      return decideRotation(command, key);
+    case 'ImportKeyMaterial':
+    case 'DeleteImportedKeyMaterial':
+    case 'ExpireKeyMaterial':
+      return decideMaterial(command, key, regional);
+    case 'ReplicateKey':
+    case 'UpdatePrimaryRegion':
+      return decideRegions(command, key);
     default:
       return assertNever(command);
   }
 };
 
-export const keyDecider: Decider<KeyCommand, KeyEvent, State> = { initialState: { status: 'absent' }, evolve, decide };
+const decide = (command: KeyCommand, state: KeyHistory): readonly KeyEvent[] => {
+  if (command.type === 'CreateKey') return create(command, state);
+  const regional = state.status === 'exists' ? state.regions.get(command.region) : undefined;
+  const operation = operationOf(command);
+  if (state.status !== 'exists' || regional === undefined) {
+    return operation === null ? [] : refuse('KeyNotFound', { arn: command.keyId });
+  }
+  if (operation !== null) {
+    const arn = arnIn(state, command.region);
+    requireEligible(operation, state, arn);
+    requireState(operation, regional.status, arn);
+  }
+  return decideExisting(command, state, regional);
+};
+
+export const keyDecider: Decider<KeyCommand, KeyEvent, KeyHistory> = {
+  initialState: { status: 'absent' },
+  evolve,
+  decide,
+};

@@ -21,6 +21,9 @@ export const EBS_ALIAS = 'alias/aws/ebs';
 export const keyArnOf = ({ region, accountId }: Place, keyId: string): KeyArn =>
   `arn:aws:kms:${region}:${accountId}:key/${keyId}` as KeyArn;
 
+/** A multi-Region key has one stream, whatever its Regions. */
+export const keyStream = (keyId: string): string => `key-${keyId}`;
+
 export const aliasArnOf = ({ region, accountId }: Place, aliasName: string): string =>
   `arn:aws:kms:${region}:${accountId}:${aliasName}`;
 

@@ -70,9 +70,13 @@ export class Caller {
     const recipient = await generateRecipient();
     const context = this.context({ recipientPublicKey: recipient.publicKeyBase64 });
     const sealed = await this.sealPlaintext(input, context);
-    const answer = await this.bus.request<{ Plaintext?: string }>('kms', action, sealed, context);
-    if (answer.Plaintext === undefined) return answer;
-    return { ...answer, Plaintext: await recipient.open(answer.Plaintext, `kms.${action}.${context.requestId}`) };
+    const answer = await this.bus.request<Record<string, unknown>>('kms', action, sealed, context);
+    const opened: Record<string, unknown> = {};
+    for (const member of ['Plaintext', 'PrivateKeyPlaintext', 'SharedSecret']) {
+      const text = answer[member];
+      if (typeof text === 'string') opened[member] = await recipient.open(text, `kms.${action}.${context.requestId}`);
+    }
+    return { ...answer, ...opened };
   }
 
   async newKey(input: object = {}): Promise<{ id: string; arn: string }> {

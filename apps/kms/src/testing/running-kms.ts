@@ -28,6 +28,7 @@ export class RunningKms {
     const stack = await startTestStack(inject('postgresAdminUrl'));
     const environment = await stack.environment({ rootKeyFile: join(folder, 'keys', 'root.key') });
     const sql = new pg.Pool({ connectionString: environment.migrationDatabaseUrl, max: 2 });
+    sql.on('error', () => undefined); // Postgres ends idle connections when it drops the database.
     return new RunningKms(folder, stack, environment, sql, await start(environment));
   }
 

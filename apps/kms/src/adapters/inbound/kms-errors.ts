@@ -15,6 +15,69 @@ const KMS_ERRORS: Table = {
     code: 'KMSInvalidStateException',
     message: `${arn} is not pending deletion.`,
   }),
+  KeyPendingImport: ({ arn }) => ({ code: 'KMSInvalidStateException', message: `${arn} is pending import.` }),
+  KeyUnavailable: ({ arn }) => ({ code: 'KMSInvalidStateException', message: `${arn} is unavailable.` }),
+  KeyCreating: ({ arn }) => ({ code: 'KMSInvalidStateException', message: `${arn} is creating.` }),
+  KeyUpdating: ({ arn }) => ({ code: 'KMSInvalidStateException', message: `${arn} is updating.` }),
+  InvalidKeyUsage: ({ arn, keyUsage, operation }) => ({
+    code: 'InvalidKeyUsageException',
+    message: `${arn} key usage is ${keyUsage} which is not valid for ${operation}.`,
+  }),
+  InvalidKeySpec: ({ arn, keySpec, operation }) => ({
+    code: 'InvalidKeyUsageException',
+    message: `${arn} key spec is ${keySpec} which is not valid for ${operation}.`,
+  }),
+  OperationUnsupported: () => ({ code: 'UnsupportedOperationException' }),
+  OriginUnsupported: ({ arn, origin }) => ({
+    code: 'UnsupportedOperationException',
+    message: `${arn} origin is ${origin} which is not valid for this operation.`,
+  }),
+  NotPrimaryKey: ({ arn }) => ({
+    code: 'UnsupportedOperationException',
+    message: `${arn} is not a multi-region primary key.`,
+  }),
+  RotationLimitExceeded: ({ arn }) => ({
+    code: 'LimitExceededException',
+    message:
+      'The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be ' +
+      `performed for this key: ${arn}`,
+  }),
+  RotationInProgress: ({ arn }) => ({
+    code: 'ConflictException',
+    message: `An automatic rotation of ${arn} is in progress or due.`,
+  }),
+  NoMaterialToRotate: ({ arn }) => ({
+    code: 'KMSInvalidStateException',
+    message: `No available key material pending rotation for the key: ${arn}.`,
+  }),
+  MaterialAlreadyPending: ({ arn, newMaterialId, pendingMaterialId }) => ({
+    code: 'KMSInvalidStateException',
+    message:
+      `New key material (id: ${newMaterialId}) cannot be imported into KMS key ${arn}, because another key material ` +
+      `(id: ${pendingMaterialId}) is pending rotation.`,
+  }),
+  MaterialNotFound: ({ materialId }) => ({
+    code: 'NotFoundException',
+    message: `Key material ${materialId} is not found.`,
+  }),
+  IncorrectKeyMaterial: () => ({
+    code: 'IncorrectKeyMaterialException',
+    message: 'The key material in the request is not the key material that was imported into this KMS key before.',
+  }),
+  InvalidImportToken: () => ({ code: 'InvalidImportTokenException', message: 'The import token is invalid.' }),
+  ExpiredImportToken: () => ({ code: 'ExpiredImportTokenException', message: 'The import token has expired.' }),
+  InvalidSignature: () => ({ code: 'KMSInvalidSignatureException' }),
+  InvalidMac: () => ({ code: 'KMSInvalidMacException' }),
+  ReplicaAlreadyExists: ({ arn }) => ({ code: 'AlreadyExistsException', message: `${arn} already exists.` }),
+  MalformedPolicy: ({ message }) => ({ code: 'MalformedPolicyDocumentException', message }),
+  PolicyTooLong: () => ({
+    code: 'LimitExceededException',
+    message: 'The key policy is longer than 32768 bytes.',
+  }),
+  KeyLimitExceeded: () => ({
+    code: 'LimitExceededException',
+    message: 'The limit of keys has been reached for this account and Region.',
+  }),
   KeyAlreadyExists: ({ keyId }) => ({ code: 'AlreadyExistsException', message: `Key ${keyId} already exists` }),
   AliasNotFound: ({ aliasArn }) => ({ code: 'NotFoundException', message: `Alias ${aliasArn} is not found.` }),
   AliasAlreadyExists: ({ aliasArn }) => ({

@@ -22,7 +22,6 @@ import { generateDataKey } from '../../application/generate-data-key.ts';
 import { generateMac } from '../../application/generate-mac.ts';
 import { generateRandom } from '../../application/generate-random.ts';
 import { getKeyManager } from '../../application/get-key-manager.ts';
-import { getKeyManager } from '../../application/get-key-manager.ts';
 import { getKeyPolicy } from '../../application/get-key-policy.ts';
 import { getKeyRotationStatus } from '../../application/get-key-rotation-status.ts';
 import { getParametersForImport } from '../../application/get-parameters-for-import.ts';
@@ -55,7 +54,7 @@ import type { Kms } from '../../application/ports.ts';
 import { unsupported, UNSUPPORTED_OPERATIONS } from '../../application/unsupported.ts';
 import { toAwsError } from './kms-errors.ts';
 
-/** By the API's own names; GetKeyManager and GetTransportKey are asked for by other services only. */
+/** By the API's own names; GetTransportKey is asked for by other services only. */
 export const ACTIONS: Readonly<Record<string, Action>> = {
   CancelKeyDeletion: cancelKeyDeletion,
   CreateAlias: createAlias,
@@ -77,7 +76,6 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   GenerateDataKeyWithoutPlaintext: generateDataKeyWithoutPlaintext,
   GenerateMac: generateMac,
   GenerateRandom: generateRandom,
-  GetKeyManager: getKeyManager,
   GetKeyManager: getKeyManager,
   GetKeyPolicy: getKeyPolicy,
   GetKeyRotationStatus: getKeyRotationStatus,

@@ -1,7 +1,7 @@
 import { type AccountId, instant, type KeyArn, type Region } from '@holdfast/contracts';
 import type { Sql } from '@holdfast/event-store';
-import type { GrantDirectory, GrantRecord } from '../../application/ports.ts';
-import type { ActiveGrant } from '../../domain/authorize.ts';
+import type { GrantDirectory, GrantRecord, KeyName } from '../../application/ports.ts';
+import type { ActiveGrant } from '../../domain/access.ts';
 import { leadPairsOf } from '../../domain/grant-search.ts';
 import type { GrantConstraints, GrantOperation } from '../../domain/grant.events.ts';
 
@@ -48,56 +48,64 @@ export class GrantsTable implements GrantDirectory {
   }
 
   async applicable(
-    keyId: string,
+    { keyId, region }: KeyName,
     grantees: readonly string[],
     operation: string,
     context: Readonly<Record<string, string>> | null,
   ): Promise<ActiveGrant[]> {
     // Constraints are held against the context here too, so that the limit never cuts off the one grant that holds.
-    const pairs = context === null ? '' : 'AND lead_pair = ANY ($4)';
-    const holds = `AND coalesce(constraints->'EncryptionContextSubset' <@ $5::jsonb, true)
-      AND coalesce(constraints->'EncryptionContextEquals' = $5::jsonb, true)`;
+    const pairs = context === null ? '' : 'AND lead_pair = ANY ($5)';
+    const holds = `AND coalesce(constraints->'EncryptionContextSubset' <@ $6::jsonb, true)
+      AND coalesce(constraints->'EncryptionContextEquals' = $6::jsonb, true)`;
     const rows = await this.sql.query<GrantRow>(
-      `SELECT ${COLUMNS} FROM grants WHERE key_id = $1 AND grantee_principal = ANY ($2) AND $3 = ANY (operations)
+      `SELECT ${COLUMNS} FROM grants WHERE key_id = $1 AND grantee_principal = ANY ($2) AND $3 = ANY (operations) AND region = $4
        ${pairs} ${context === null ? '' : holds} ORDER BY position LIMIT ${String(MAX_APPLICABLE)}`,
-      [keyId, grantees, operation, ...(context === null ? [] : [leadPairsOf(context), JSON.stringify(context)])],
+      [
+        keyId,
+        grantees,
+        operation,
+        region,
+        ...(context === null ? [] : [leadPairsOf(context), JSON.stringify(context)]),
+      ],
     );
     return rows.map(grantRecord);
   }
 
-  async findNamed(keyId: string, name: string, termsHash: string): Promise<string | null> {
+  async findNamed({ keyId, region }: KeyName, name: string, termsHash: string): Promise<string | null> {
     const [row] = await this.sql.query<{ grant_id: string }>(
-      `SELECT grant_id FROM grants WHERE key_id = $1 AND name = $2 AND terms_hash = $3 AND name <> ''`,
-      [keyId, name, termsHash],
+      `SELECT grant_id FROM grants WHERE key_id = $1 AND region = $4 AND name = $2 AND terms_hash = $3 AND name <> ''`,
+      [keyId, name, termsHash, region],
     );
     return row?.grant_id ?? null;
   }
 
   async list(
     filter:
-      { keyId: string; grantId?: string; granteePrincipal?: string } | { retiringPrincipal: string; region: Region },
+      { key: KeyName; grantId?: string; granteePrincipal?: string } | { retiringPrincipal: string; region: Region },
     afterPosition: number,
     limit: number,
   ): Promise<GrantRecord[]> {
     const [condition, values] =
-      'keyId' in filter
+      'key' in filter
         ? [
-            'key_id = $1 AND ($2::text IS NULL OR grant_id = $2) AND ($3::text IS NULL OR grantee_principal = $3)',
-            [filter.keyId, filter.grantId ?? null, filter.granteePrincipal ?? null],
+            `key_id = $1 AND region = $2 AND ($3::text IS NULL OR grant_id = $3)
+             AND ($4::text IS NULL OR grantee_principal = $4)`,
+            [filter.key.keyId, filter.key.region, filter.grantId ?? null, filter.granteePrincipal ?? null],
           ]
         : [
-            'retiring_principal = $1 AND region = $2 AND $3::text IS NULL',
-            [filter.retiringPrincipal, filter.region, null],
+            'retiring_principal = $1 AND region = $2 AND $3::text IS NULL AND $4::text IS NULL',
+            [filter.retiringPrincipal, filter.region, null, null],
           ];
     const rows = await this.sql.query<GrantRow>(
-      `SELECT ${COLUMNS} FROM grants WHERE ${condition} AND position > $4 ORDER BY position LIMIT $5`,
+      `SELECT ${COLUMNS} FROM grants WHERE ${condition} AND position > $5 ORDER BY position LIMIT $6`,
       [...values, afterPosition, limit],
     );
     return rows.map(grantRecord);
   }
 
-  async hasAtLeast(keyId: string, count: number): Promise<boolean> {
-    const rows = await this.sql.query('SELECT FROM grants WHERE key_id = $1 OFFSET $2 LIMIT 1', [keyId, count - 1]);
+  async hasAtLeast({ keyId, region }: KeyName, count: number): Promise<boolean> {
+    const text = 'SELECT FROM grants WHERE key_id = $1 AND region = $2 OFFSET $3 LIMIT 1';
+    const rows = await this.sql.query(text, [keyId, region, count - 1]);
     return rows.length > 0;
   }
 }

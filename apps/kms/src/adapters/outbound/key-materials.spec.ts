@@ -50,7 +50,7 @@ const zeroes = Buffer.alloc(32);
 describe('key material', () => {
   it('is stored wrapped, and read once', async () => {
     const name = newName();
-    await materials.create(name);
+    await materials.store(name, randomBytes(32));
     const material = await lent(name);
     expect(material).toHaveLength(32);
     expect(material.equals(zeroes)).toBe(false);
@@ -61,7 +61,7 @@ describe('key material', () => {
 
   it('is kept once, however many ask at the same time', async () => {
     const name = newName();
-    await materials.create(name);
+    await materials.store(name, randomBytes(32));
     const copies = await Promise.all([lent(name), lent(name), lent(name)]);
     expect(new Set(copies).size).toBe(1);
     expect(copies[0]!.equals(zeroes)).toBe(false);
@@ -69,8 +69,8 @@ describe('key material', () => {
 
   it('is zeroed when its key is forgotten, and only that', async () => {
     const [one, two] = [newName('one'), newName('two')];
-    await materials.create(one);
-    await materials.create(two);
+    await materials.store(one, randomBytes(32));
+    await materials.store(two, randomBytes(32));
     const [first, second] = [await lent(one), await lent(two)];
     materials.forget('one');
     expect(first.equals(zeroes)).toBe(true);
@@ -81,7 +81,7 @@ describe('key material', () => {
 
   it('is zeroed when it has been in memory for long', async () => {
     const name = newName();
-    await materials.create(name);
+    await materials.store(name, randomBytes(32));
     const material = await lent(name);
     vi.advanceTimersByTime(240_000);
     expect(material.equals(zeroes)).toBe(false);
@@ -92,7 +92,7 @@ describe('key material', () => {
 
   it('of the least recently used key makes room', async () => {
     const names = Array.from({ length: 1025 }, (_, n) => newName(`k${String(n)}`));
-    for (const name of names) await materials.create(name);
+    for (const name of names) await materials.store(name, randomBytes(32));
     const [first, second] = [await lent(names[0]!), await lent(names[1]!)];
     for (const name of names.slice(2, 1024)) await lent(name);
     await lent(names[0]!);
@@ -103,8 +103,8 @@ describe('key material', () => {
 
   it('that is gone, or put in the place of another, is an error', async () => {
     const [one, two] = [newName('one'), newName('two')];
-    await materials.create(one);
-    await materials.create(two);
+    await materials.store(one, randomBytes(32));
+    await materials.store(two, randomBytes(32));
     table.rows[0]!.wrapped = table.rows[1]!.wrapped;
     await expect(lent(one)).rejects.toThrow('the ciphertext is invalid');
     await materials.discard(two);

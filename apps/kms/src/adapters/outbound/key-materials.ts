@@ -1,10 +1,17 @@
-import { randomFillSync } from 'node:crypto';
-import { type EnvelopeKey, type EnvelopeKeyName, unwrapKeyMaterial, wrapKeyMaterial } from '@holdfast/crypto';
+import { createHmac, type KeyObject } from 'node:crypto';
+import {
+  type EnvelopeKey,
+  type EnvelopeKeyName,
+  type KeyPairSpec,
+  privateKeyOf,
+  unwrapKeyMaterial,
+  wrapKeyMaterial,
+} from '@holdfast/crypto';
 import type { Sql } from '@holdfast/event-store';
-import type { KeyMaterials } from '../../application/ports.ts';
+import { type KeyMaterials, NoSuchMaterial } from '../../application/ports.ts';
 import type { RootKeys } from './root-keys.ts';
 
-/** 32 bytes each. */
+/** From 28 bytes of HMAC_224 to 2.4 KB of RSA_4096. */
 const MAX_CACHED = 1024;
 /** How long material stays in memory: also what bounds it in a replica that does not hear of a key's deletion. */
 const MAX_AGE_MS = 300_000;
@@ -14,7 +21,12 @@ interface Cached {
   readonly keyId: string;
   readonly material: Buffer;
   readonly unwrappedAtMs: number;
+  /** Of a pair, once it has been asked for; OpenSSL wipes its numbers when the last reference is collected. */
+  privateKey?: KeyObject;
 }
+
+/** A request between storing material and appending the event that names it takes seconds at most. */
+const ORPHANED_AFTER = '1 hour';
 
 const cacheName = ({ keyId, materialId }: EnvelopeKeyName): string => `${keyId}/${materialId}`;
 
@@ -31,22 +43,18 @@ export class StoredKeyMaterials implements KeyMaterials {
     private readonly sql: Sql,
     private readonly rootKeys: RootKeys,
   ) {
-    this.sweeper = setInterval(() => this.sweep(performance.now()), SWEEP_INTERVAL_MS);
+    this.sweeper = setInterval(() => this.evictOld(performance.now()), SWEEP_INTERVAL_MS);
     this.sweeper.unref();
   }
 
-  async create({ keyId, materialId }: EnvelopeKeyName): Promise<void> {
+  async store({ keyId, materialId }: EnvelopeKeyName, material: Uint8Array): Promise<void> {
     const { current } = this.rootKeys;
-    const material = randomFillSync(Buffer.alloc(32));
-    try {
-      const wrapped = wrapKeyMaterial(current, { keyId, materialId, material });
-      await this.sql.query(
-        'INSERT INTO key_material (key_id, material_id, root_key_id, wrapped) VALUES ($1, $2, $3, $4)',
-        [keyId, materialId, current.materialId, wrapped],
-      );
-    } finally {
-      material.fill(0);
-    }
+    const wrapped = wrapKeyMaterial(current, { keyId, materialId, material });
+    await this.sql.query(
+      `INSERT INTO key_material (key_id, material_id, root_key_id, wrapped) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (key_id, material_id) DO UPDATE SET root_key_id = $3, wrapped = $4`,
+      [keyId, materialId, current.materialId, wrapped],
+    );
   }
 
   async discard({ keyId, materialId }: EnvelopeKeyName): Promise<void> {
@@ -55,9 +63,35 @@ export class StoredKeyMaterials implements KeyMaterials {
 
   async use<Result>({ keyId, materialId }: EnvelopeKeyName, work: (key: EnvelopeKey) => Result): Promise<Result> {
     const name = { keyId, materialId };
-    // From here to the end of `work` nothing else runs, so nothing zeroes the material under it.
-    const material = this.cached(name) ?? this.keep(name, await this.unwrap(name));
-    return work({ ...name, material });
+    const entry = await this.entry(name);
+    return work({ ...name, material: entry.material });
+  }
+
+  async usePrivateKey<Result>(
+    { keyId, materialId }: EnvelopeKeyName,
+    spec: KeyPairSpec,
+    work: (privateKey: KeyObject) => Result,
+  ): Promise<Result> {
+    const entry = await this.entry({ keyId, materialId });
+    entry.privateKey ??= privateKeyOf(spec, entry.material);
+    return work(entry.privateKey);
+  }
+
+  identify(keyId: string, material: Uint8Array): string[] {
+    return this.rootKeys.deriveAll('material-ids').map((secret) => {
+      const id = createHmac('sha256', secret).update(`${keyId}\n`).update(material).digest('hex');
+      secret.fill(0);
+      return id;
+    });
+  }
+
+  async sweep(): Promise<number> {
+    const rows = await this.sql.query(
+      `DELETE FROM key_material m WHERE m.created_at < now() - $1::interval AND NOT EXISTS (
+         SELECT FROM key_versions v WHERE v.key_id = m.key_id AND v.material_id = m.material_id) RETURNING true`,
+      [ORPHANED_AFTER],
+    );
+    return rows.length;
   }
 
   forget(keyId: string): void {
@@ -78,34 +112,40 @@ export class StoredKeyMaterials implements KeyMaterials {
       'SELECT root_key_id, wrapped FROM key_material WHERE key_id = $1 AND material_id = $2',
       [name.keyId, name.materialId],
     );
-    if (row === undefined) throw new Error(`there is no material ${name.materialId} of key ${name.keyId}`);
+    if (row === undefined) throw new NoSuchMaterial(`there is no material ${name.materialId} of key ${name.keyId}`);
     const rootKey = this.rootKeys.find(row.root_key_id);
     if (rootKey === undefined) throw new Error(`key ${name.keyId} is wrapped by unknown root key ${row.root_key_id}`);
     return unwrapKeyMaterial(rootKey, row.wrapped, name);
   }
 
-  private cached(name: EnvelopeKeyName): Buffer | undefined {
+  /** From here to the end of the caller's work nothing else runs, so nothing zeroes the material under it. */
+  private async entry(name: EnvelopeKeyName): Promise<Cached> {
+    return this.cached(name) ?? this.keep(name, await this.unwrap(name));
+  }
+
+  private cached(name: EnvelopeKeyName): Cached | undefined {
     const entry = this.cache.get(cacheName(name));
     if (entry === undefined) return undefined;
     this.cache.delete(cacheName(name));
     this.cache.set(cacheName(name), entry);
-    return entry.material;
+    return entry;
   }
 
   /** Another request may have unwrapped the same meanwhile; one copy is enough. */
-  private keep(name: EnvelopeKeyName, material: Buffer): Buffer {
+  private keep(name: EnvelopeKeyName, material: Buffer): Cached {
     const present = this.cached(name);
     if (present !== undefined) {
       material.fill(0);
       return present;
     }
-    this.cache.set(cacheName(name), { keyId: name.keyId, material, unwrappedAtMs: performance.now() });
+    const entry = { keyId: name.keyId, material, unwrappedAtMs: performance.now() };
+    this.cache.set(cacheName(name), entry);
     const [oldest] = this.cache;
     if (this.cache.size > MAX_CACHED && oldest !== undefined) this.evict(...oldest);
-    return material;
+    return entry;
   }
 
-  private sweep(nowMs: number): void {
+  private evictOld(nowMs: number): void {
     for (const [name, entry] of this.cache) if (nowMs - entry.unwrappedAtMs > MAX_AGE_MS) this.evict(name, entry);
   }
 

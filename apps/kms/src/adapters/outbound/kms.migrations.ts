@@ -1,5 +1,6 @@
 import { grantReadModel } from '@holdfast/event-store/postgres';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { BroadenKms1700000100001 } from './kms-breadth.migration.ts';
 
 const TABLES = `
   CREATE TABLE kms_keys (
@@ -74,4 +75,4 @@ export class CreateKms1700000100000 implements MigrationInterface {
   }
 }
 
-export const kmsMigrations = [CreateKms1700000100000];
+export const kmsMigrations = [CreateKms1700000100000, BroadenKms1700000100001];

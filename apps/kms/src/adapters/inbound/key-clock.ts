@@ -1,15 +1,17 @@
 import type { Logger } from '@holdfast/service-kit';
-import { completeKeyDeletions } from '../../application/complete-key-deletions.ts';
+import { doDueWork } from '../../application/due-work.ts';
 import type { Kms } from '../../application/ports.ts';
 
-/** AWS deletes up to a day late; here it is at most this, so that a turned clock shows it at once. */
+/** AWS is up to a day late with what it deletes and rotates; here it is at most this, so that a turned clock shows it at once. */
 const INTERVAL_MS = 1000;
+const SWEEP_INTERVAL_MS = 600_000;
 
 /** Looks for keys whose time has come. Replicas may look at once: the key's stream lets one of them through. */
-export class KeyDeletionClock {
+export class KeyClock {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
   private stopped = false;
+  private sweptAtMs = -Infinity;
 
   constructor(
     private readonly kms: Kms,
@@ -36,9 +38,15 @@ export class KeyDeletionClock {
 
   private async tick(): Promise<void> {
     try {
-      await completeKeyDeletions(this.kms);
+      await doDueWork(this.kms, (error, keyArn) =>
+        this.logger.warn({ err: error, keyArn }, 'what is due for a key was not done; trying again'),
+      );
+      if (performance.now() - this.sweptAtMs < SWEEP_INTERVAL_MS) return;
+      this.sweptAtMs = performance.now();
+      const swept = await this.kms.materials.sweep();
+      if (swept > 0) this.logger.info({ swept }, 'removed key material that no key names');
     } catch (error) {
-      this.logger.warn({ err: error }, 'keys that are due were not deleted; trying again');
+      this.logger.warn({ err: error }, 'the work that is due was not looked up; trying again');
     }
   }
 }

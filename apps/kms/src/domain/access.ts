@@ -1,0 +1,177 @@
+import type { Instant, KeyArn, Principal, RequestContext } from '@holdfast/contracts';
+import {
+  admitPolicy,
+  type AccessQuestion,
+  type CompiledPolicy,
+  type ConditionContext,
+  defaultKeyPolicy,
+  ebsKeyPolicy,
+  evaluate,
+  type Grant,
+  kmsDenialMessage,
+  type KmsDetails,
+  loadPolicy,
+  lockoutCheck,
+  PolicyError,
+  principalOf,
+} from '@holdfast/iam';
+import { refuse } from './errors.ts';
+import { GRANT_OPERATIONS, type GrantConstraints, type GrantOperation } from './grant.events.ts';
+import type { KeyKind } from './key-specs.ts';
+import type { KeyManager, KeyOrigin, Tag } from './key.events.ts';
+import type { Place } from './names.ts';
+
+/** Every key has one policy, under this name. */
+export const POLICY_NAME = 'default';
+
+export interface ProtectedKey extends Place, KeyKind {
+  readonly arn: KeyArn;
+  readonly keyManager: KeyManager;
+  readonly origin: KeyOrigin;
+  readonly multiRegion: boolean;
+  readonly primaryRegion: string;
+  readonly tags: readonly Tag[];
+  /** Null: the default policy. */
+  readonly policy: string | null;
+}
+
+/** A grant on the key in question, as far as it decides. */
+export interface ActiveGrant extends Grant {
+  readonly operations: readonly GrantOperation[];
+  readonly constraints: GrantConstraints | null;
+}
+
+/** What the caller's own side allows: its policies, and what limits them. */
+export type CallerPolicies = Pick<AccessQuestion, 'identityPolicies' | 'permissionsBoundary' | 'sessionPolicies'>;
+
+export interface AccessRequest {
+  /** IAM's action without `kms:`. */
+  readonly action: string;
+  readonly context: RequestContext;
+  readonly at: Instant;
+  readonly caller: CallerPolicies;
+  /** Null: the action has no key (CreateKey, ListKeys, …). */
+  readonly key: ProtectedKey | null;
+  /** Where it is not the key: an alias's ARN. */
+  readonly resource?: string;
+  readonly details?: KmsDetails;
+  /** Values of condition keys that the operation's parameters give. */
+  readonly conditions?: ConditionContext;
+}
+
+export type Decision =
+  { readonly allowed: true; readonly grantId: string | null } | { readonly allowed: false; readonly message: string };
+
+/** Whether asking for the key's grants can change the decision. */
+export const grantsMatterTo = (action: string): boolean => (GRANT_OPERATIONS as readonly string[]).includes(action);
+
+/** The names under which grants may list this principal. */
+export const granteeNames = (caller: Principal): readonly string[] => {
+  const principal = principalOf(caller);
+  const names = new Set<string>([principal.arn]);
+  if (principal.accountId !== null) names.add(`arn:aws:iam::${principal.accountId}:root`);
+  if (principal.kind === 'role-session') names.add(principal.roleArn);
+  if (principal.kind === 'federated-user' && principal.userArn !== null) names.add(principal.userArn);
+  return [...names];
+};
+
+/** The policy that decides, as GetKeyPolicy shows it. */
+export const keyPolicyText = (key: Pick<ProtectedKey, 'accountId' | 'region' | 'keyManager' | 'policy'>): string => {
+  if (key.policy !== null) return key.policy;
+  return key.keyManager === 'AWS' ? ebsKeyPolicy(key.accountId, key.region) : defaultKeyPolicy(key.accountId);
+};
+
+const MAX_COMPILED = 2000;
+const compiled = new Map<string, CompiledPolicy<'key'>>();
+
+/** Texts come back with every request; compiling one costs more than evaluating it. */
+const compiledPolicy = (text: string): CompiledPolicy<'key'> => {
+  const known = compiled.get(text);
+  if (known !== undefined) return known;
+  const policy = loadPolicy(text, 'key');
+  if (compiled.size >= MAX_COMPILED) compiled.clear();
+  compiled.set(text, policy);
+  return policy;
+};
+
+/** Condition keys that every operation on a key has. */
+const keyConditions = (key: ProtectedKey): ConditionContext => ({
+  'kms:KeySpec': key.keySpec,
+  'kms:KeyUsage': key.keyUsage,
+  'kms:KeyOrigin': key.origin,
+  'kms:CustomerMasterKeySpec': key.keySpec,
+  'kms:CustomerMasterKeyUsage': key.keyUsage,
+  'kms:MultiRegion': key.multiRegion,
+  ...(key.multiRegion ? { 'kms:MultiRegionKeyType': key.primaryRegion === key.region ? 'PRIMARY' : 'REPLICA' } : {}),
+  ...Object.fromEntries(key.tags.map(({ TagKey, TagValue }) => [`aws:ResourceTag/${TagKey}`, TagValue])),
+});
+
+const questionOf = (asked: AccessRequest, grants: readonly Grant[]): AccessQuestion => {
+  const { action, context, at, caller, key, resource, details, conditions } = asked;
+  const onAlias = resource !== undefined;
+  return {
+    request: {
+      principal: principalOf(context.principal),
+      action: `kms:${action}`,
+      resource: resource ?? key?.arn ?? '*',
+      region: context.region,
+      at: new Date(at),
+      sourceIp: context.sourceIp,
+      userAgent: context.userAgent,
+      ...(context.viaService === undefined ? {} : { viaService: context.viaService }),
+      ...(details === undefined ? {} : { kms: details }),
+      context: { ...(key === null ? {} : keyConditions(key)), ...conditions },
+    },
+    ...caller,
+    // An alias has no policy of its own: identity-based policies decide, and the key's policy about the key.
+    resourcePolicy: key === null || onAlias ? null : compiledPolicy(keyPolicyText(key)),
+    resourceAccount: key === null ? null : key.accountId,
+    grants: key === null || onAlias ? [] : grants,
+  };
+};
+
+/**
+ * May this principal do this? Denies unless the key's policy, what it delegates to, or one of `grants` allows.
+ * @param grants active ones of this key, at least all that name the principal and hold for the context; others do no harm.
+ */
+export const authorize = (request: AccessRequest, grants: readonly Grant[]): Decision => {
+  const decision = evaluate(questionOf(request, grants));
+  if (!decision.allowed) return { allowed: false, message: kmsDenialMessage(decision) };
+  const { deciding } = decision;
+  return { allowed: true, grantId: deciding?.source === 'grant' ? deciding.grantId : null };
+};
+
+/** Whether a key's aliases have to be looked up before its policies are asked. */
+export const mentionsAliases = (key: ProtectedKey, { identityPolicies }: CallerPolicies): boolean =>
+  identityPolicies.length > 0 || /kms:resourcealiases/i.test(key.policy ?? '');
+
+/** @see KMS developer guide, Resource quotas */
+const SIZE_LIMIT_BYTES = 32_768;
+const POLICY_CHARACTERS = /^[\t\n\r\u0020-\u00ff]+$/;
+
+/**
+ * Checks a policy that a caller wants to put on a key.
+ * @param asked who puts it, on the key as it will be.
+ * @param bypass BypassPolicyLockoutSafetyCheck: the caller may lock itself out.
+ * @throws DomainError MalformedPolicy | PolicyTooLong | Invalid
+ */
+export const checkPolicy = (policy: string, asked: AccessRequest, bypass: boolean): void => {
+  if (!POLICY_CHARACTERS.test(policy)) {
+    const rule = 'Member must satisfy regular expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u00FF]+';
+    refuse('Invalid', {
+      message: `1 validation error detected: Value at 'policy' failed to satisfy constraint: ${rule}`,
+    });
+  }
+  if (Buffer.byteLength(policy) > SIZE_LIMIT_BYTES) refuse('PolicyTooLong', {});
+  let admitted: CompiledPolicy<'key'>;
+  try {
+    admitted = admitPolicy(policy, 'key');
+  } catch (error) {
+    if (error instanceof PolicyError) return refuse('MalformedPolicy', { message: error.message });
+    throw error;
+  }
+  if (bypass) return;
+  const { request, resourcePolicy: _, grants: __, ...caller } = questionOf(asked, []);
+  const check = lockoutCheck(admitted, { request, ...caller });
+  if (!check.safe) refuse('MalformedPolicy', { message: check.message });
+};

@@ -18,6 +18,9 @@ const SEALED_INPUT: ReadonlyMap<string, Paths> = new Map<string, Paths>([['kms.E
 const SEALED_OUTPUT: ReadonlyMap<string, Paths> = new Map<string, Paths>([
   ['kms.Decrypt', { Plaintext: 'base64' }],
   ['kms.GenerateDataKey', { Plaintext: 'base64' }],
+  ['kms.GenerateDataKeyPair', { PrivateKeyPlaintext: 'base64' }],
+  ['kms.GenerateRandom', { Plaintext: 'base64' }],
+  ['kms.DeriveSharedSecret', { SharedSecret: 'base64' }],
   ['identity.CreateAccessKey', { 'AccessKey.SecretAccessKey': 'utf8' }],
   ['identity.AssumeRole', CREDENTIALS],
   ['identity.GetFederationToken', CREDENTIALS],

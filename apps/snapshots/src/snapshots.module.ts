@@ -21,9 +21,9 @@ import { snapshotDetails } from './projections/snapshot-details.ts';
 
 export const REQUESTS = Symbol('snapshot requests');
 export const CONSUMERS = Symbol('snapshot consumers');
-const STREAMS = Symbol('SnapshotStreams');
+export const STREAMS = Symbol('SnapshotStreams');
 const TABLE = Symbol('SnapshotTable');
-const PAGE_TOKENS = Symbol('PageTokens');
+export const PAGE_TOKENS = Symbol('PageTokens');
 
 @Module({})
 export class SnapshotsModule {

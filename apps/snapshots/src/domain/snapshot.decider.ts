@@ -101,11 +101,10 @@ type CommandOf<Type extends SnapshotCommand['type']> = Extract<SnapshotCommand, 
 type Decision = readonly SnapshotEvent[];
 
 const start = (command: CommandOf<'CreateSnapshot'>, { status }: SnapshotState): Decision => {
-  const { snapshotId, ownerId, region, volumeId, volumeSizeGiB, dataKey, description, tags, at } = command;
+  const { snapshotId, ownerId, region, volumeId, volumeSizeGiB, dataKey, description, tags, direct, at } = command;
   if (status !== 'absent') return refuse('SnapshotAlreadyExists', command);
-  return [
-    { type: 'SnapshotStarted', snapshotId, ownerId, region, volumeId, volumeSizeGiB, dataKey, description, tags, at },
-  ];
+  const volume = { snapshotId, ownerId, region, volumeId, volumeSizeGiB, dataKey };
+  return [{ type: 'SnapshotStarted', ...volume, description, tags, ...(direct === undefined ? {} : { direct }), at }];
 };
 
 const startCopy = (command: CommandOf<'CopySnapshot'>, { status }: SnapshotState): Decision => {

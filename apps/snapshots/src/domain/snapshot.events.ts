@@ -11,6 +11,8 @@ export interface SnapshotStarted {
   dataKey: WrappedDataKey | null;
   description: string;
   tags: Readonly<Record<string, string>>;
+  /** Of a snapshot that its client makes of blocks (EBS direct): it is of no volume. */
+  direct?: { parentSnapshotId: SnapshotId | null; parametersHash: string };
   at: Instant;
 }
 

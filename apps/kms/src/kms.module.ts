@@ -1,6 +1,9 @@
+import { CallerPoliciesCache } from '@holdfast/access';
 import { CommandHandler, type EventStore } from '@holdfast/event-store';
 import { type Database, PostgresEventStore } from '@holdfast/event-store/postgres';
+import type { Requests } from '@holdfast/messaging';
 import {
+  BUS,
   CLOCK,
   type Clock,
   DATABASE,
@@ -51,6 +54,7 @@ const makeKms = async (
   rootKeys: RootKeys,
   materials: StoredKeyMaterials,
   uses: KeyUseLog,
+  bus: Requests,
 ): Promise<Kms> => ({
   clock,
   keys: new KeysTable(database),
@@ -65,6 +69,7 @@ const makeKms = async (
   tokens: new SignedGrantTokens(rootKeys.deriveAll('grant-tokens')),
   markers: new SignedMarkers(rootKeys.deriveAll('markers')),
   importTokens: new SealedImportTokens(rootKeys),
+  callers: new CallerPoliciesCache(bus),
 });
 
 /** Ends with the module: material is zeroed, and nothing keeps the process alive. */
@@ -116,7 +121,11 @@ export class KmsModule {
             new OwnKeyUseStreams(new PostgresEventStore({ database, service: 'kms' })),
           inject: [DATABASE],
         },
-        { provide: KMS, useFactory: makeKms, inject: [CLOCK, DATABASE, STORE, ROOT_KEYS, KEY_MATERIALS, KEY_USES] },
+        {
+          provide: KMS,
+          useFactory: makeKms,
+          inject: [CLOCK, DATABASE, STORE, ROOT_KEYS, KEY_MATERIALS, KEY_USES, BUS],
+        },
         {
           provide: KEY_CLOCK,
           useFactory: (kms: Kms, logger: Logger) => new KeyClock(kms, logger),

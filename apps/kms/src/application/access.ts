@@ -4,9 +4,12 @@ import {
   type AccessRequest,
   authorize,
   type CallerPolicies,
+  goneDenial,
   granteeNames,
   grantsMatterTo,
+  hasIdentity,
   mentionsAliases,
+  withoutPolicies,
 } from '../domain/access.ts';
 import { refuse } from '../domain/errors.ts';
 import { type KeyOperation, requireState } from '../domain/key-state.ts';
@@ -68,8 +71,18 @@ export interface AccessDetails {
   readonly conditions?: ConditionContext;
 }
 
-/** Users and roles, with their policies, come with the request context of a later release; root needs none. */
-const NO_POLICIES: CallerPolicies = { identityPolicies: [] };
+/** @throws DomainError AccessDenied to a user, role or session that is no more */
+const callerOf = async (
+  kms: Kms,
+  action: string,
+  key: KeyRecord | null,
+  context: RequestContext,
+): Promise<CallerPolicies> => {
+  const { principal } = context;
+  if (!hasIdentity(principal)) return withoutPolicies(principal);
+  const caller = await kms.callers.of(context);
+  return caller ?? refuse('AccessDenied', { message: goneDenial(principal, action, key?.arn ?? '*') });
+};
 
 /** The question for the policy engine, with the values of all condition keys. */
 export const accessRequest = async (
@@ -79,15 +92,16 @@ export const accessRequest = async (
   context: RequestContext,
   { encryptionContext, newGrant, conditions }: AccessDetails = {},
 ): Promise<AccessRequest> => {
+  const caller = await callerOf(kms, action, key, context);
   const aliased =
-    key !== null && mentionsAliases(key, NO_POLICIES)
+    key !== null && mentionsAliases(key, caller)
       ? { 'kms:ResourceAliases': (await kms.aliases.ofKey(key)).map(({ aliasName }) => aliasName) }
       : {};
   return {
     action,
     context,
     at: kms.clock.instant(),
-    caller: NO_POLICIES,
+    caller,
     key,
     details: { ...(encryptionContext && { encryptionContext }), ...(newGrant && { newGrant }) },
     conditions: {
@@ -116,8 +130,7 @@ export const requireAccess = async (
 ): Promise<string | null> => {
   const request = await accessRequest(kms, action, key, context, details);
   if (key === null || !grantsMatterTo(action)) return decide(request, []);
-  const byPolicy = authorize(request, []);
-  if (byPolicy.allowed) return null;
+  if (authorize(request, []).allowed) return null;
   const pairs = action === 'CreateGrant' ? null : (details.encryptionContext ?? null);
   return decide(request, await kms.grants.applicable(key, granteeNames(context.principal), action, pairs));
 };

@@ -4,7 +4,7 @@ import type { AccountId, Instant, KeyArn, Region, RequestContext } from '@holdfa
 import type { CommandHandler } from '@holdfast/event-store';
 import type { AliasCommand, AliasState } from '../domain/alias.decider.ts';
 import type { AliasEvent } from '../domain/alias.events.ts';
-import type { ActiveGrant } from '../domain/access.ts';
+import type { ActiveGrant, CallerPolicies } from '../domain/access.ts';
 import type { GrantCommand } from '../domain/grant.decider.ts';
 import type { GrantEvent } from '../domain/grant.events.ts';
 import type { KeyCommand } from '../domain/key.commands.ts';
@@ -194,6 +194,12 @@ export interface Markers {
   read(list: string, marker: string): string;
 }
 
+/** Identities' side of a decision. */
+export interface Callers {
+  /** Null: the user, role or session is no more, and nothing is allowed to it. */
+  of(context: RequestContext): Promise<CallerPolicies | null>;
+}
+
 /** Everything an action of the API works with. */
 export interface Kms {
   readonly clock: { now(): Date; instant(): Instant };
@@ -209,4 +215,5 @@ export interface Kms {
   readonly tokens: GrantTokens;
   readonly markers: Markers;
   readonly importTokens: ImportTokens;
+  readonly callers: Callers;
 }

@@ -13,6 +13,7 @@ import {
   loadPolicy,
   lockoutCheck,
   PolicyError,
+  type Principal as PolicyPrincipal,
   principalOf,
 } from '@holdfast/iam';
 import { refuse } from './errors.ts';
@@ -42,7 +43,14 @@ export interface ActiveGrant extends Grant {
 }
 
 /** What the caller's own side allows: its policies, and what limits them. */
-export type CallerPolicies = Pick<AccessQuestion, 'identityPolicies' | 'permissionsBoundary' | 'sessionPolicies'>;
+export interface CallerPolicies {
+  /** With the tags that its identity has. */
+  readonly principal: PolicyPrincipal;
+  readonly identityPolicies: AccessQuestion['identityPolicies'];
+  readonly permissionsBoundary: NonNullable<AccessQuestion['permissionsBoundary']> | null;
+  /** Undefined: not limited by a session. */
+  readonly sessionPolicies: AccessQuestion['sessionPolicies'] | undefined;
+}
 
 export interface AccessRequest {
   /** IAM's action without `kms:`. */
@@ -74,6 +82,26 @@ export const granteeNames = (caller: Principal): readonly string[] => {
   if (principal.kind === 'federated-user' && principal.userArn !== null) names.add(principal.userArn);
   return [...names];
 };
+
+/** The role under which EC2's hosts act for instances: it is in no account's IAM, and has nothing but grants. */
+const INFRASTRUCTURE_SESSION = /^arn:aws:sts::\d{12}:assumed-role\/aws:ec2-infrastructure\//;
+
+/** Whether identity knows the caller, and may know policies of it. */
+export const hasIdentity = ({ type, arn }: Principal): boolean =>
+  type !== 'Root' && type !== 'AWSService' && !INFRASTRUCTURE_SESSION.test(arn);
+
+/** Of callers that identity does not know. */
+export const withoutPolicies = (caller: Principal): CallerPolicies => ({
+  principal: principalOf(caller),
+  identityPolicies: [],
+  permissionsBoundary: null,
+  sessionPolicies: undefined,
+});
+
+/** Of a caller that is no more: whatever names it, nothing is allowed to it. */
+export const goneDenial = ({ arn }: Principal, action: string, resource: string): string =>
+  `User: ${arn} is not authorized to perform: kms:${action} on resource: ${resource} because no identity-based policy ` +
+  `allows the kms:${action} action`;
 
 /** The policy that decides, as GetKeyPolicy shows it. */
 export const keyPolicyText = (key: Pick<ProtectedKey, 'accountId' | 'region' | 'keyManager' | 'policy'>): string => {
@@ -111,7 +139,7 @@ const questionOf = (asked: AccessRequest, grants: readonly Grant[]): AccessQuest
   const onAlias = resource !== undefined;
   return {
     request: {
-      principal: principalOf(context.principal),
+      principal: caller.principal,
       action: `kms:${action}`,
       resource: resource ?? key?.arn ?? '*',
       region: context.region,
@@ -120,9 +148,15 @@ const questionOf = (asked: AccessRequest, grants: readonly Grant[]): AccessQuest
       userAgent: context.userAgent,
       ...(context.viaService === undefined ? {} : { viaService: context.viaService }),
       ...(details === undefined ? {} : { kms: details }),
-      context: { ...(key === null ? {} : keyConditions(key)), ...conditions },
+      context: {
+        'aws:TokenIssueTime': context.principal.tokenIssueTime,
+        ...(key === null ? {} : keyConditions(key)),
+        ...conditions,
+      },
     },
-    ...caller,
+    identityPolicies: caller.identityPolicies,
+    permissionsBoundary: caller.permissionsBoundary,
+    ...(caller.sessionPolicies === undefined ? {} : { sessionPolicies: caller.sessionPolicies }),
     // An alias has no policy of its own: identity-based policies decide, and the key's policy about the key.
     resourcePolicy: key === null || onAlias ? null : compiledPolicy(keyPolicyText(key)),
     resourceAccount: key === null ? null : key.accountId,

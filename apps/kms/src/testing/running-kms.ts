@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Principal, PrincipalPolicies, PrincipalPoliciesAnswer } from '@holdfast/contracts';
 import type { ServiceEnvironment } from '@holdfast/service-kit';
 import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
 import pg from 'pg';
@@ -29,7 +31,35 @@ export class RunningKms {
     const environment = await stack.environment({ rootKeyFile: join(folder, 'keys', 'root.key') });
     const sql = new pg.Pool({ connectionString: environment.migrationDatabaseUrl, max: 2 });
     sql.on('error', () => undefined); // Postgres ends idle connections when it drops the database.
-    return new RunningKms(folder, stack, environment, sql, await start(environment));
+    const running = new RunningKms(folder, stack, environment, sql, await start(environment));
+    await stack.bus.serveRequests('identity', {
+      GetPrincipalPolicies: (input: { principal: { arn: string } }) =>
+        Promise.resolve(running.policiesOf(input.principal.arn)),
+    });
+    return running;
+  }
+
+  /** What the stand-in for identity answers, by the principal's ARN; others have no policies, and null is gone. */
+  readonly identities = new Map<string, PrincipalPolicies | null>();
+
+  /** Gives a user policies, at once: each asker is new, since none is kept for a user that has not been asked about. */
+  giveUser(arn: string, identityPolicies: readonly object[], rest: Partial<PrincipalPolicies> = {}): Principal {
+    const document = (policy: object) => ({
+      sourceId: 'p',
+      sourceType: 'user' as const,
+      document: JSON.stringify(policy),
+    });
+    const accountId = (arn.split(':')[4] ?? '') as Principal['accountId'];
+    const userId = `AIDA${arn.replace(/\W/g, '').toUpperCase()}`;
+    this.identities.set(arn, { identityPolicies: identityPolicies.map(document), principalTags: {}, userId, ...rest });
+    return { type: 'User', arn, accountId, principalId: userId, userName: arn.split('/').at(-1) ?? '' };
+  }
+
+  policiesOf(arn: string): PrincipalPoliciesAnswer {
+    const known = this.identities.get(arn);
+    if (known === null) return null;
+    const policies = known ?? { identityPolicies: [], principalTags: {}, userId: 'AIDA' };
+    return { version: randomUUID(), notModified: false, policies };
   }
 
   caller(account: string): Caller {

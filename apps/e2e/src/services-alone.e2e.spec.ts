@@ -20,7 +20,7 @@ const ACCESS_KEY_ID = 'AKIAIOSFODNN7EXAMPLE';
 const ACCOUNT = '111122223333';
 const SECRET = randomBytes(30).toString('base64');
 const DIST = fileURLToPath(new URL('../../../dist/', import.meta.url));
-const WITH_DATABASE = ['kms', 'account-settings', 'volumes', 'snapshots', 'instances'];
+const WITH_DATABASE = ['kms', 'account-settings', 'volumes', 'snapshots', 'instances', 'identity'];
 
 let folder: string;
 let postgres: RunningPostgres;
@@ -37,6 +37,7 @@ const environmentOf = async (app: string, port: number): Promise<Record<string, 
       HOLDFAST_ROOT_ACCOUNT_ID: ACCOUNT,
       HOLDFAST_ROOT_ACCESS_KEY_ID: ACCESS_KEY_ID,
       HOLDFAST_ROOT_SECRET_ACCESS_KEY: SECRET,
+      HOLDFAST_IDENTITY_SECRETS_KEY: randomBytes(32).toString('base64'),
     },
   };
   const common = { HOLDFAST_NATS_URL: nats.servers, HOLDFAST_NATS_USER: 'holdfast', HOLDFAST_NATS_PASSWORD: 'test' };
@@ -63,7 +64,7 @@ beforeAll(async () => {
   nats = await startNats({ storeDir: join(folder, 'nats'), user: 'holdfast', password: 'test' });
   const port = await freePort();
   endpoint = `http://127.0.0.1:${String(port)}`;
-  for (const app of [...WITH_DATABASE, 'identity', 'data-plane', 'api-gateway']) await startService(app, port);
+  for (const app of [...WITH_DATABASE, 'data-plane', 'api-gateway']) await startService(app, port);
   await eventually(
     () =>
       fetch(`${endpoint}/_holdfast/health`)

@@ -5,19 +5,26 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { type VolumeActions, volumeRequests } from './adapters/inbound/ec2-actions.controller.ts';
 import { volumeConsumers, type VolumeWork } from './adapters/inbound/volume-work.consumer.ts';
 import { PostgresVolumeTable } from './adapters/outbound/volume-details.table.ts';
+import { PostgresModificationTable } from './adapters/outbound/volume-modifications.table.ts';
 import { EventSourcedVolumes, streamOf } from './adapters/outbound/volume-streams.ts';
 import { AttachVolume } from './application/attach-volume.ts';
 import { CreateVolume } from './application/create-volume.ts';
 import { DeleteVolume } from './application/delete-volume.ts';
 import { DescribeVolumes } from './application/describe-volumes.ts';
+import { DescribeVolumeStatus } from './application/describe-volume-status.ts';
+import { DescribeVolumesModifications } from './application/describe-volumes-modifications.ts';
 import { DetachVolume } from './application/detach-volume.ts';
 import { FinishAttachment } from './application/finish-attachment.ts';
+import { FollowModification } from './application/follow-modification.ts';
+import { ModifyVolume } from './application/modify-volume.ts';
 import { ProvisionVolume } from './application/provision-volume.ts';
 import { ReleaseFromInstance } from './application/release-from-instance.ts';
 import { RemoveVolume } from './application/remove-volume.ts';
+import { VolumeAttributes } from './application/volume-attributes.ts';
 import { VolumeTags } from './application/volume-tags.ts';
 import { volumeDecider } from './domain/volume.decider.ts';
 import { volumeDetails } from './projections/volume-details.ts';
+import { volumeModifications } from './projections/volume-modifications.ts';
 
 export const REQUESTS = Symbol('volume requests');
 export const CONSUMERS = Symbol('volume consumers');
@@ -38,6 +45,15 @@ export class VolumesModule {
       deleteVolume: new DeleteVolume(volumes, clock),
       attachVolume: new AttachVolume(volumes, bus, clock),
       detachVolume: new DetachVolume(volumes, clock),
+      modifyVolume: new ModifyVolume(volumes, bus, clock),
+      describeVolumesModifications: new DescribeVolumesModifications(
+        new PostgresModificationTable(database),
+        table,
+        pageTokens,
+        clock,
+      ),
+      describeVolumeStatus: new DescribeVolumeStatus(table, pageTokens),
+      attributes: new VolumeAttributes(volumes, clock),
       tags: new VolumeTags(volumes, table, clock),
       table,
     });
@@ -47,11 +63,12 @@ export class VolumesModule {
         provision: new ProvisionVolume(volumes, keys, bus, clock),
         remove: new RemoveVolume(volumes, bus, clock),
         attachment: new FinishAttachment(volumes, keys, bus, clock),
+        modification: new FollowModification(volumes, bus, clock),
         release: new ReleaseFromInstance(volumes, table, clock),
       };
     };
     const streams = () => {
-      const store = openEventStore({ projections: [volumeDetails] });
+      const store = openEventStore({ projections: [volumeDetails, volumeModifications] });
       return new EventSourcedVolumes(store, new CommandHandler(store, volumeDecider, streamOf));
     };
     return {

@@ -71,6 +71,16 @@ export interface InternalRequests {
       in: { volumeId: VolumeId; sizeGiB: number; dataKey?: DataKeyUse; source?: BlockSource };
       out: { hostId: string };
     };
+    /**
+     * Whether GrowVolume of this volume to this size would be carried out, its device being open or not: asked before a caller
+     * is promised anything. Errors: VolumeNotFound, InsufficientVolumeCapacity.
+     */
+    CheckGrowth: { in: { volumeId: VolumeId; sizeGiB: number }; out: Record<string, never> };
+    /**
+     * Makes a volume larger; what is new reads as zeroes. An open export offers its guest the new size. Idempotent: a volume
+     * that is as large stays as it is. Errors: VolumeNotFound, InsufficientVolumeCapacity.
+     */
+    GrowVolume: { in: { volumeId: VolumeId; sizeGiB: number }; out: Record<string, never> };
     /** Idempotent. Refused (VolumeBusy) while an export is open. */
     RemoveVolume: { in: { volumeId: VolumeId }; out: Record<string, never> };
     /** Opens the NBD export. Idempotent. Errors: KmsKeyUnusable, VolumeNotFound. */

@@ -148,6 +148,15 @@ const STS_OPERATIONS = [
   'GetSessionToken',
 ] as const;
 
+const EBS_OPERATIONS = [
+  'CompleteSnapshot',
+  'GetSnapshotBlock',
+  'ListChangedBlocks',
+  'ListSnapshotBlocks',
+  'PutSnapshotBlock',
+  'StartSnapshot',
+] as const;
+
 /** `tags`: split by kind of resource and put together again, in the gateway. */
 type Owner = ServiceName | 'tags';
 
@@ -159,6 +168,12 @@ const OWNERS: Readonly<Record<ServiceId, ReadonlyMap<string, Owner>>> = {
     ['DeleteVolume', 'volumes'],
     ['AttachVolume', 'volumes'],
     ['DetachVolume', 'volumes'],
+    ['ModifyVolume', 'volumes'],
+    ['DescribeVolumesModifications', 'volumes'],
+    ['DescribeVolumeAttribute', 'volumes'],
+    ['ModifyVolumeAttribute', 'volumes'],
+    ['DescribeVolumeStatus', 'volumes'],
+    ['EnableVolumeIO', 'volumes'],
     ['CreateSnapshot', 'snapshots'],
     ['DescribeSnapshots', 'snapshots'],
     ['CopySnapshot', 'snapshots'],
@@ -187,7 +202,7 @@ const OWNERS: Readonly<Record<ServiceId, ReadonlyMap<string, Owner>>> = {
   ]),
   kms: new Map(KMS_OPERATIONS.map((operation) => [operation, 'kms'])),
   sts: new Map(STS_OPERATIONS.map((operation) => [operation, 'identity'])),
-  ebs: new Map(),
+  ebs: new Map(EBS_OPERATIONS.map((operation) => [operation, 'snapshots'])),
   iam: new Map(IAM_OPERATIONS.map((operation) => [operation, 'identity'])),
   cloudtrail: new Map(),
 };

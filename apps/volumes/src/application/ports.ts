@@ -2,6 +2,7 @@ import type {
   AttachmentRecord,
   Caller,
   HostAttachment,
+  Instant,
   InstanceId,
   RequestContext,
   SnapshotId,
@@ -11,6 +12,7 @@ import type {
 import type { ClientToken } from '@holdfast/event-store';
 import type { Filter, Tags } from '@holdfast/ec2';
 import type { VolumeCommand } from '../domain/volume.commands.ts';
+import type { VolumeConfiguration } from '../domain/volume-type-limits.ts';
 import type { AttachmentFailed } from '../domain/volume.events.ts';
 import type { VolumeState } from '../domain/volume.decider.ts';
 
@@ -72,6 +74,34 @@ export interface VolumeQuery {
   /** Only volumes after this position, which `describe` gave. */
   readonly after?: string;
   readonly limit: number;
+  /** Filters of DescribeVolumeStatus, and only volumes that have a status. */
+  readonly status?: boolean;
+}
+
+/** A volume's latest modification. */
+export interface ModificationDetails {
+  readonly volumeId: VolumeId;
+  readonly state: 'modifying' | 'optimizing' | 'completed' | 'failed';
+  readonly statusMessage: string | null;
+  readonly original: VolumeConfiguration;
+  readonly target: VolumeConfiguration;
+  readonly startTime: Instant;
+  readonly endTime: Instant | null;
+  /** In percent. */
+  readonly progress: number;
+}
+
+/** The read model behind DescribeVolumesModifications, asked within the caller's account and Region. */
+export interface ModificationTable {
+  /**
+   * In order of their start, at most `limit` of those that match.
+   * @returns with `missing`: the explicit ids of volumes that were never modified.
+   * @throws AwsError InvalidParameterValue | FilterLimitExceeded
+   */
+  describe(
+    query: VolumeQuery,
+    context: RequestContext,
+  ): Promise<{ rows: { modification: ModificationDetails; position: string }[]; missing: string[] }>;
 }
 
 /** The read model behind DescribeVolumes; every question is asked within the caller's account and Region. */

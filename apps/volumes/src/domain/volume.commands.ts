@@ -1,5 +1,6 @@
 import type { Instant, InstanceId, VolumeId } from '@holdfast/contracts';
 import type { TagRemoval, Tags } from '@holdfast/ec2';
+import type { ModificationRequest } from './volume-modification.ts';
 import type { AttachmentFailed, AttachmentStarted, VolumeCreated, VolumeDataKeyObtained } from './volume.events.ts';
 
 interface Command<Type extends string> {
@@ -28,5 +29,10 @@ export type VolumeCommand =
   /** The instance is gone, and with it the attachment, whatever state that is in. */
   | (Command<'ReleaseFromInstance'> & { instanceId: InstanceId })
   | (Command<'CompleteDetachment'> & { instanceId: InstanceId })
+  | (Command<'ModifyVolume'> & { request: ModificationRequest })
+  | Command<'NoteModificationEffect'>
+  | Command<'CompleteModification'>
+  | (Command<'FailModification'> & { cause: string })
+  | (Command<'ChangeAutoEnableIo'> & { autoEnableIo: boolean })
   | (Command<'TagVolume'> & { tags: Tags })
   | (Command<'UntagVolume'> & { removal: TagRemoval });

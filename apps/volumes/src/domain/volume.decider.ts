@@ -2,6 +2,13 @@ import type { Instant, InstanceId, WrappedDataKey } from '@holdfast/contracts';
 import { assertNever, type Decider, DomainError } from '@holdfast/decider';
 import { exceedsTagLimit, removedKeys, type Tags, withoutTags, withTags } from '@holdfast/ec2';
 import type { VolumeCommand } from './volume.commands.ts';
+import {
+  MAX_MODIFICATIONS,
+  type Modification,
+  modifiedConfiguration,
+  nextModificationAt,
+} from './volume-modification.ts';
+import type { VolumeConfiguration } from './volume-type-limits.ts';
 import type { VolumeCreated, VolumeEvent } from './volume.events.ts';
 
 export interface Attachment {
@@ -26,6 +33,13 @@ export interface VolumeState {
   readonly sourceDataKey: WrappedDataKey | null;
   readonly grantId: string | null;
   readonly attachment: Attachment | null;
+  /** Null until the volume is created. */
+  readonly configuration: VolumeConfiguration | null;
+  /** The latest one. */
+  readonly modification: Modification | null;
+  /** When the latest ones began, oldest first: no more than the limit on them needs. */
+  readonly modificationTimes: readonly Instant[];
+  readonly autoEnableIo: boolean;
   readonly tags: Tags;
 }
 
@@ -39,6 +53,10 @@ export type VolumeErrorCode =
   | 'VolumeNotAttached'
   | 'AttachmentNotFound'
   | 'AttachmentNotStarted'
+  | 'ModificationRateExceeded'
+  | 'ModificationUnfinished'
+  | 'SizeShrunk'
+  | 'VolumeNotModifiable'
   | 'TagLimitExceeded';
 
 const refuse = (code: VolumeErrorCode, details: Record<string, unknown>): never => {
@@ -52,8 +70,22 @@ const initialState: VolumeState = {
   sourceDataKey: null,
   grantId: null,
   attachment: null,
+  configuration: null,
+  modification: null,
+  modificationTimes: [],
+  autoEnableIo: false,
   tags: {},
 };
+
+const configurationOf = ({ volumeType, sizeGiB, iops, throughputMiBps }: VolumeCreated): VolumeConfiguration => ({
+  volumeType,
+  sizeGiB,
+  iops,
+  throughputMiBps,
+});
+
+const withModification = (state: VolumeState, change: Partial<Modification>): VolumeState =>
+  state.modification === null ? state : { ...state, modification: { ...state.modification, ...change } };
 
 const withAttachment = (state: VolumeState, change: Partial<Attachment>): VolumeState =>
   state.attachment === null ? state : { ...state, attachment: { ...state.attachment, ...change } };
@@ -61,7 +93,13 @@ const withAttachment = (state: VolumeState, change: Partial<Attachment>): Volume
 const evolve = (state: VolumeState, event: VolumeEvent): VolumeState => {
   switch (event.type) {
     case 'VolumeCreated':
-      return { ...state, status: 'creating', created: event, tags: event.tags };
+      return {
+        ...state,
+        status: 'creating',
+        created: event,
+        configuration: configurationOf(event),
+        tags: event.tags,
+      };
     case 'VolumeDataKeyObtained':
       return { ...state, dataKey: event.dataKey, sourceDataKey: event.sourceDataKey };
     case 'VolumeGrantCreated':
@@ -95,6 +133,21 @@ const evolve = (state: VolumeState, event: VolumeEvent): VolumeState => {
     case 'AttachmentFailed':
     case 'VolumeDetached':
       return { ...state, status: 'available', attachment: null };
+    case 'ModificationStarted': {
+      const { original, target, at: startedAt } = event;
+      const modificationTimes = [...state.modificationTimes, startedAt].slice(-MAX_MODIFICATIONS);
+      return { ...state, modification: { state: 'modifying', original, target, startedAt }, modificationTimes };
+    }
+    case 'ModificationTookEffect': {
+      const configuration = state.modification?.target ?? state.configuration;
+      return { ...withModification(state, { state: 'optimizing' }), configuration };
+    }
+    case 'ModificationCompleted':
+      return withModification(state, { state: 'completed' });
+    case 'ModificationFailed':
+      return withModification(state, { state: 'failed' });
+    case 'AutoEnableIoChanged':
+      return { ...state, autoEnableIo: event.autoEnableIo };
     case 'VolumeTagged':
       return { ...state, tags: withTags(state.tags, event.tags) };
     case 'VolumeUntagged':
@@ -215,6 +268,45 @@ const completeDetachment = (command: CommandOf<'CompleteDetachment'>, { attachme
   return attachment.deleteVolume ? [detached, { type: 'VolumeDeletionStarted', volumeId, at }] : [detached];
 };
 
+const modify = (command: CommandOf<'ModifyVolume'>, state: VolumeState): Decision => {
+  const { volumeId, request, at } = command;
+  const { status, configuration, modification, modificationTimes } = state;
+  if (configuration === null || status === 'gone' || status === 'absent') return refuse('VolumeNotFound', { volumeId });
+  if (status !== 'available' && status !== 'in-use') return refuse('VolumeNotModifiable', { volumeId });
+  if (modification?.state === 'modifying' || modification?.state === 'optimizing')
+    return refuse('ModificationUnfinished', { volumeId, state: modification.state.toUpperCase() });
+  const possibleAt = nextModificationAt(modificationTimes, at);
+  if (possibleAt !== null) return refuse('ModificationRateExceeded', { possibleAt });
+  const target = modifiedConfiguration(configuration, request);
+  return [{ type: 'ModificationStarted', volumeId, original: configuration, target, at }];
+};
+
+/** Steps are taken at least once, in their order, and not at all on a volume that is going. */
+const continueModification = (
+  command: CommandOf<'NoteModificationEffect' | 'CompleteModification' | 'FailModification'>,
+  { status, modification }: VolumeState,
+): Decision => {
+  const { volumeId, at } = command;
+  if (status !== 'available' && status !== 'in-use') return [];
+  switch (command.type) {
+    case 'NoteModificationEffect':
+      return modification?.state === 'modifying' ? [{ type: 'ModificationTookEffect', volumeId, at }] : [];
+    case 'CompleteModification':
+      return modification?.state === 'optimizing' ? [{ type: 'ModificationCompleted', volumeId, at }] : [];
+    case 'FailModification':
+      if (modification?.state !== 'modifying') return [];
+      return [{ type: 'ModificationFailed', volumeId, cause: command.cause, at }];
+    default:
+      return assertNever(command);
+  }
+};
+
+const changeAutoEnableIo = (command: CommandOf<'ChangeAutoEnableIo'>, state: VolumeState): Decision => {
+  const { volumeId, autoEnableIo, at } = command;
+  if (state.status === 'absent' || state.status === 'gone') return refuse('VolumeNotFound', { volumeId });
+  return state.autoEnableIo === autoEnableIo ? [] : [{ type: 'AutoEnableIoChanged', volumeId, autoEnableIo, at }];
+};
+
 const tag = (command: CommandOf<'TagVolume' | 'UntagVolume'>, { status, tags }: VolumeState): Decision => {
   const { volumeId, at } = command;
   if (status === 'absent' || status === 'gone') return refuse('VolumeNotFound', { volumeId });
@@ -252,6 +344,14 @@ const decide = (command: VolumeCommand, state: VolumeState): Decision => {
       return release(command, state);
     case 'CompleteDetachment':
       return completeDetachment(command, state);
+    case 'ModifyVolume':
+      return modify(command, state);
+    case 'NoteModificationEffect':
+    case 'CompleteModification':
+    case 'FailModification':
+      return continueModification(command, state);
+    case 'ChangeAutoEnableIo':
+      return changeAutoEnableIo(command, state);
     case 'TagVolume':
     case 'UntagVolume':
       return tag(command, state);

@@ -10,7 +10,12 @@ const types: Readonly<Record<VolumeEvent['type'], true>> = {
   AttachmentFailed: true,
   AttachmentGrantCreated: true,
   AttachmentStarted: true,
+  AutoEnableIoChanged: true,
   DetachmentStarted: true,
+  ModificationCompleted: true,
+  ModificationFailed: true,
+  ModificationStarted: true,
+  ModificationTookEffect: true,
   VolumeCreated: true,
   VolumeCreationFailed: true,
   VolumeDataKeyObtained: true,
@@ -33,12 +38,21 @@ it('understands its samples as they were stored', () => {
   );
   expect(states.map(({ status }) => status)).toEqual([
     'creating', 'creating', 'creating', 'available', 'available', 'available', 'in-use', 'available', 'available',
-    'available', 'available', 'available', 'deleting', 'gone', 'gone',
+    'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'deleting',
+    'gone', 'gone',
   ]); // prettier-ignore
   expect(states[3]).toMatchObject({
     created: { sizeGiB: 8, source: { dataKey: { dataKeyId: states[3]?.dataKey?.dataKeyId } } },
     grantId: 'g1',
   });
+  const modified = states.map(({ modification, configuration }) => [modification?.state, configuration?.sizeGiB]);
+  expect(modified.slice(12, 16)).toEqual([
+    ['modifying', 8],
+    ['optimizing', 16],
+    ['completed', 16],
+    ['failed', 16],
+  ]);
+  expect(states[16]).toMatchObject({ autoEnableIo: true, modificationTimes: ['2026-01-31T12:00:00.000Z'] });
   expect(states[5]?.tags).toEqual({ Name: 'data', b: '2' });
   expect(states[6]?.attachment).toMatchObject({
     instanceId: 'i-0123456789abcdef0',

@@ -1,5 +1,5 @@
 import type { AccountId, Instant, InstanceId, Region, SnapshotId, VolumeId, WrappedDataKey } from '@holdfast/contracts';
-import type { VolumeType } from './volume-type-limits.ts';
+import type { VolumeConfiguration, VolumeType } from './volume-type-limits.ts';
 
 /** The key a volume was to be encrypted with, in the words it was asked for, and who chose it. */
 export interface ChosenKey {
@@ -64,6 +64,15 @@ export interface AttachmentFailed {
   at: Instant;
 }
 
+/** The volume is to become `target`, in whatever it differs from `original`. */
+export interface ModificationStarted {
+  type: 'ModificationStarted';
+  volumeId: VolumeId;
+  original: VolumeConfiguration;
+  target: VolumeConfiguration;
+  at: Instant;
+}
+
 /** The facts of one volume's life; stream `volume-<volumeId>`. */
 export type VolumeEvent =
   | VolumeCreated
@@ -82,5 +91,13 @@ export type VolumeEvent =
   | AttachmentFailed
   | { type: 'DetachmentStarted'; volumeId: VolumeId; instanceId: InstanceId; deleteVolume: boolean; at: Instant }
   | { type: 'VolumeDetached'; volumeId: VolumeId; instanceId: InstanceId; at: Instant }
+  | ModificationStarted
+  /** The volume is what it was to become; what follows is only its optimization. */
+  | { type: 'ModificationTookEffect'; volumeId: VolumeId; at: Instant }
+  | { type: 'ModificationCompleted'; volumeId: VolumeId; at: Instant }
+  /** The volume stays what it was; `cause` is what the data plane said. */
+  | { type: 'ModificationFailed'; volumeId: VolumeId; cause: string; at: Instant }
+  /** Whether I/O goes on by itself after data may have become inconsistent. */
+  | { type: 'AutoEnableIoChanged'; volumeId: VolumeId; autoEnableIo: boolean; at: Instant }
   | { type: 'VolumeTagged'; volumeId: VolumeId; tags: Readonly<Record<string, string>>; at: Instant }
   | { type: 'VolumeUntagged'; volumeId: VolumeId; keys: readonly string[]; at: Instant };

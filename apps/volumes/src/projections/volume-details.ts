@@ -95,7 +95,12 @@ const project = async (
       return sql.query('UPDATE volumes SET tags = tags - $2::text[] WHERE volume_id = $1', [volumeId, event.keys]);
     case 'VolumeGrantCreated':
     case 'AttachmentGrantCreated':
-      return undefined; // Nothing that a reader may see.
+    case 'AutoEnableIoChanged':
+    case 'ModificationStarted':
+    case 'ModificationTookEffect':
+    case 'ModificationCompleted':
+    case 'ModificationFailed':
+      return undefined; // Nothing that a reader of these rows may see, or kept up by another projection.
     default:
       return assertNever(event);
   }

@@ -45,6 +45,12 @@ export class FakeDataPlane {
         this.allocated.set(input.volumeId, input);
         return { hostId: 'host-1' };
       }),
+    CheckGrowth: () => this.act('CheckGrowth', () => ({})),
+    GrowVolume: ({ volumeId, sizeGiB }: { volumeId: string; sizeGiB: number }) =>
+      this.act('GrowVolume', () => {
+        this.allocated.set(volumeId, { ...this.allocated.get(volumeId), sizeGiB });
+        return {};
+      }),
     RemoveVolume: ({ volumeId }: { volumeId: string }) =>
       this.act('RemoveVolume', () => {
         this.allocated.delete(volumeId);

@@ -5,8 +5,12 @@ import type { AttachVolume } from '../../application/attach-volume.ts';
 import type { CreateVolume } from '../../application/create-volume.ts';
 import type { DeleteVolume } from '../../application/delete-volume.ts';
 import type { DescribeVolumes } from '../../application/describe-volumes.ts';
+import type { DescribeVolumeStatus } from '../../application/describe-volume-status.ts';
+import type { DescribeVolumesModifications } from '../../application/describe-volumes-modifications.ts';
 import type { DetachVolume } from '../../application/detach-volume.ts';
+import type { ModifyVolume } from '../../application/modify-volume.ts';
 import type { VolumeTable } from '../../application/ports.ts';
+import type { VolumeAttributes } from '../../application/volume-attributes.ts';
 import type { VolumeTags } from '../../application/volume-tags.ts';
 import { toAwsError } from './volume-errors.ts';
 
@@ -16,6 +20,10 @@ export interface VolumeActions {
   deleteVolume: DeleteVolume;
   attachVolume: AttachVolume;
   detachVolume: DetachVolume;
+  modifyVolume: ModifyVolume;
+  describeVolumesModifications: DescribeVolumesModifications;
+  describeVolumeStatus: DescribeVolumeStatus;
+  attributes: VolumeAttributes;
   tags: VolumeTags;
   table: VolumeTable;
 }
@@ -24,7 +32,7 @@ type Internal = InternalRequests['volumes'];
 
 /** Everything that this service is asked, refusals in EC2's words. */
 export const volumeRequests = (actions: VolumeActions): RequestHandlers => {
-  const { table, tags } = actions;
+  const { attributes, table, tags } = actions;
   const handlers = {
     CreateVolume: (input: ec2.CreateVolumeRequest, context: RequestContext) => actions.createVolume.run(input, context),
     DescribeVolumes: (input: ec2.DescribeVolumesRequest, context: RequestContext) =>
@@ -32,6 +40,16 @@ export const volumeRequests = (actions: VolumeActions): RequestHandlers => {
     DeleteVolume: (input: ec2.DeleteVolumeRequest, context: RequestContext) => actions.deleteVolume.run(input, context),
     AttachVolume: (input: ec2.AttachVolumeRequest, context: RequestContext) => actions.attachVolume.run(input, context),
     DetachVolume: (input: ec2.DetachVolumeRequest, context: RequestContext) => actions.detachVolume.run(input, context),
+    ModifyVolume: (input: ec2.ModifyVolumeRequest, context: RequestContext) => actions.modifyVolume.run(input, context),
+    DescribeVolumesModifications: (input: ec2.DescribeVolumesModificationsRequest, context: RequestContext) =>
+      actions.describeVolumesModifications.run(input, context),
+    DescribeVolumeStatus: (input: ec2.DescribeVolumeStatusRequest, context: RequestContext) =>
+      actions.describeVolumeStatus.run(input, context),
+    DescribeVolumeAttribute: (input: ec2.DescribeVolumeAttributeRequest, context: RequestContext) =>
+      attributes.describe(input, context),
+    ModifyVolumeAttribute: (input: ec2.ModifyVolumeAttributeRequest, context: RequestContext) =>
+      attributes.modify(input, context),
+    EnableVolumeIO: (input: ec2.EnableVolumeIORequest, context: RequestContext) => attributes.enableIo(input, context),
     CreateTags: (input: ec2.CreateTagsRequest, context: RequestContext) => tags.create(input, context),
     DeleteTags: (input: ec2.DeleteTagsRequest, context: RequestContext) => tags.delete(input, context),
     DescribeTags: (input: ec2.DescribeTagsRequest, context: RequestContext) => tags.describe(input, context),

@@ -115,6 +115,26 @@ export const AWS_ERRORS: Readonly<Record<RefusalCode, Shape>> = {
     ({ volumeId }) =>
       `Volume ${volumeId} cannot be attached. The encrypted volume was unable to access the KMS master key.`,
   ),
+  VolumeIdMalformed: error('InvalidVolumeID.Malformed', ({ volumeId }) => `The volume ID '${volumeId}' is malformed`),
+  IoAlreadyEnabled: error('IncorrectState', ({ volumeId }) => `Volume ${volumeId} already has IO enabled.`),
+  ModificationNotFound: error(
+    'InvalidVolumeModification.NotFound',
+    ({ volumeId }) => `Modification for volume '${volumeId}' does not exist.`,
+  ),
+  ModificationRateExceeded: error(
+    'VolumeModificationRateExceeded',
+    ({ possibleAt }) =>
+      `You've reached the maximum modification rate per volume limit. Wait until ${possibleAt} before you can issue the next modification request for this volume.`,
+  ),
+  ModificationUnfinished: error(
+    'IncorrectModificationState',
+    ({ volumeId, state }) => `Volume ${volumeId} cannot be modified in modification state ${state}`,
+  ),
+  SizeShrunk: value(() => 'New size cannot be smaller than existing size'),
+  VolumeNotModifiable: error(
+    'IncorrectState',
+    ({ volumeId }) => `Volume ${volumeId} must be in the available or in-use state to be modified.`,
+  ),
   TagLimitExceeded: () => tagLimitExceeded(),
 };
 

@@ -1,6 +1,7 @@
 import { instanceId } from '@holdfast/contracts';
 import type { ConsumerOptions, DeliveredEvent } from '@holdfast/messaging';
 import type { FinishAttachment } from '../../application/finish-attachment.ts';
+import type { FollowModification } from '../../application/follow-modification.ts';
 import type { Cause } from '../../application/ports.ts';
 import type { ProvisionVolume } from '../../application/provision-volume.ts';
 import type { ReleaseFromInstance } from '../../application/release-from-instance.ts';
@@ -11,6 +12,7 @@ export interface VolumeWork {
   provision: ProvisionVolume;
   remove: RemoveVolume;
   attachment: FinishAttachment;
+  modification: FollowModification;
   release: ReleaseFromInstance;
 }
 
@@ -30,6 +32,7 @@ export const volumeConsumers = ({
   provision,
   remove,
   attachment,
+  modification,
   release,
 }: VolumeWork): Omit<ConsumerOptions, 'owner'>[] => {
   type Event = DeliveredEvent<VolumeEvent>;
@@ -45,6 +48,16 @@ export const volumeConsumers = ({
         VolumeDeletionStarted: (event: Event) => remove.run(event.data.volumeId, causeOf(event)),
         AttachmentStarted: (event: Event) => attachment.attach(event.data.volumeId, causeOf(event)),
         DetachmentStarted: (event: Event) => attachment.detach(event.data.volumeId, causeOf(event)),
+      },
+    },
+    {
+      // Apart from the rest of a volume's work, which goes on while a modification is being optimized.
+      name: 'volume-modifications',
+      source: 'volumes',
+      concurrency: CONCURRENCY,
+      ackWaitMs: ACK_WAIT_MS,
+      handlers: {
+        ModificationStarted: (event: Event) => modification.run(event.data.volumeId, causeOf(event)),
       },
     },
     {

@@ -58,4 +58,33 @@ class CreateVolumeDetails1700000100000 implements MigrationInterface {
   }
 }
 
-export const volumeMigrations = [CreateVolumeDetails1700000100000];
+/** The latest modification of each volume; `position` is that of its first event. */
+const MODIFICATIONS = `
+  CREATE TABLE modifications (
+    volume_id text COLLATE "C" PRIMARY KEY,
+    account_id text COLLATE "C" NOT NULL,
+    region text COLLATE "C" NOT NULL,
+    position bigint NOT NULL,
+    state text NOT NULL,
+    status_message text,
+    original jsonb NOT NULL,
+    target jsonb NOT NULL,
+    start_time text NOT NULL,
+    end_time text
+  );
+  CREATE UNIQUE INDEX modifications_page ON modifications (account_id, region, position)`;
+
+class ModifyVolumes1700000200000 implements MigrationInterface {
+  readonly name = 'ModifyVolumes1700000200000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(MODIFICATIONS);
+    await runner.query(grantReadModel('modifications'));
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE modifications');
+  }
+}
+
+export const volumeMigrations = [CreateVolumeDetails1700000100000, ModifyVolumes1700000200000];

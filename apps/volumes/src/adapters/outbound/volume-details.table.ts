@@ -40,6 +40,23 @@ const FILTERS: Readonly<Record<string, SqlFilter>> = {
   'volume-type': column('v.volume_type'),
 };
 
+/** @see DescribeVolumeStatus, "Filters". No volume here has an event or asks for an action. */
+const STATUS_FILTERS: Readonly<Record<string, SqlFilter>> = {
+  'action.code': column('NULL::text'),
+  'action.description': column('NULL::text'),
+  'action.event-id': column('NULL::text'),
+  'availability-zone': column('v.availability_zone'),
+  'availability-zone-id': column('v.availability_zone_id'),
+  'event.description': column('NULL::text'),
+  'event.event-id': column('NULL::text'),
+  'event.event-type': column('NULL::text'),
+  'event.not-after': column('NULL::text'),
+  'event.not-before': column('NULL::text'),
+  'volume-status.details-name': (any) => `(${any(`'io-enabled'`)} OR ${any(`'io-performance'`)})`,
+  'volume-status.details-status': (any) => `(${any(`'passed'`)} OR ${any(`'not-applicable'`)})`,
+  'volume-status.status': column(`'ok'`),
+};
+
 /** @see DescribeTags, "Filters". `tag:<key>` looks at the tag itself, not at the resource's others. */
 const TAG_FILTERS: Readonly<Record<string, SqlFilter>> = {
   key: column('tag.key'),
@@ -123,10 +140,11 @@ const ownedBy = ({ accountId, region }: RequestContext, parameters: SqlParameter
 export class PostgresVolumeTable implements VolumeTable {
   constructor(private readonly sql: Sql) {}
 
-  async describe({ filters, volumeIds, after, limit }: VolumeQuery, context: RequestContext) {
+  async describe({ filters, volumeIds, after, limit, status }: VolumeQuery, context: RequestContext) {
     const parameters = new SqlParameters();
     const conditions = ownedBy(context, parameters);
-    const filtered = filterConditions(filters, FILTERS, 'v.tags', parameters);
+    const filtered = filterConditions(filters, status === true ? STATUS_FILTERS : FILTERS, 'v.tags', parameters);
+    if (status === true) filtered.push(`v.status IN ('available', 'in-use')`);
     if (volumeIds.length > 0) return this.describeIds(volumeIds, conditions, filtered, parameters);
     if (after !== undefined) conditions.push(`v.position > ${parameters.add(after)}::bigint`);
     const where = [...conditions, ...filtered].join(' AND ');

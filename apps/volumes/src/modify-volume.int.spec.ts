@@ -1,0 +1,231 @@
+import type { ec2 } from '@holdfast/aws-protocol';
+import { AwsError } from '@holdfast/contracts';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
+import { VolumesStack } from './testing/volumes-stack.ts';
+
+const volumes = new VolumesStack();
+beforeAll(() => volumes.start(inject('postgresAdminUrl')));
+beforeEach(volumes.forget);
+afterAll(() => volumes.close());
+const { dataPlane, kms, call, describeOne, ready, launch, attach, create, stateOf } = volumes;
+
+const modify = async (VolumeId: string, input: Partial<ec2.ModifyVolumeRequest>) =>
+  (await call<ec2.ModifyVolumeResult>('ModifyVolume', { VolumeId, ...input })).VolumeModification;
+const modifications = async (input: ec2.DescribeVolumesModificationsRequest) =>
+  (await call<ec2.DescribeVolumesModificationsResult>('DescribeVolumesModifications', input)).VolumesModifications ??
+  [];
+const latest = async (id: string) => (await modifications({ VolumeIds: [id] }))[0];
+const ended = async (id: string, state = 'completed') => {
+  await vi.waitUntil(async () => (await latest(id))?.ModificationState === state, { timeout: 10_000, interval: 50 });
+  return latest(id);
+};
+const statuses = async (input: ec2.DescribeVolumeStatusRequest) =>
+  (await call<ec2.DescribeVolumeStatusResult>('DescribeVolumeStatus', input)).VolumeStatuses ?? [];
+
+describe('ModifyVolume', () => {
+  it('goes from modifying by way of optimizing to completed, and uses no key', async () => {
+    const id = await ready({ Encrypted: true, KmsKeyId: kms.key() });
+    await attach(id, launch());
+    kms.take();
+    const whole = {
+      VolumeId: id,
+      OriginalSize: 1,
+      OriginalVolumeType: 'gp2',
+      OriginalIops: 100,
+      OriginalMultiAttachEnabled: false,
+      TargetSize: 4,
+      TargetVolumeType: 'gp3',
+      TargetIops: 3000,
+      TargetThroughput: 250,
+      TargetMultiAttachEnabled: false,
+    };
+    const began = await modify(id, { Size: 4, VolumeType: 'gp3' });
+    expect(began).toEqual({ ...whole, ModificationState: 'modifying', Progress: 0, StartTime: began?.StartTime });
+    expect(began?.StartTime).toMatch(/:\d\d\.000Z$/);
+    await expect(modify(id, { Iops: 4000 })).rejects.toMatchObject({ code: 'IncorrectModificationState' });
+    await ended(id, 'optimizing');
+    expect(await describeOne(id)).toMatchObject({ Size: 4, VolumeType: 'gp3', Iops: 3000, Throughput: 250, State: 'in-use' }); // prettier-ignore
+    expect((await latest(id))?.Progress).toBeLessThan(100);
+    await expect(modify(id, { Iops: 4000 })).rejects.toMatchObject({
+      code: 'IncorrectModificationState',
+      message: `Volume ${id} cannot be modified in modification state OPTIMIZING`,
+    });
+    const done = await ended(id);
+    expect(done).toMatchObject({ ...whole, Progress: 100 });
+    expect(done?.EndTime).toMatch(/:\d\d\.000Z$/);
+    expect(kms.take()).toEqual([]);
+    expect(dataPlane.allocated.get(id)).toMatchObject({ sizeGiB: 4 });
+    expect(await call('GetVolume', { volumeId: id })).toMatchObject({ sizeGiB: 4, volumeType: 'gp3' });
+  });
+
+  it('is asked for four times a day, a request for what there is already included', { timeout: 60_000 }, async () => {
+    const id = await ready();
+    for (let i = 0; i < 4; i++) {
+      await modify(id, { VolumeType: 'gp2' });
+      await ended(id);
+    }
+    await expect(modify(id, { VolumeType: 'gp2' })).rejects.toMatchObject({
+      code: 'VolumeModificationRateExceeded',
+      message: expect.stringMatching(
+        /^You've reached the maximum modification rate per volume limit\. Wait until \d{4}-\d\d-\d\dT[\d:.]+Z before you can issue the next modification request for this volume\.$/,
+      ) as string,
+    });
+  });
+
+  it('fails where the host refuses to grow, and leaves the volume as it was', async () => {
+    const id = await ready();
+    dataPlane.refuse['GrowVolume'] = new AwsError({ code: 'InsufficientVolumeCapacity', message: 'no room' });
+    await modify(id, { Size: 2 });
+    expect(await ended(id, 'failed')).toMatchObject({ StatusMessage: 'no room' });
+    expect(await describeOne(id)).toMatchObject({ Size: 1 });
+    dataPlane.refuse = { CheckGrowth: new AwsError({ code: 'InsufficientVolumeCapacity', message: 'no room' }) };
+    await expect(modify(id, { Size: 2 })).rejects.toMatchObject({ code: 'InsufficientVolumeCapacity' });
+  });
+
+  it('comes to the same when the answer to GrowVolume is lost', async () => {
+    const id = await ready();
+    const times = volumes.loseAnswerTo('GrowVolume');
+    await modify(id, { Size: 3 });
+    expect(await ended(id)).toMatchObject({ TargetSize: 3 });
+    expect(times()).toBeGreaterThan(1);
+  });
+
+  it.each<[Partial<ec2.ModifyVolumeRequest>, string, string?]>([
+    [{}, 'InvalidParameterValue', 'Invalid input: Must specify at least one of size, type, iops, throughput or multi-attach.'],
+    [{ Size: 0 }, 'InvalidParameterValue', 'Value (0) for parameter size is invalid. Value must be a positive integer.'],
+    [{ VolumeType: 'io1', Iops: 10 }, 'InvalidParameterValue', 'Volume iops of 10 is too low; minimum is 100.'],
+    [{ Iops: 500 }, 'InvalidParameterCombination', 'The parameter iops is not supported for gp2 volumes.'],
+    [{ VolumeType: 'st1' }, 'InvalidParameterValue'],
+    [{ MultiAttachEnabled: true }, 'InvalidParameterCombination', 'The parameter multi-attach-enabled is not supported for gp2 volumes.'],
+    [{ MultiAttachEnabled: true, VolumeType: 'io2' }, 'UnsupportedOperation'],
+    [{ Size: 9, DryRun: true }, 'DryRunOperation'],
+    [{ VolumeId: '' }, 'MissingParameter'],
+    [{ VolumeId: 'x', Size: 9 }, 'InvalidVolumeID.Malformed'],
+    [{ VolumeId: 'vol-0123456789abcdef0', Size: 9 }, 'InvalidVolume.NotFound'],
+  ])('refuses %j', async (input, code, message) => {
+    const refused = modify(await ready({ Size: 8 }), input);
+    await expect(refused).rejects.toMatchObject(message === undefined ? { code } : { code, message });
+  }); // prettier-ignore
+
+  it('refuses to shrink, and a volume that is not there yet', async () => {
+    const id = await ready({ Size: 8 });
+    await expect(modify(id, { Size: 7 })).rejects.toMatchObject({
+      code: 'InvalidParameterValue',
+      message: 'New size cannot be smaller than existing size',
+    });
+    dataPlane.refuse['AllocateVolume'] = new AwsError({ code: 'InProgress', message: '' });
+    const { VolumeId: creating = '' } = await create();
+    await expect(modify(creating, { Size: 9 })).rejects.toMatchObject({
+      code: 'IncorrectState',
+      message: `Volume ${creating} must be in the available or in-use state to be modified.`,
+    });
+    expect(await statuses({}).then((all) => all.some(({ VolumeId }) => VolumeId === creating))).toBe(false);
+  });
+});
+
+describe('DescribeVolumesModifications', () => {
+  it('lists the latest of each, by state, configuration and volume', async () => {
+    const id = await ready();
+    await modify(id, { VolumeType: 'gp3' });
+    await ended(id);
+    const own = { Name: 'volume-id', Values: [id] };
+    const found = (Name: string, ...Values: string[]) =>
+      modifications({ Filters: [own, { Name, Values }] }).then(({ length }) => length);
+    for (const [name, value] of [
+      ['modification-state', 'completed'],
+      ['original-iops', '100'],
+      ['original-size', '1'],
+      ['original-volume-type', 'gp2'],
+      ['originalMultiAttachEnabled', 'false'],
+      ['target-multi-attach-enabled', 'false'],
+      ['target-iops', '3000'],
+      ['target-size', '1'],
+      ['target-volume-type', 'gp3'],
+      ['start-time', '20*'],
+    ] as const) {
+      expect(await found(name, value)).toBe(1);
+      expect(await found(name, 'x')).toBe(0);
+    }
+    const [first] = await modifications({ MaxResults: 5 });
+    expect(first?.VolumeId).toBeDefined();
+    await call('DeleteVolume', { VolumeId: id });
+    await vi.waitUntil(async () => (await stateOf(id)) === 'InvalidVolume.NotFound');
+    await expect.poll(() => modifications({ Filters: [own] })).toEqual([]);
+  });
+
+  it('tells a volume never modified from none', async () => {
+    const id = await ready();
+    await expect(latest(id)).rejects.toMatchObject({
+      code: 'InvalidVolumeModification.NotFound',
+      message: `Modification for volume '${id}' does not exist.`,
+    });
+    await expect(latest('vol-0123456789abcdef0')).rejects.toMatchObject({ code: 'InvalidVolume.NotFound' });
+    await expect(latest('x')).rejects.toMatchObject({ code: 'InvalidParameterValue' });
+    await expect(modifications({ DryRun: true })).rejects.toMatchObject({ code: 'DryRunOperation' });
+  });
+});
+
+describe('attributes and status', () => {
+  it('are kept, and described', async () => {
+    const id = await ready();
+    const described = (Attribute: string) => call('DescribeVolumeAttribute', { VolumeId: id, Attribute });
+    expect(await described('autoEnableIO')).toEqual({ VolumeId: id, AutoEnableIO: { Value: false } });
+    await call('ModifyVolumeAttribute', { VolumeId: id, AutoEnableIO: { Value: true } });
+    expect(await described('autoEnableIO')).toEqual({ VolumeId: id, AutoEnableIO: { Value: true } });
+    expect(await described('productCodes')).toEqual({ VolumeId: id, ProductCodes: [] });
+    const instance = launch();
+    await attach(id, instance);
+    const [status] = await statuses({ VolumeIds: [id] });
+    expect(status).toMatchObject({
+      VolumeId: id,
+      AvailabilityZone: 'eu-central-1a',
+      VolumeStatus: {
+        Status: 'ok',
+        Details: [
+          { Name: 'io-enabled', Status: 'passed' },
+          { Name: 'io-performance', Status: 'not-applicable' },
+        ],
+      },
+      Actions: [],
+      Events: [],
+      AttachmentStatuses: [{ InstanceId: instance }],
+    });
+    const filtered = (Name: string, Value: string) =>
+      statuses({ VolumeIds: [id], Filters: [{ Name, Values: [Value] }] });
+    expect(await filtered('volume-status.status', 'ok')).toHaveLength(1);
+    expect(await filtered('volume-status.status', 'impaired')).toEqual([]);
+    expect(await filtered('volume-status.details-name', 'io-enabled')).toHaveLength(1);
+    expect(await filtered('event.event-id', '*')).toEqual([]);
+  });
+
+  const absent = 'vol-0123456789abcdef0';
+  it.each<[string, object, string, string?]>([
+    ['DescribeVolumeAttribute', { Attribute: 'autoEnableIO' }, 'MissingParameter', 'Value (null) for parameter volumeId is invalid. Parameter may not be null or empty.'],
+    ['DescribeVolumeAttribute', { VolumeId: 'x', Attribute: 'autoEnableIO' }, 'InvalidParameterValue', "Value (x) for parameter volumeId is invalid. Expected: 'vol-...'."],
+    ['DescribeVolumeAttribute', { VolumeId: 'vol-x', Attribute: 'autoEnableIO' }, 'InvalidVolumeID.Malformed', 'Value ( vol-x ) for parameter VOLUME is invalid. '],
+    ['DescribeVolumeAttribute', { VolumeId: absent }, 'InvalidParameterCombination', 'No attributes specified.'],
+    ['DescribeVolumeAttribute', { VolumeId: absent, Attribute: 'a' }, 'InvalidParameterValue', 'Value (a) for parameter attribute is invalid. Unknown attribute.'],
+    ['DescribeVolumeAttribute', { VolumeId: absent, Attribute: 'productCodes' }, 'InvalidVolume.NotFound'],
+    ['ModifyVolumeAttribute', { AutoEnableIO: { Value: true } }, 'MissingParameter', 'The request must contain the parameter volumeId'],
+    ['ModifyVolumeAttribute', { VolumeId: 'x', AutoEnableIO: { Value: true } }, 'InvalidVolumeID.Malformed', "The volume ID 'x' is malformed"],
+    ['ModifyVolumeAttribute', { VolumeId: absent }, 'InvalidParameterCombination', 'No attributes specified.'],
+    ['ModifyVolumeAttribute', { VolumeId: absent, AutoEnableIO: { Value: true } }, 'InvalidVolume.NotFound'],
+    ['EnableVolumeIO', {}, 'MissingParameter'],
+    ['EnableVolumeIO', { VolumeId: 'x' }, 'InvalidVolumeID.Malformed'],
+    ['EnableVolumeIO', { VolumeId: absent }, 'InvalidVolume.NotFound'],
+    ['DescribeVolumeStatus', { VolumeIds: ['x'] }, 'InvalidVolumeID.Malformed', 'Invalid id: "x" (expecting "vol-...")'],
+    ['DescribeVolumeStatus', { VolumeIds: [absent] }, 'InvalidVolume.NotFound'],
+    ['DescribeVolumeStatus', { Filters: [{ Name: 'volume-type', Values: ['gp2'] }] }, 'InvalidParameterValue'],
+    ['DescribeVolumeStatus', { DryRun: true }, 'DryRunOperation'],
+  ])('%s refuses %j', async (action, input, code, message) => {
+    await expect(call(action, input)).rejects.toMatchObject(message === undefined ? { code } : { code, message });
+  }); // prettier-ignore
+
+  it('EnableVolumeIO finds it enabled', async () => {
+    const id = await ready();
+    await expect(call('EnableVolumeIO', { VolumeId: id })).rejects.toMatchObject({
+      code: 'IncorrectState',
+      message: `Volume ${id} already has IO enabled.`,
+    });
+  });
+});

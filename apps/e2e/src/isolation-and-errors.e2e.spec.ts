@@ -8,9 +8,9 @@ import {
 import { CreateKeyCommand, DescribeKeyCommand, EncryptCommand, ListKeysCommand } from '@aws-sdk/client-kms';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { SignatureV4 } from '@smithy/signature-v4';
-import { createHash, createHmac, type BinaryLike } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientsFor } from './clients.ts';
+import { Sha256 } from './presigned.ts';
 import { type Stack, startStack } from './stack.ts';
 
 let stack: Stack;
@@ -21,20 +21,6 @@ afterAll(() => stack.stop());
 
 const [ALICE, BOB] = ['111122223333', '444455556666'] as const;
 const aws = (account: string) => clientsFor(stack.endpoint, account);
-
-/** Node's own hash in the shape that the official signer asks for. */
-class Sha256 {
-  private readonly hash;
-  constructor(secret?: unknown) {
-    this.hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret as BinaryLike);
-  }
-  update(data: Uint8Array | string) {
-    this.hash.update(data);
-  }
-  digest() {
-    return Promise.resolve(new Uint8Array(this.hash.digest()));
-  }
-}
 
 const signed = async (body: string, options: { signingDate?: Date; secret?: string; service?: string } = {}) => {
   const { hostname, port } = new URL(stack.endpoint);

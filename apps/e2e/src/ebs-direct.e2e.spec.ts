@@ -1,0 +1,314 @@
+import {
+  CompleteSnapshotCommand,
+  EBSClient,
+  GetSnapshotBlockCommand,
+  ListChangedBlocksCommand,
+  type ListChangedBlocksCommandInput,
+  ListSnapshotBlocksCommand,
+  PutSnapshotBlockCommand,
+  type PutSnapshotBlockCommandInput,
+  StartSnapshotCommand,
+  type StartSnapshotCommandInput,
+} from '@aws-sdk/client-ebs';
+import {
+  CreateSnapshotCommand,
+  DeleteSnapshotCommand,
+  DescribeSnapshotsCommand,
+  DisableEbsEncryptionByDefaultCommand,
+  EnableEbsEncryptionByDefaultCommand,
+} from '@aws-sdk/client-ec2';
+import { DisableKeyCommand } from '@aws-sdk/client-kms';
+import { NbdClient } from '@holdfast/nbd/client';
+import { createHash, randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { REGION, TestAccount } from './account.ts';
+import { eventually } from './clients.ts';
+import { startStack, type Stack } from './stack.ts';
+
+const BLOCK = 524_288;
+const MIB = 1_048_576;
+/** Blocks on their way at once, as coldsnap has them. */
+const WORKERS = 64;
+
+let stack: Stack;
+let account: TestAccount;
+let ebs: EBSClient;
+beforeAll(async () => {
+  stack = await startStack();
+  account = new TestAccount(stack);
+  ebs = ebsOf(account.accountId);
+});
+afterAll(() => stack.stop());
+
+const ebsOf = (accountId: string) =>
+  new EBSClient({
+    ...{ endpoint: stack.endpoint, region: REGION, maxAttempts: 1 },
+    credentials: { accessKeyId: accountId, secretAccessKey: 'test' },
+  });
+
+const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest();
+const inParallel = async <T>(items: readonly T[], work: (item: T) => Promise<void>) => {
+  const queue = [...items];
+  const worker = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: WORKERS }, worker));
+};
+
+const start = (input: Partial<StartSnapshotCommandInput> = {}) =>
+  ebs.send(new StartSnapshotCommand({ VolumeSize: 1, ...input }));
+const started = async (input: Partial<StartSnapshotCommandInput> = {}) => (await start(input)).SnapshotId ?? '';
+
+const put = (SnapshotId: string, BlockIndex: number, bytes: Uint8Array, more: Partial<PutSnapshotBlockCommandInput> = {}) =>
+  ebs.send(
+    new PutSnapshotBlockCommand({
+      ...{ SnapshotId, BlockIndex, BlockData: bytes, DataLength: bytes.length },
+      ...{ Checksum: digest(bytes).toString('base64'), ChecksumAlgorithm: 'SHA256' },
+      ...more,
+    }),
+  ); // prettier-ignore
+
+/** Blocks by index, as coldsnap uploads them, and the snapshot completed. */
+const upload = async (blocks: ReadonlyMap<number, Buffer>, input: Partial<StartSnapshotCommandInput> = {}) => {
+  const snapshotId = await started(input);
+  await inParallel([...blocks], async ([index, bytes]) => {
+    await put(snapshotId, index, bytes);
+  });
+  const aggregate = createHash('sha256');
+  for (const [, bytes] of [...blocks].sort(([a], [b]) => a - b)) aggregate.update(digest(bytes));
+  const { Status } = await ebs.send(
+    new CompleteSnapshotCommand({
+      ...{ SnapshotId: snapshotId, ChangedBlocksCount: blocks.size, Checksum: aggregate.digest('base64') },
+      ...{ ChecksumAlgorithm: 'SHA256', ChecksumAggregationMethod: 'LINEAR' },
+    }),
+  );
+  expect(Status).toBe('pending');
+  expect(await account.snapshotSettled(snapshotId)).toMatchObject({ State: 'completed', VolumeId: 'vol-ffffffff' });
+  return snapshotId;
+};
+
+const list = async (SnapshotId: string, MaxResults = 100) => {
+  const found: { index: number; token: string }[] = [];
+  let NextToken: string | undefined;
+  do {
+    const page = await ebs.send(new ListSnapshotBlocksCommand({ SnapshotId, MaxResults, NextToken }));
+    for (const { BlockIndex = -1, BlockToken = '' } of page.Blocks ?? [])
+      found.push({ index: BlockIndex, token: BlockToken });
+    ({ NextToken } = page);
+  } while (NextToken !== undefined);
+  return found;
+};
+
+const get = (SnapshotId: string, BlockIndex: number, BlockToken: string) =>
+  ebs.send(new GetSnapshotBlockCommand({ SnapshotId, BlockIndex, BlockToken }));
+
+const download = async (snapshotId: string) => {
+  const blocks = new Map<number, Buffer>();
+  await inParallel(await list(snapshotId), async ({ index, token }) => {
+    const { BlockData, Checksum, ChecksumAlgorithm, DataLength } = await get(snapshotId, index, token);
+    const bytes = Buffer.from((await BlockData?.transformToByteArray()) ?? []);
+    expect([DataLength, ChecksumAlgorithm, Checksum]).toEqual([BLOCK, 'SHA256', digest(bytes).toString('base64')]);
+    blocks.set(index, bytes);
+  });
+  return blocks;
+};
+
+const expectSame = (found: ReadonlyMap<number, Buffer>, expected: ReadonlyMap<number, Buffer>) => {
+  expect([...found.keys()].sort((a, b) => a - b)).toEqual([...expected.keys()].sort((a, b) => a - b));
+  for (const [index, bytes] of expected) expect(found.get(index)?.equals(bytes), `block ${String(index)}`).toBe(true);
+};
+
+const image = (sizeMiB: number) =>
+  new Map(Array.from({ length: (sizeMiB * MIB) / BLOCK }, (_, index) => [index, randomBytes(BLOCK)] as const));
+
+const code = (name: string, Reason?: string) =>
+  expect.objectContaining(Reason === undefined ? { name } : { name, Reason });
+
+describe.each([['unencrypted'], ['encrypted']])('an %s image of 256 MiB', (kind) => {
+  const blocks = image(256);
+  let parentId: string;
+
+  it('comes back byte by byte', async () => {
+    const KmsKeyArn = kind === 'encrypted' ? await account.newKey() : undefined;
+    const began = performance.now();
+    parentId = await upload(blocks, { KmsKeyArn, Tags: [{ Key: 'made', Value: 'of blocks' }], Description: 'image' });
+    const uploaded = performance.now();
+    expectSame(await download(parentId), blocks);
+    const rate = (ms: number) => `${String(Math.round((256 * 1000) / ms))} MiB/s`;
+    console.log(`${kind}: put ${rate(uploaded - began)}, get ${rate(performance.now() - uploaded)}`);
+    const { Snapshots } = await account.ec2.send(new DescribeSnapshotsCommand({ SnapshotIds: [parentId] }));
+    expect(Snapshots?.[0]).toMatchObject({
+      ...{ Encrypted: kind === 'encrypted', VolumeSize: 1, Description: 'image', Progress: '100%' },
+      Tags: [{ Key: 'made', Value: 'of blocks' }],
+    });
+    expect(Snapshots?.[0]?.KmsKeyId).toBe(KmsKeyArn);
+  }, 120_000);
+
+  it('is the parent of another', async () => {
+    const changed = new Map([3, 511, 600].map((index) => [index, randomBytes(BLOCK)] as const));
+    const childId = await upload(changed, { ParentSnapshotId: parentId });
+    expectSame(await download(childId), new Map([...blocks, ...changed]));
+    const input = { FirstSnapshotId: parentId, SecondSnapshotId: childId };
+    const { ChangedBlocks = [], VolumeSize } = await ebs.send(new ListChangedBlocksCommand(input));
+    expect(VolumeSize).toBe(1);
+    expect(ChangedBlocks.map(({ BlockIndex }) => BlockIndex)).toEqual([3, 511, 600]);
+    expect(ChangedBlocks[2]?.FirstBlockToken).toBeUndefined();
+    const old = await get(parentId, 3, ChangedBlocks[0]?.FirstBlockToken ?? '');
+    expect(digest((await old.BlockData?.transformToByteArray()) ?? Buffer.of())).toEqual(digest(blocks.get(3) ?? Buffer.of()));
+    await account.ec2.send(new DeleteSnapshotCommand({ SnapshotId: parentId }));
+    expectSame(await download(childId), new Map([...blocks, ...changed]));
+  }, 120_000); // prettier-ignore
+});
+
+describe('a snapshot made of blocks', () => {
+  it('becomes a volume, whose snapshots can be read', async () => {
+    const bytes = randomBytes(BLOCK);
+    const snapshotId = await upload(new Map([[2047, bytes]]), { Encrypted: true });
+    const { VolumeId } = await account.volume({ SnapshotId: snapshotId });
+    const device = await NbdClient.connect(await account.attach(VolumeId, await account.launch(), '/dev/sdf'));
+    expect((await device.read(2047 * BLOCK, BLOCK)).equals(bytes)).toBe(true);
+    await device.write(0, bytes);
+    await device.close();
+    const { SnapshotId: next = '' } = await account.ec2.send(new CreateSnapshotCommand({ VolumeId }));
+    await account.snapshotSettled(next);
+    expectSame(await download(next), new Map([[0, bytes], [2047, bytes]]));
+    const { SnapshotId: last = '' } = await account.ec2.send(new CreateSnapshotCommand({ VolumeId }));
+    await account.snapshotSettled(last);
+    const pair = (FirstSnapshotId: string) => ({ FirstSnapshotId, SecondSnapshotId: last });
+    expect((await ebs.send(new ListChangedBlocksCommand(pair(next)))).ChangedBlocks).toEqual([]);
+    const unrelated = ebs.send(new ListChangedBlocksCommand(pair(snapshotId)));
+    await expect(unrelated).rejects.toEqual(code('ValidationException', 'UNRELATED_SNAPSHOTS'));
+  }, 60_000); // prettier-ignore
+
+  it('ends in error when its blocks do not add up', async () => {
+    const snapshotId = await started();
+    await put(snapshotId, 1, randomBytes(BLOCK), { Progress: 30 });
+    await ebs.send(new CompleteSnapshotCommand({ SnapshotId: snapshotId, ChangedBlocksCount: 2 }));
+    const StateMessage = 'Changed blocks count mismatch for snapshot';
+    expect(await account.snapshotSettled(snapshotId)).toMatchObject({ State: 'error', StateMessage });
+    const again = await ebs.send(new CompleteSnapshotCommand({ SnapshotId: snapshotId, ChangedBlocksCount: 2 }));
+    expect(again.Status).toBe('error');
+  });
+
+  it('is one for one client token', async () => {
+    const ClientToken = randomBytes(8).toString('hex');
+    const [first, second] = await Promise.all([start({ ClientToken }), start({ ClientToken })]);
+    expect(second.SnapshotId).toBe(first.SnapshotId);
+    expect((await start({ ClientToken })).StartTime).toEqual(first.StartTime);
+    await expect(start({ ClientToken, VolumeSize: 2 })).rejects.toEqual(code('ConflictException'));
+  });
+
+  it('ends when its client is silent for too long', async () => {
+    const snapshotId = await started({ Timeout: 10 });
+    const turn = (body: object) =>
+      fetch(`${stack.endpoint}/_holdfast/clock`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    await turn({ advanceSeconds: 700 });
+    expect((await account.snapshotSettled(snapshotId)).State).toBe('error');
+    await turn({});
+  });
+
+  it('is encrypted by default where that is on, and then has no unencrypted parent', async () => {
+    const plain = await upload(new Map());
+    await account.ec2.send(new EnableEbsEncryptionByDefaultCommand({}));
+    try {
+      const { KmsKeyArn, SseType } = await start();
+      expect([KmsKeyArn?.startsWith('arn:aws:kms:'), SseType]).toEqual([true, 'sse-kms']);
+      for (const input of [{ Encrypted: false }, { ParentSnapshotId: plain }])
+        await expect(start(input)).rejects.toEqual(code('ValidationException', 'INVALID_PARAMETER_VALUE'));
+    } finally {
+      await account.ec2.send(new DisableEbsEncryptionByDefaultCommand({}));
+    }
+  });
+
+  it('can not be read once its key is disabled', async () => {
+    const KmsKeyArn = await account.newKey();
+    const snapshotId = await upload(new Map([[0, randomBytes(BLOCK)]]), { KmsKeyArn });
+    const [{ token } = { token: '' }] = await list(snapshotId);
+    await get(snapshotId, 0, token);
+    await account.kms.send(new DisableKeyCommand({ KeyId: KmsKeyArn }));
+    await eventually(
+      () => get(snapshotId, 0, token).then(() => 'read', (error: { Reason?: string }) => error.Reason),
+      (answer) => answer === 'INVALID_DEPENDENCY_REQUEST',
+    );
+    await expect(start({ KmsKeyArn })).rejects.toEqual(code('ValidationException', 'INVALID_DEPENDENCY_REQUEST'));
+    const ParentSnapshotId = snapshotId;
+    await expect(start({ ParentSnapshotId })).rejects.toEqual(code('ValidationException', 'INVALID_DEPENDENCY_REQUEST'));
+  }); // prettier-ignore
+});
+
+describe('EBS direct refuses', () => {
+  const block = randomBytes(BLOCK);
+  const missing = 'snap-0123456789abcdef0';
+  let pending: string;
+  let complete: string;
+  let token: string;
+  beforeAll(async () => {
+    pending = await started();
+    complete = await upload(new Map([[0, block], [1, block]]));
+    [{ token } = { token: '' }] = await list(complete);
+  }); // prettier-ignore
+
+  const changed = (input: ListChangedBlocksCommandInput) => ebs.send(new ListChangedBlocksCommand(input));
+  const completeAs = (SnapshotId: string, more: object = {}) =>
+    ebs.send(new CompleteSnapshotCommand({ SnapshotId, ChangedBlocksCount: 0, ...more }));
+  const invalid = (Reason: string, message?: string) => ({
+    name: 'ValidationException',
+    Reason,
+    ...(message === undefined ? {} : { message }),
+  });
+  const notFound = { name: 'ResourceNotFoundException', Reason: 'SNAPSHOT_NOT_FOUND' };
+  const K = 'arn:aws:kms:eu-central-1:111122223333:key/11111111-2222-3333-4444-555555555555';
+
+  it.each<[string, () => Promise<unknown>, object]>([
+    ['blocks of a snapshot that is not there', () => put(missing, 0, block), notFound],
+    ['lists of one that is not there', () => list(missing), { ...notFound, message: `The snapshot '${missing}' does not exist.` }],
+    ['to complete one that is not there', () => completeAs(missing), notFound],
+    ['a parent that is not there', () => start({ ParentSnapshotId: missing }), notFound],
+    ['a key that is not there', () => start({ KmsKeyArn: K }), { name: 'ResourceNotFoundException', Reason: 'DEPENDENCY_RESOURCE_NOT_FOUND', message: 'KMS key not found.' }],
+    ['a key and a parent', () => start({ ParentSnapshotId: complete, KmsKeyArn: K }), invalid('INVALID_PARAMETER_VALUE', 'ParentSnapshotId and KmsKeyArn cannot be specified together')],
+    ['encryption and a parent', () => start({ ParentSnapshotId: complete, Encrypted: true }), invalid('INVALID_PARAMETER_VALUE', 'ParentSnapshotId and Encrypt cannot be specified together')],
+    ['a key without encryption', () => start({ KmsKeyArn: K, Encrypted: false }), invalid('INVALID_PARAMETER_VALUE', 'Encrypt cannot be false when KmsKeyArn is specified')],
+    ['a volume too large', () => start({ VolumeSize: 65_537 }), invalid('INVALID_VOLUME_SIZE')],
+    ['a tag of AWS', () => start({ Tags: [{ Key: 'aws:x', Value: '' }] }), invalid('INVALID_TAG')],
+    ['blocks after completion', () => put(complete, 0, block), invalid('INVALID_SNAPSHOT_ID', 'Snapshot is already completed')],
+    ['to read a pending snapshot', () => list(pending), invalid('INVALID_SNAPSHOT_ID', `Source snapshot (${'?'}) is not complete.`)],
+    ['a block of another length', () => put(pending, 0, Buffer.of(1)), invalid('INVALID_BLOCK', 'Block data length 1 is not valid, expected 524288')],
+    ['a body that is too short', () => put(pending, 0, block.subarray(1), { DataLength: BLOCK }), invalid('INVALID_PARAMETER_VALUE', 'Failed to read block data')],
+    ['a block beyond the end', () => put(pending, 2048, block), invalid('INVALID_BLOCK', 'Block index 2048 is beyond the volume size extent')],
+    ['another block than its checksum', () => put(pending, 0, block, { Checksum: 'AAAA' }), { name: 'InvalidSignatureException' }],
+    ['a token of another block', () => get(complete, 1, token), invalid('INVALID_BLOCK_TOKEN')],
+    ['a token that is none', () => get(complete, 0, 'AAAA'), invalid('INVALID_BLOCK_TOKEN', 'The block token AAAA is invalid.')],
+    ['a token of another account', () => ebsOf('444455556666').send(new GetSnapshotBlockCommand({ SnapshotId: complete, BlockIndex: 0, BlockToken: token })), invalid('INVALID_BLOCK_TOKEN')],
+    ['a page token that is none', () => ebs.send(new ListSnapshotBlocksCommand({ SnapshotId: complete, NextToken: 'AAAA' })), invalid('INVALID_PAGE_TOKEN', 'The pagination token AAAA is invalid.')],
+    ['unrelated snapshots', async () => changed({ FirstSnapshotId: await upload(new Map()), SecondSnapshotId: complete }), invalid('UNRELATED_SNAPSHOTS', 'The snapshots are not related.')],
+    ['a checksum without algorithm', () => completeAs(pending, { Checksum: 'AAAA', ChecksumAggregationMethod: 'LINEAR' }), invalid('INVALID_PARAMETER_VALUE', 'Invalid parameter combination. Checksum algorithm is missing.')],
+    ['an algorithm without checksum', () => completeAs(pending, { ChecksumAlgorithm: 'SHA256', ChecksumAggregationMethod: 'LINEAR' }), invalid('INVALID_PARAMETER_VALUE', 'Invalid parameter combination. Snapshot checksum is missing.')],
+    ['a checksum without aggregation', () => completeAs(pending, { ChecksumAlgorithm: 'SHA256', Checksum: 'AAAA' }), invalid('INVALID_PARAMETER_VALUE', 'Invalid parameter combination. Checksum aggregation method is missing.')],
+  ])('%s', async (_, act, expected) => {
+    const error = await act().then(() => 'nothing', (thrown: unknown) => thrown);
+    expect(error).toMatchObject(JSON.parse(JSON.stringify(expected).replace('(?)', `(${pending})`)) as object);
+  }); // prettier-ignore
+
+  it("another account's snapshots", async () => {
+    const other = ebsOf('444455556666');
+    const commands = [
+      new ListSnapshotBlocksCommand({ SnapshotId: complete }),
+      new CompleteSnapshotCommand({ SnapshotId: pending, ChangedBlocksCount: 0 }),
+    ] as const;
+    for (const command of commands)
+      await expect(other.send(command as ListSnapshotBlocksCommand)).rejects.toMatchObject(notFound);
+  });
+
+  it('more than 100 pending snapshots of an account', async () => {
+    const many = ebsOf('777788889999');
+    const starts = () => many.send(new StartSnapshotCommand({ VolumeSize: 1 }));
+    await inParallel(Array.from({ length: 100 }), async () => {
+      await starts();
+    });
+    await expect(starts()).rejects.toMatchObject({ name: 'ConcurrentLimitExceededException' });
+  }, 60_000);
+});

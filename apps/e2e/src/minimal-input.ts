@@ -1,0 +1,118 @@
+import { operations, type ServiceId } from '@holdfast/aws-protocol';
+
+interface Resources {
+  /** A key, and what exists under it. */
+  keyArn: string;
+  ciphertextBlob: Uint8Array;
+  grantId: string;
+  accountId: string;
+  region: string;
+}
+
+const BYTES = Buffer.from('some bytes');
+const POLICY = JSON.stringify({ Statement: { Effect: 'Allow', Action: 'ec2:*', Resource: '*' } });
+
+/** A value that every check of shape lets pass, by the name of the member. */
+const values = ({
+  keyArn,
+  ciphertextBlob,
+  grantId,
+  accountId,
+  region,
+}: Resources): Readonly<Record<string, unknown>> => ({
+  AccessKeyId: 'AKIAIOSFODNN7EXAMPLE',
+  AliasName: 'alias/some-name',
+  AssumeRolePolicyDocument: POLICY,
+  Audience: ['some-name'],
+  AvailabilityZones: [`${region}a`],
+  Attribute: 'createVolumePermission',
+  BlockData: BYTES,
+  BlockIndex: 0,
+  BlockToken: 'dG9rZW4=',
+  ChangedBlocksCount: 1,
+  Checksum: BYTES.toString('base64'),
+  ChecksumAlgorithm: 'SHA256',
+  CiphertextBlob: ciphertextBlob,
+  CustomKeyStoreName: 'some-name',
+  DataLength: BYTES.length,
+  DestinationKeyId: keyArn,
+  EncapsulationAlgorithm: 'ML_KEM',
+  EncodedMessage: 'message',
+  GrantId: grantId,
+  GranteePrincipal: `arn:aws:iam::${accountId}:root`,
+  ImportToken: BYTES,
+  EncryptedKeyMaterial: BYTES,
+  InstanceId: 'i-0123456789abcdef0',
+  InstanceSpecification: { InstanceId: 'i-0123456789abcdef0' },
+  InstanceIds: ['i-0123456789abcdef0'],
+  KeyAgreementAlgorithm: 'ECDH',
+  KeyId: keyArn,
+  KeyPairSpec: 'RSA_2048',
+  KeySpec: 'AES_256',
+  Mac: BYTES,
+  MacAlgorithm: 'HMAC_SHA_256',
+  MaxCount: 1,
+  Message: BYTES,
+  MinCount: 1,
+  Name: 'some-name',
+  NewSnapshotId: 'snap-0123456789abcdef0',
+  NumberOfBytes: 16,
+  Operations: ['Decrypt'],
+  PermissionsBoundary: `arn:aws:iam::${accountId}:policy/some-name`,
+  Plaintext: BYTES,
+  Policy: POLICY,
+  PolicyArn: `arn:aws:iam::${accountId}:policy/some-name`,
+  PolicyDocument: POLICY,
+  PolicyInputList: [POLICY],
+  ActionNames: ['ec2:DescribeVolumes'],
+  PolicySourceArn: `arn:aws:iam::${accountId}:user/some-name`,
+  PrimaryRegion: 'us-east-1',
+  PrincipalArn: `arn:aws:iam::${accountId}:user/some-name`,
+  PublicKey: BYTES,
+  ReplicaRegion: 'us-east-1',
+  Resources: ['vol-0123456789abcdef0'],
+  RetiringPrincipal: `arn:aws:iam::${accountId}:root`,
+  RoleArn: `arn:aws:iam::${accountId}:role/some-name`,
+  RoleSessionName: 'some-name',
+  SecondSnapshotId: 'snap-0123456789abcdef0',
+  SharedSecretCiphertextBlob: BYTES,
+  Signature: BYTES,
+  SigningAlgorithm: 'ECDSA_SHA_256',
+  SnapshotId: 'snap-0123456789abcdef0',
+  SourceRegion: region,
+  SourceSnapshotIds: ['snap-0123456789abcdef0'],
+  SourceSnapshotId: 'snap-0123456789abcdef0',
+  Status: 'Inactive',
+  TagKeys: ['k'],
+  Tags: [{ Key: 'k', Value: 'v', TagKey: 'k', TagValue: 'v' }],
+  TargetKeyId: keyArn,
+  TargetPrincipal: accountId,
+  TaskPolicyArn: { arn: 'arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials' },
+  VersionId: 'v1',
+  VolumeId: 'vol-0123456789abcdef0',
+  VolumeSize: 1,
+  WrappingAlgorithm: 'RSAES_OAEP_SHA_256',
+  WrappingKeySpec: 'RSA_2048',
+});
+
+/** What an operation needs beyond the members that its model requires. */
+const more = ({ keyArn, grantId, ciphertextBlob }: Resources): Readonly<Record<string, Record<string, unknown>>> => ({
+  'kms Decrypt': { CiphertextBlob: ciphertextBlob },
+  'kms ReEncrypt': { CiphertextBlob: ciphertextBlob },
+  'kms RetireGrant': { KeyId: keyArn, GrantId: grantId },
+  'kms GenerateDataKey': { KeySpec: 'AES_256' },
+  'kms GenerateDataKeyWithoutPlaintext': { KeySpec: 'AES_256' },
+  'kms GenerateRandom': { NumberOfBytes: 16 },
+  'kms ImportKeyMaterial': { ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' },
+  'sts GetWebIdentityToken': { SigningAlgorithm: 'RS256' },
+  'kms CreateGrant': { GranteePrincipal: 'arn:aws:iam::111122223333:root' },
+  'kms ListRetirableGrants': { RetiringPrincipal: 'arn:aws:iam::111122223333:root' },
+});
+
+/** An input that is well formed and does as little as possible, so that only the caller's permissions are left to refuse it. */
+export const minimalInput = (service: ServiceId, operation: string, resources: Resources): Record<string, unknown> => {
+  const known = values(resources);
+  const { requiredMembers = [] } = operations(service).get(operation) ?? {};
+  const required = requiredMembers.map((member) => [member, known[member] ?? 'some-name']);
+  return { ...Object.fromEntries(required), ...more(resources)[`${service} ${operation}`] };
+};

@@ -22,6 +22,7 @@ import {
   ListUserPoliciesCommand,
   paginateListUsers,
   PutUserPolicyCommand,
+  SimulatePrincipalPolicyCommand,
   UpdateAccessKeyCommand,
 } from '@aws-sdk/client-iam';
 import {
@@ -195,6 +196,18 @@ describe('permissions', () => {
       name: 'InvalidAuthorizationMessageException',
       message: 'Message is not valid',
     });
+  });
+});
+
+describe('simulation', () => {
+  it('says what enforcement would', async () => {
+    const keys = await newUser('kim', policy('Allow', 'ec2:DescribeVolumes'));
+    const PolicySourceArn = (await whoIs(keys)).Arn;
+    const ActionNames = ['ec2:DescribeVolumes', 'ec2:CreateVolume'];
+    const { EvaluationResults } = await iam().send(
+      new SimulatePrincipalPolicyCommand({ PolicySourceArn, ActionNames }),
+    );
+    expect(EvaluationResults?.map(({ EvalDecision }) => EvalDecision)).toEqual(['allowed', 'implicitDeny']);
   });
 });
 

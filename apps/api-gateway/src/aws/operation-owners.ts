@@ -125,6 +125,8 @@ const IAM_OPERATIONS = [
   'RemoveRoleFromInstanceProfile',
   'RemoveUserFromGroup',
   'SetDefaultPolicyVersion',
+  'SimulateCustomPolicy',
+  'SimulatePrincipalPolicy',
   'TagPolicy',
   'TagRole',
   'TagUser',

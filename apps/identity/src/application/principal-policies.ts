@@ -60,6 +60,18 @@ const identityPolicies = async (iam: Iam, identity: IdentityRow): Promise<Source
   return [...named, ...(await managed(iam, [...new Set(attached.map(({ arn }) => arn))]))];
 };
 
+/** All policies of a user, group or role: of a user also its groups', and the boundary. */
+export const policiesOfIdentity = async (
+  iam: Iam,
+  identity: IdentityRow,
+): Promise<Pick<PrincipalPolicies, 'identityPolicies' | 'permissionsBoundary'>> => {
+  const [boundary] = await managed(iam, identity.permissionsBoundary === null ? [] : [identity.permissionsBoundary]);
+  return {
+    identityPolicies: await identityPolicies(iam, identity),
+    ...(boundary === undefined ? {} : { permissionsBoundary: boundary }),
+  };
+};
+
 /** The user or role behind a principal; null: the root user; undefined: gone. */
 const identityOf = async (
   iam: Iam,
@@ -91,10 +103,8 @@ export const principalPolicies = async (iam: Iam, principal: Principal): Promise
   if (identity === null) {
     return { identityPolicies: type === 'Root' ? [] : await managed(iam, [ROOT_POLICY]), ...common };
   }
-  const [boundary] = await managed(iam, identity.permissionsBoundary === null ? [] : [identity.permissionsBoundary]);
   return {
-    identityPolicies: await identityPolicies(iam, identity),
-    ...(boundary === undefined ? {} : { permissionsBoundary: boundary }),
+    ...(await policiesOfIdentity(iam, identity)),
     ...common,
     ...(identity.kind === 'user' ? { userName: identity.name } : {}),
   };

@@ -12,6 +12,7 @@ import { getPrincipalPolicies, isTemporary } from '../../application/principal-p
 import { resolveSigningKey } from '../../application/resolve-signing-key.ts';
 import { roles } from '../../application/roles.ts';
 import { encodeAuthorizationMessage, stsActions } from '../../application/session-tokens.ts';
+import { simulations } from '../../application/simulate-policies.ts';
 import { tags } from '../../application/tags.ts';
 import { resolvePrincipals } from '../../application/trust-policies.ts';
 import { users } from '../../application/users.ts';
@@ -27,6 +28,7 @@ const IAM_ACTIONS = {
   ...tags,
   ...accessKeys,
   ...account,
+  ...simulations,
 };
 
 const invalidToken = () =>

@@ -7,6 +7,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { Counter, Histogram, type Registry } from 'prom-client';
 import { Authorizer } from './authorization/authorizer.ts';
 import { AwsAnswers, type Observer } from './aws/answer.ts';
+import { BlockPayloads } from './aws/block-payloads.ts';
 import { Dispatcher } from './aws/dispatch.ts';
 import { SealedMembers } from './aws/sealed-members.ts';
 import { SigningKeys } from './aws/signing-keys.ts';
@@ -46,13 +47,14 @@ export class ApiGatewayModule {
       providers: [
         { provide: SealedMembers, useFactory: () => SealedMembers.create(bus) },
         { provide: SigningKeys, useFactory: () => SigningKeys.create(bus) },
+        { provide: BlockPayloads, useFactory: () => new BlockPayloads(bus) },
         {
           provide: Dispatcher,
-          inject: [SealedMembers],
-          useFactory: (sealed: SealedMembers) => {
+          inject: [SealedMembers, BlockPayloads],
+          useFactory: (sealed: SealedMembers, blocks: BlockPayloads) => {
             const tokens = new PageTokens(randomBytes(32).toString('base64'));
             const authorizer = new Authorizer(new CallerPoliciesCache(bus), bus, clock);
-            return new Dispatcher(authorizer, bus, sealed, new Tags(bus, tokens));
+            return new Dispatcher(authorizer, bus, sealed, new Tags(bus, tokens), blocks);
           },
         },
         {

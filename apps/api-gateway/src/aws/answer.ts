@@ -74,7 +74,8 @@ export class AwsAnswers {
     const parsed = parseRequest(raw);
     progress.operation = parsed.operation;
     const output = await this.dispatcher.dispatch(parsed, contextOf(caller, requestId, client));
-    return serializeResponse(parsed.service, parsed.operation, output, { requestId, now: this.clock.now() });
+    const payload = payloadOf(output);
+    return serializeResponse(parsed.service, parsed.operation, output, { requestId, now: this.clock.now(), payload });
   }
 
   private asAwsError(error: unknown, service: ServiceId | null, requestId: string): AwsError {
@@ -87,6 +88,12 @@ export class AwsAnswers {
     return internalFailure(service);
   }
 }
+
+/** The bytes of an answer that is no text: a block of GetSnapshotBlock. */
+const payloadOf = (output: unknown): Buffer | undefined => {
+  const block = (output as { BlockData?: unknown } | null)?.BlockData;
+  return Buffer.isBuffer(block) ? block : undefined;
+};
 
 /** What a client may try again; with a client token, or what the SDK sends as one, without doing it twice. */
 const isOutage = (error: unknown): boolean =>

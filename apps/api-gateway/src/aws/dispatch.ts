@@ -2,6 +2,7 @@ import { type ParsedRequest, unsupportedOperation } from '@holdfast/aws-protocol
 import type { RequestContext } from '@holdfast/contracts';
 import type { Requests } from '@holdfast/messaging';
 import type { Authorizer } from '../authorization/authorizer.ts';
+import { BlockPayloads } from './block-payloads.ts';
 import { ownerOf } from './operation-owners.ts';
 import type { SealedMembers } from './sealed-members.ts';
 import type { Tags } from './tags.ts';
@@ -13,6 +14,7 @@ export class Dispatcher {
     private readonly requests: Requests,
     private readonly sealed: SealedMembers,
     private readonly tags: Tags,
+    private readonly blocks: BlockPayloads,
   ) {}
 
   /**
@@ -24,6 +26,7 @@ export class Dispatcher {
     const owner = ownerOf(service, operation);
     if (owner === null) throw unsupportedOperation(service, operation);
     await this.authorizer.authorize(request, context);
+    if (BlockPayloads.carries(request)) return this.blocks.run(request, context);
     if (owner === 'tags') return this.tags.run(operation, input, context);
     const outbound = await this.sealed.outbound(owner, operation, input, context);
     const output = await this.requests.request<Readonly<Record<string, unknown>>>(

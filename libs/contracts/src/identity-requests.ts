@@ -56,6 +56,14 @@ export interface IdentityRequests {
   /** Whatever the account: asked by whoever enforces. Answers may be kept for a second, then asked for with `ifNoneMatch`. */
   GetPrincipalPolicies: { in: { principal: Principal; ifNoneMatch?: string }; out: PrincipalPoliciesAnswer };
   /**
+   * What a name in an IAM call of the context's account stands for: the ARN with its path and in its own spelling, which
+   * policies are written against, and its tags (`iam:ResourceTag/…`). `name` of a policy is its ARN. Null: there is none.
+   */
+  GetIamResource: {
+    in: { kind: 'user' | 'group' | 'role' | 'instance-profile' | 'policy'; name: string };
+    out: { arn: string; tags: Record<string, string> } | null;
+  };
+  /**
    * Unique ids of users and roles by their ARNs, whatever the account; null: there is no such user or role. For whoever keeps
    * a policy or grant that names them: the name can be given to somebody else later. At most 1000 ARNs.
    */

@@ -4,6 +4,7 @@ import { accessKeys } from '../../application/access-keys.ts';
 import { account } from '../../application/account.ts';
 import type { Action } from '../../application/action.ts';
 import { entityPolicies } from '../../application/entity-policies.ts';
+import { getIamResource } from '../../application/get-iam-resource.ts';
 import { groups } from '../../application/groups.ts';
 import { instanceProfiles } from '../../application/instance-profiles.ts';
 import { managedPolicies } from '../../application/managed-policies.ts';
@@ -67,6 +68,8 @@ export const identityRequests = (iam: Iam): RequestHandlers => ({
   ResolveSigningKey: (input: InternalRequests['identity']['ResolveSigningKey']['in']) => resolveSigningKey(iam, input),
   GetPrincipalPolicies: (input: InternalRequests['identity']['GetPrincipalPolicies']['in']) =>
     getPrincipalPolicies(iam, input),
+  GetIamResource: (input: InternalRequests['identity']['GetIamResource']['in'], context: RequestContext) =>
+    getIamResource(iam, input, context),
   ResolvePrincipals: (input: InternalRequests['identity']['ResolvePrincipals']['in']) => resolvePrincipals(iam, input),
   EncodeAuthorizationMessage: (
     input: InternalRequests['identity']['EncodeAuthorizationMessage']['in'],

@@ -101,9 +101,12 @@ export const importKeyMaterial = action(shape, async (kms, input, context) => {
     }
     const description = input.KeyMaterialDescription ?? null;
     const what = { materialIds, importType, expirationModel, validTo, description, publicKey };
-    // Stored under each name that it may turn out to have: those that the key does not take are swept.
+    // Stored under each name that it may turn out to have; those that the key does not take are removed again.
     for (const materialId of materialIds) await kms.materials.store({ keyId: key.keyId, materialId }, material);
-    const events = await applyChange(kms, key, context, { type: 'ImportKeyMaterial', ...what });
+    const discard = () =>
+      Promise.all(materialIds.map((materialId) => kms.materials.discard({ keyId: key.keyId, materialId })));
+    const change = applyChange(kms, key, context, { type: 'ImportKeyMaterial', ...what });
+    const events = await change.finally(discard);
     const imported = events.find((event) => event.type === 'KeyMaterialImported');
     if (imported === undefined) throw new Error(`material of ${key.arn} was neither imported nor refused`);
     const { materialId } = imported;

@@ -132,7 +132,7 @@ export interface KeyMaterials {
    * @param material the caller's to zero.
    */
   store(name: EnvelopeKeyName, material: Uint8Array): Promise<void>;
-  /** Removes material that no key came to name. */
+  /** Removes material that no key came to name; one that a key does name stays. */
   discard(name: EnvelopeKeyName): Promise<void>;
   /** `work` must not keep the material; it is zeroed at any time after. @throws NoSuchMaterial */
   use<Result>(name: EnvelopeKeyName, work: (key: EnvelopeKey) => Result): Promise<Result>;

@@ -58,7 +58,11 @@ export class StoredKeyMaterials implements KeyMaterials {
   }
 
   async discard({ keyId, materialId }: EnvelopeKeyName): Promise<void> {
-    await this.sql.query('DELETE FROM key_material WHERE key_id = $1 AND material_id = $2', [keyId, materialId]);
+    await this.sql.query(
+      `DELETE FROM key_material m WHERE key_id = $1 AND material_id = $2 AND NOT EXISTS (
+         SELECT FROM key_versions v WHERE v.key_id = m.key_id AND v.material_id = m.material_id)`,
+      [keyId, materialId],
+    );
   }
 
   async use<Result>({ keyId, materialId }: EnvelopeKeyName, work: (key: EnvelopeKey) => Result): Promise<Result> {

@@ -43,6 +43,7 @@ const handlers: Handlers = {
   Freeze: async ({ snapshotId }) => {
     await needVolume().freeze(snapshotId);
   },
+  Grow: ({ sizeGiB }) => Promise.resolve(needVolume().grow(sizeGiB)),
   Close: async () => {
     await close();
     setImmediate(() => process.disconnect());

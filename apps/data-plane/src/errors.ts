@@ -9,6 +9,7 @@ export const REFUSALS = [
   HOST_ERRORS.volumeNotFound,
   'EncryptionMismatch',
   'InProgress',
+  'InsufficientVolumeCapacity',
   'InvalidDevice',
   HOST_ERRORS.snapshotNotFound,
   HOST_ERRORS.uploadClosed,

@@ -24,6 +24,8 @@ export const hostRequests = {
   /** Serves the open volume; `encrypted` as the caller believes it to be. */
   Attach: z.object({ socketPath: z.string(), encrypted: z.boolean() }),
   Freeze: z.object({ snapshotId: id }),
+  /** Makes the open volume larger. */
+  Grow: z.object({ sizeGiB: z.int().positive() }),
   /** Flushes, closes, and ends the process. */
   Close: z.object({}),
   Stats: z.object({}),

@@ -18,16 +18,18 @@ export const reEncryptUnits = (
 
 /** Encrypts what passes through it, in units of 4 KiB; a part of a unit is read, changed and written back. */
 export class EncryptedDevice implements SyncDevice {
-  readonly sizeBytes: number;
   readonly #below: SyncDevice;
   readonly #cipher: SectorCipher;
 
   constructor(below: SyncDevice, cipher: SectorCipher) {
     this.#below = below;
     this.#cipher = cipher;
-    this.sizeBytes = below.sizeBytes;
     if (below.sizeBytes % UNIT_SIZE_BYTES !== 0)
       throw new RangeError(`device of ${below.sizeBytes} bytes: not whole units`);
+  }
+
+  get sizeBytes(): number {
+    return this.#below.sizeBytes;
   }
 
   readSync(offsetBytes: number, target: Buffer): void {

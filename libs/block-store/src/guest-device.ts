@@ -15,7 +15,6 @@ const EXTENT_BLOCKS = 65_536;
  * is waited for first; the access itself is then synchronous and so atomic on the event loop.
  */
 export class GuestDevice implements BlockDevice {
-  readonly sizeBytes: number;
   readonly readOnly = false;
   readonly #volume: VolumeFile;
   readonly #top: SyncDevice;
@@ -24,7 +23,11 @@ export class GuestDevice implements BlockDevice {
   constructor(volume: VolumeFile, cipher: SectorCipher | null) {
     this.#volume = volume;
     this.#top = cipher === null ? volume : new EncryptedDevice(volume, cipher);
-    this.sizeBytes = volume.sizeBytes;
+  }
+
+  /** Grows when the volume does. */
+  get sizeBytes(): number {
+    return this.#volume.sizeBytes;
   }
 
   read(offsetBytes: number, target: Buffer): void | Promise<void> {

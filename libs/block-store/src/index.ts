@@ -33,6 +33,8 @@ export { VolumeFile, type VolumeFileOptions } from './volume-file.ts';
 export {
   createEmptyVolume,
   createRestoredVolume,
+  finishGrowth,
+  growVolume,
   isKeyOf,
   keyCheckOf,
   readVolumeHeader,

@@ -31,9 +31,6 @@ export interface VolumeFileOptions {
  * event loop: what is synchronous here is atomic.
  */
 export class VolumeFile implements SyncDevice {
-  readonly sizeBytes: number;
-  readonly blocks: number;
-  readonly map: VolumeMap;
   readonly paths: VolumePaths;
   readonly store: BlockStore;
   /** Of the disk, without decryption. */
@@ -42,7 +39,10 @@ export class VolumeFile implements SyncDevice {
   lastAccessMs = 0;
   readonly #options: VolumeFileOptions;
   readonly #openFile: OpenFile;
-  readonly #data: BackingFile;
+  #data: BackingFile;
+  #map: VolumeMap;
+  /** Files that were opened again, for what was still going on with them. */
+  readonly #retired: { close(): void }[] = [];
   readonly #freezes: Freeze[] = [];
   readonly #spillBlocks: number;
   readonly #fetching = new Map<number, Promise<void>>();
@@ -56,16 +56,41 @@ export class VolumeFile implements SyncDevice {
     this.#spillBlocks = spillBlocks;
     this.paths = layout.volume(volumeId);
     this.store = store;
-    this.sizeBytes = sizeGiB * GIB;
-    this.blocks = blockCount(sizeGiB);
-    this.#data = openFile(this.paths.data, 'existing');
-    if (this.#data.sizeBytes !== this.sizeBytes) {
-      throw new Error(`${this.paths.data} has ${this.#data.sizeBytes} bytes, not ${this.sizeBytes}`);
-    }
-    this.map = VolumeMap.open(this.paths.map, this.blocks, { openFile, bootId: options.bootId });
+    [this.#data, this.#map] = this.#open(sizeGiB);
     if (existsSync(this.paths.source)) this.#source = Manifest.read(this.paths.source);
     else this.map.forgetPresent();
     this.#loadFreezes();
+  }
+
+  get sizeBytes(): number {
+    return this.#data.sizeBytes;
+  }
+
+  get map(): VolumeMap {
+    return this.#map;
+  }
+
+  /** Before `growVolume` writes the map anew: a flush under way would write to the one that was. */
+  settleForGrowth(): void {
+    this.#data.syncSync();
+    this.map.savePresentSync({ evenIfSaving: true });
+  }
+
+  /** Takes over what `growVolume` did to the files, in the same turn of the event loop. */
+  reopenLarger(sizeGiB: number): void {
+    const [data, map] = this.#open(sizeGiB);
+    this.#retired.push(this.#data, this.#map);
+    [this.#data, this.#map] = [data, map];
+    if (this.#source === null) this.#map.forgetPresent();
+  }
+
+  #open(sizeGiB: number): [BackingFile, VolumeMap] {
+    const { bootId } = this.#options;
+    const data = this.#openFile(this.paths.data, 'existing');
+    if (data.sizeBytes !== sizeGiB * GIB) {
+      throw new Error(`${this.paths.data} has ${data.sizeBytes} bytes, not ${sizeGiB * GIB}`);
+    }
+    return [data, VolumeMap.open(this.paths.map, blockCount(sizeGiB), { openFile: this.#openFile, bootId })];
   }
 
   /** Freezes whose blocks are still being copied, the oldest first. */
@@ -231,8 +256,7 @@ export class VolumeFile implements SyncDevice {
 
   close(): void {
     for (const freeze of this.#freezes) freeze.close();
-    this.map.close();
-    this.#data.close();
+    for (const file of [this.#map, this.#data, ...this.#retired]) file.close();
   }
 
   #dropOldest(freeze: Freeze): void {

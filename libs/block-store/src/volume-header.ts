@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createSparseFile } from './backing-file.ts';
 import { Bitmap } from './bitmap.ts';
 import { makeDirectory, syncDirectory, writeFileDurably } from './durable-files.ts';
@@ -89,6 +89,29 @@ export const commitReEncryptedVolume = (layout: StoreLayout, header: VolumeHeade
   const used = usedBlocks(source, header.sizeGiB);
   VolumeMap.create(layout.volume(header.volumeId).map, used.length, { used, changed: used });
   commitVolume(layout, header);
+};
+
+/**
+ * Makes a volume larger, durably; what is new was never written. Idempotent, and never makes it smaller. The header goes
+ * first: what a crash interrupts is finished by `finishGrowth`, when the volume is opened. Only whoever may open the volume
+ * may call this.
+ */
+export const growVolume = (layout: StoreLayout, header: VolumeHeader, sizeGiB: number): VolumeHeader => {
+  if (!isVolumeSize(sizeGiB)) throw new RangeError(`a volume of ${sizeGiB} GiB`);
+  if (sizeGiB <= header.sizeGiB) return header;
+  const grown = { ...header, sizeGiB };
+  writeFileDurably(layout.volume(header.volumeId).header, JSON.stringify(grown, null, 2));
+  finishGrowth(layout, grown);
+  return grown;
+};
+
+/** Makes file and map as large as the header says. */
+export const finishGrowth = (layout: StoreLayout, { volumeId, sizeGiB }: VolumeHeader): void => {
+  const { data, map } = layout.volume(volumeId);
+  if (statSync(data).size >= sizeGiB * GIB) return;
+  // The file goes last: it is what tells whether anything is left to do.
+  VolumeMap.extend(map, blockCount(sizeGiB));
+  createSparseFile(data, sizeGiB * GIB);
 };
 
 /** Idempotent. The header goes first, so that half a removal is no volume. */

@@ -112,6 +112,29 @@ export class VolumeMap {
     return map;
   }
 
+  /**
+   * Makes room in the file for more blocks, unused ones; durable and whole, or not done. A map that is as large stays. Whoever
+   * has the file open opens it again.
+   */
+  static extend(path: string, blocks: number): void {
+    const old = readFileSync(path);
+    const header = decodeHeader(old.subarray(0, HEADER_BYTES));
+    if (header === null || header.blocks >= blocks) return; // Without header nothing is known: `open` sees to that.
+    const [from, to] = [regionBytes(header.blocks), regionBytes(blocks)];
+    const places = Math.floor((old.length - PAGE_BYTES) / from);
+    const file = Buffer.alloc(PAGE_BYTES + places * to);
+    encodeHeader({ ...header, blocks }).copy(file);
+    for (let place = 0; place < places; place++) {
+      const at = PAGE_BYTES + place * from;
+      const bitmap = new Bitmap(blocks);
+      old.copy(bitmap.bytes, 0, at, at + Bitmap.bytesFor(header.blocks));
+      // What is new is nothing that could be missing.
+      if (place >= 2) for (let block = header.blocks; block < blocks; block++) bitmap.set(block);
+      bitmap.bytes.copy(file, PAGE_BYTES + place * to);
+    }
+    writeFileDurably(path, file);
+  }
+
   /** Whether a loss of power would leave nothing to look for. */
   get isClean(): boolean {
     return this.#clean;
@@ -189,9 +212,12 @@ export class VolumeMap {
     }
   }
 
-  /** The second half of a flush at once: for a freeze, which has made the data durable and can't be interrupted. */
-  savePresentSync(): void {
-    if (this.#present === null || !this.#unsavedPresent) return;
+  /**
+   * The second half of a flush at once: for a freeze, which has made the data durable and can't be interrupted.
+   * `evenIfSaving`: also what a flush under way is about to save.
+   */
+  savePresentSync({ evenIfSaving = false } = {}): void {
+    if (this.#present === null || !(this.#unsavedPresent || evenIfSaving)) return;
     this.#file.writeSync(this.#present.bytes, PAGE_BYTES + 3 * regionBytes(this.changed.length));
     this.#file.syncSync();
     this.#unsavedPresent = false;

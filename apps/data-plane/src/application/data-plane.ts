@@ -73,6 +73,19 @@ export class DataPlane {
     return {};
   }
 
+  /** What the disk has room for is not asked: files are sparse. @throws AwsError VolumeNotFound, InsufficientVolumeCapacity */
+  checkGrowth({ volumeId, sizeGiB }: Input<'CheckGrowth'>): Record<string, never> {
+    this.parts.hosts.checkGrowth(volumeId, sizeGiB);
+    return {};
+  }
+
+  /** Idempotent. @throws AwsError VolumeNotFound, InsufficientVolumeCapacity */
+  async growVolume({ volumeId, sizeGiB }: Input<'GrowVolume'>): Promise<Record<string, never>> {
+    this.parts.hosts.checkGrowth(volumeId, sizeGiB);
+    await this.parts.hosts.grow(volumeId, sizeGiB);
+    return {};
+  }
+
   async openExport(input: Input<'OpenExport'>): Promise<{ socketPath: string }> {
     return { socketPath: await this.parts.hosts.open(input) };
   }

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { readVolumeHeader, type StoreLayout } from '@holdfast/block-store';
+import { MAX_VOLUME_GIB, readVolumeHeader, type StoreLayout } from '@holdfast/block-store';
 import {
   type HostAttachment,
   instanceId as parseInstanceId,
@@ -113,6 +113,30 @@ export class VolumeHosts {
         if (slot.attachment === null) this.#backgroundRunning.add(volumeId);
       }
     });
+  }
+
+  /** What is new reads as zeros. @throws AwsError VolumeNotFound */
+  grow(volumeId: VolumeId, sizeGiB: number): Promise<void> {
+    return this.#serial.run(volumeId, async () => {
+      if (this.#header(volumeId).sizeGiB >= sizeGiB) return;
+      const slot = this.#slot(volumeId);
+      const host = slot.host ?? (await this.#start(volumeId, slot));
+      try {
+        await host.call('Grow', { sizeGiB });
+      } finally {
+        if (slot.attachment === null && !this.#needsBackground(volumeId)) {
+          await this.#stop(volumeId, slot);
+          this.#slots.delete(volumeId);
+        }
+      }
+    });
+  }
+
+  /** @throws AwsError VolumeNotFound, InsufficientVolumeCapacity */
+  checkGrowth(volumeId: VolumeId, sizeGiB: number): void {
+    this.#header(volumeId);
+    if (sizeGiB > MAX_VOLUME_GIB)
+      throw refusal('InsufficientVolumeCapacity', `no volume has more than ${String(MAX_VOLUME_GIB)} GiB`);
   }
 
   /** Runs `work` while no process has the volume open. @throws AwsError VolumeBusy: exported, or snapshots need it. */

@@ -3,8 +3,10 @@ import {
   BackgroundWork,
   BlockDamaged,
   discardJobFiles,
+  finishGrowth,
   FolderBlockStore,
   GuestDevice,
+  growVolume,
   lockVolume,
   ManifestDamaged,
   readVolumeHeader,
@@ -28,7 +30,7 @@ const CLOSE_GRACE_MS = 2_000;
 
 /** One volume, open in this process: its files, its export, the copying of its snapshots. */
 export class OpenVolume {
-  readonly header: VolumeHeader;
+  #header: VolumeHeader;
   readonly #peer: Peer;
   readonly #volume: VolumeFile;
   readonly #layout: StoreLayout;
@@ -43,7 +45,7 @@ export class OpenVolume {
 
   private constructor(peer: Peer, header: VolumeHeader, layout: StoreLayout, unlock: () => void) {
     this.#peer = peer;
-    this.header = header;
+    this.#header = header;
     this.#layout = layout;
     this.#unlock = unlock;
     const store = new FolderBlockStore(layout.blocks);
@@ -63,11 +65,24 @@ export class OpenVolume {
       // Read again: it may have been removed while the lock was held elsewhere.
       const header = readVolumeHeader(layout, volumeId);
       if (header === null) throw notFound();
+      finishGrowth(layout, header);
       return new OpenVolume(peer, header, layout, unlock);
     } catch (error) {
       unlock();
       throw error;
     }
+  }
+
+  get header(): VolumeHeader {
+    return this.#header;
+  }
+
+  /** Clients that ask again are offered the new size; those that are connected may use it at once. */
+  grow(sizeGiB: number): void {
+    if (sizeGiB <= this.#header.sizeGiB) return;
+    this.#volume.settleForGrowth();
+    this.#header = growVolume(this.#layout, this.#header, sizeGiB);
+    this.#volume.reopenLarger(sizeGiB);
   }
 
   get backgroundNeeded(): boolean {

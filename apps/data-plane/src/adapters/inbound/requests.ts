@@ -29,6 +29,14 @@ export const dataPlaneRequests = ({
       if (input.source !== undefined) snapshotId(input.source.snapshotId);
       return allocateVolume.run(input);
     },
+    CheckGrowth: async (input: Requests['CheckGrowth']['in']) => {
+      volumeId(input.volumeId);
+      return dataPlane.checkGrowth(input);
+    },
+    GrowVolume: async (input: Requests['GrowVolume']['in']) => {
+      volumeId(input.volumeId);
+      return dataPlane.growVolume(input);
+    },
     RemoveVolume: async (input: Requests['RemoveVolume']['in']) => {
       volumeId(input.volumeId);
       return dataPlane.removeVolume(input);
@@ -57,6 +65,12 @@ export const dataPlaneRequests = ({
       snapshotId(input.snapshotId);
       return dataPlane.removeSnapshot(input);
     },
+    ...blockRequests(uploads, transfers),
+  }) satisfies RequestHandlers;
+
+/** What EBS direct asks. */
+const blockRequests = (uploads: BlockUploads, transfers: BlockTransfers) =>
+  ({
     StartBlockUpload: async (input: Requests['StartBlockUpload']['in']) => {
       snapshotId(input.snapshotId);
       if (input.parentSnapshotId !== undefined) snapshotId(input.parentSnapshotId);

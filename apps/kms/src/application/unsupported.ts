@@ -10,6 +10,7 @@ export const UNSUPPORTED_OPERATIONS = [
   'DescribeCustomKeyStores',
   'DisconnectCustomKeyStore',
   'Encapsulate',
+  'GetKeyLastUsage',
   'UpdateCustomKeyStore',
 ] as const;
 

@@ -72,7 +72,6 @@ export const OPERATION_STATES = {
   RetireGrant: ALWAYS,
   RevokeGrant: ALWAYS,
   DeleteAlias: ALWAYS,
-  GetKeyLastUsage: ALWAYS,
   CreateAlias: UNLESS_DYING,
   /** Of the new target; the former one may be in any state. */
   UpdateAlias: UNLESS_DYING,

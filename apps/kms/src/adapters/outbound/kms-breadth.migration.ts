@@ -49,6 +49,20 @@ const CHANGES = `
   );
   CREATE INDEX imported_materials_due ON imported_materials (valid_to) WHERE valid_to IS NOT NULL`;
 
+/** Possible while no key uses what this brought. */
+const BACK = `
+  DROP TABLE key_versions, imported_materials;
+  ALTER TABLE key_material DROP COLUMN created_at;
+  DROP INDEX grants_named, kms_keys_rotating;
+  CREATE UNIQUE INDEX grants_named ON grants (key_id, name, terms_hash) WHERE name <> '';
+  ALTER TABLE kms_keys
+    DROP CONSTRAINT kms_keys_pkey,
+    ADD PRIMARY KEY (key_id),
+    ALTER COLUMN material_id SET NOT NULL,
+    DROP COLUMN key_spec, DROP COLUMN key_usage, DROP COLUMN origin, DROP COLUMN public_key, DROP COLUMN multi_region,
+    DROP COLUMN primary_region, DROP COLUMN pending_window_days, DROP COLUMN policy, DROP COLUMN rotation_period_days,
+    DROP COLUMN next_rotation_at, DROP COLUMN valid_to`;
+
 export class BroadenKms1700000100001 implements MigrationInterface {
   readonly name = 'BroadenKms1700000100001';
 
@@ -58,6 +72,6 @@ export class BroadenKms1700000100001 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('DROP TABLE key_versions, imported_materials');
+    await runner.query(BACK);
   }
 }

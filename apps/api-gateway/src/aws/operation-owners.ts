@@ -29,6 +29,7 @@ const KMS_OPERATIONS = [
   'GenerateDataKeyWithoutPlaintext',
   'GenerateMac',
   'GenerateRandom',
+  'GetKeyLastUsage',
   'GetKeyPolicy',
   'GetKeyRotationStatus',
   'GetParametersForImport',

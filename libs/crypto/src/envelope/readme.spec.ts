@@ -1,6 +1,16 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { decryptEnvelope, encryptEnvelope, envelopeKeyName, InvalidCiphertext } from '../index.ts';
+import {
+  decryptEnvelope,
+  encryptEnvelope,
+  envelopeKeyName,
+  generateKeyPair,
+  InvalidCiphertext,
+  privateKeyOf,
+  publicKeyOf,
+  sign,
+  verify,
+} from '../index.ts';
 
 it("the README's example", () => {
   const [keyId, materialId, material] = ['1234abcd-12ab-34cd-56ef-1234567890ab', 'ab'.repeat(32), randomBytes(32)];
@@ -11,4 +21,13 @@ it("the README's example", () => {
   expect(envelopeKeyName(blob)).toEqual({ keyId, materialId });
   expect(decryptEnvelope(key, blob, { 'aws:ebs:id': volumeId })).toEqual(plaintext);
   expect(() => decryptEnvelope(key, blob, {})).toThrow(InvalidCiphertext);
+});
+
+it("the README's signature", async () => {
+  const digest = createHash('sha256').update('a message').digest();
+  const pair = await generateKeyPair('ECC_NIST_P256');
+  const privateKey = privateKeyOf('ECC_NIST_P256', pair.privateKey);
+  const request = { algorithm: 'ECDSA_SHA_256', messageType: 'DIGEST', message: digest } as const;
+  const signature = sign(request, privateKey);
+  expect(verify(request, signature, publicKeyOf('ECC_NIST_P256', pair.publicKey))).toBe(true);
 });

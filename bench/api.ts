@@ -32,7 +32,7 @@ const ROUNDS = 5;
 const ROUND_SECONDS = 2;
 const DESCRIBED_VOLUMES = 1000;
 
-class Sha256 {
+export class Sha256 {
   private readonly hash;
   constructor(secret?: unknown) {
     this.hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret as BinaryLike);
@@ -134,7 +134,7 @@ const measure = async (endpoint: string, operation: string, call: Call): Promise
 };
 
 /** A stack as `npm start` runs it, in a process and a folder of its own. */
-const startStack = async () => {
+export const startStack = async () => {
   const home = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
   const main = fileURLToPath(new URL('../holdfast/main.js', import.meta.url));
   const child = spawn(process.execPath, [main, 'up', '--port', '0'], {

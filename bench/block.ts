@@ -18,6 +18,8 @@ const run = promisify(execFile);
 const WORKLOADS = {
   '4 KiB random read, QD 32': { bytes: 4096, args: ['--rw=randread', '--bs=4k', '--iodepth=32'] },
   '4 KiB random write, QD 32': { bytes: 4096, args: ['--rw=randwrite', '--bs=4k', '--iodepth=32'] },
+  '4 KiB random read, QD 1': { bytes: 4096, args: ['--rw=randread', '--bs=4k', '--iodepth=1'] },
+  '4 KiB random write, QD 1': { bytes: 4096, args: ['--rw=randwrite', '--bs=4k', '--iodepth=1'] },
   '128 KiB sequential read, QD 8': { bytes: 131_072, args: ['--rw=read', '--bs=128k', '--iodepth=8'] },
   '128 KiB sequential write, QD 8': { bytes: 131_072, args: ['--rw=write', '--bs=128k', '--iodepth=8'] },
 } as const;

@@ -77,10 +77,23 @@ describe('a supervised server', () => {
     const { started, start } = fakeServers();
     const onGiveUp = vi.fn();
     const failing = (port?: number) => (port === undefined ? start() : Promise.reject(new Error('no')));
-    await supervise('x', failing, { ...silent, onGiveUp });
+    await supervise('x', failing, { ...silent, onGiveUp }, fakeTime());
     started[0]!.die();
     await settle();
     expect(onGiveUp).toHaveBeenCalledWith('x', new Error('no'));
+  });
+
+  it('whose start fails at first is tried again', async () => {
+    const { started, start } = fakeServers();
+    const onGiveUp = vi.fn();
+    let failures = 3;
+    const failing = (port?: number) =>
+      port !== undefined && failures-- > 0 ? Promise.reject(new Error('still in use')) : start(port);
+    const supervised = await supervise('x', failing, { ...silent, onGiveUp }, fakeTime());
+    started[0]!.die();
+    await settle();
+    expect(onGiveUp).not.toHaveBeenCalled();
+    expect(supervised.current().pid).toBe(101);
   });
 
   it('that is being started again while it is stopped does not stay', async () => {

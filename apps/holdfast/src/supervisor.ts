@@ -25,13 +25,15 @@ export interface SupervisorHooks {
 const MAX_RESTARTS = 5;
 const WINDOW_MS = 60_000;
 const PAUSE_MS = 200;
+/** Between two tries to start what does not start: what died may still hold what the new one needs. */
+const RETRY_PAUSE_MS = 1_000;
 
 /** Time, so that tests need not wait. */
 const systemTime = { now: Date.now, pause: (ms: number): Promise<void> => sleep(ms) };
 
 /**
- * Keeps a server running on one port: when it dies (kill -9, out of memory) it is started again, at most five times a
- * minute.
+ * Keeps a server running on one port: when it dies (kill -9, out of memory) it is started again, with at most five tries
+ * a minute.
  */
 export const supervise = async <S extends Server>(
   name: string,
@@ -43,19 +45,39 @@ export const supervise = async <S extends Server>(
   let stopping = false;
   const restarts: number[] = [];
 
+  /** Counts one try to start; false when there were too many within a minute. */
+  const mayTry = (): boolean => {
+    while (restarts.length > 0 && time.now() - (restarts[0] ?? 0) > WINDOW_MS) restarts.shift();
+    if (restarts.length >= MAX_RESTARTS) return false;
+    restarts.push(time.now());
+    return true;
+  };
+
+  /** Null when it was stopped meanwhile. @throws the last failure when it does not start. */
+  const startAgain = async (): Promise<S | null> => {
+    for (;;) {
+      try {
+        return await start(server.port);
+      } catch (error) {
+        if (!mayTry()) throw error;
+        await time.pause(RETRY_PAUSE_MS);
+        if (stopping) return null;
+      }
+    }
+  };
+
   const keepRunning = async (): Promise<void> => {
     for (;;) {
       await server.exited;
       if (stopping) return;
       hooks.onDeath(name);
-      while (restarts.length > 0 && time.now() - (restarts[0] ?? 0) > WINDOW_MS) restarts.shift();
-      if (restarts.length >= MAX_RESTARTS)
-        return hooks.onGiveUp(name, new Error(`${name} ended ${MAX_RESTARTS + 1} times within a minute`));
-      restarts.push(time.now());
+      if (!mayTry()) return hooks.onGiveUp(name, new Error(`${name} ended ${MAX_RESTARTS + 1} times within a minute`));
       if (restarts.length > 1) await time.pause(PAUSE_MS);
       if (stopping) return;
       try {
-        server = await start(server.port);
+        const started = await startAgain();
+        if (started === null) return;
+        server = started;
       } catch (error) {
         return hooks.onGiveUp(name, error as Error);
       }

@@ -2,7 +2,7 @@ import { AwsError, type RequestContext } from '@holdfast/contracts';
 import { VersionConflict } from '@holdfast/decider';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { whileConnected } from './connection.ts';
-import { InternalError, RequestTimeout, ServiceUnavailable } from './errors.ts';
+import { InternalError, isOutage, RequestTimeout, ServiceUnavailable } from './errors.ts';
 import type { BusLogger } from './logger.ts';
 import type { BusMetrics } from './metrics.ts';
 import { payloadLimitBytes } from './requester.ts';
@@ -160,7 +160,8 @@ export class RequestServer {
     }
     if (error instanceof RequestTimeout) return { kind: 'timeout' };
     if (error instanceof ServiceUnavailable) return { kind: 'unavailable', reason: error.message };
-    const retryable = error instanceof VersionConflict || (error instanceof InternalError && error.retryable);
+    const retryable =
+      error instanceof VersionConflict || isOutage(error) || (error instanceof InternalError && error.retryable);
     // Logged here, once: the caller gets the request id and never the cause.
     this.logger.error({ err: error, action, requestId, retryable }, 'a request failed');
     return { kind: 'internal', requestId, retryable, message: 'An internal error has occurred' };

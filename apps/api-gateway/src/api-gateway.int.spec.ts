@@ -23,6 +23,7 @@ let seen: Seen[];
 let stack: TestStack;
 let endpoint: string;
 let kmsTransport: Recipient;
+let revoked = false;
 
 const recording = (
   service: ServiceName,
@@ -47,7 +48,7 @@ const identity = {
     service: string;
     recipientPublicKey: string;
   }) => {
-    if (input.accessKeyId !== ACCOUNT) return null;
+    if (input.accessKeyId !== ACCOUNT || revoked) return null;
     const key = deriveSigningKey('test', input.date, input.region, input.service).export();
     return {
       principal: root,
@@ -134,6 +135,29 @@ describe('a request', () => {
     const stranger = new EC2Client(settings('999999999999'));
     await expect(stranger.send(new DescribeVolumesCommand({}))).rejects.toMatchObject({ name: 'AuthFailure' });
     expect(asked('DescribeVolumes')).toEqual([]);
+  });
+
+  it('is refused as soon as its access key is taken back', async () => {
+    const client = ec2();
+    await client.send(new DescribeVolumesCommand({}));
+    revoked = true;
+    try {
+      const event = { data: { accessKeyId: ACCOUNT } };
+      stack.bus.connection.publish('identity.event.AccessKeyDeleted.v1', JSON.stringify(event));
+      await stack.bus.connection.flush();
+      await expect
+        .poll(
+          () =>
+            client.send(new DescribeVolumesCommand({})).then(
+              () => '',
+              (error: Error) => error.name,
+            ),
+          { timeout: 500 },
+        )
+        .toBe('AuthFailure');
+    } finally {
+      revoked = false;
+    }
   });
 
   it('that meets a bug is answered with an internal error and nothing about it', async () => {

@@ -9,13 +9,14 @@ import { Authorizer } from './authorization/authorizer.ts';
 import { AwsAnswers, type Observer } from './aws/answer.ts';
 import { BlockPayloads } from './aws/block-payloads.ts';
 import { Dispatcher } from './aws/dispatch.ts';
+import { forgetRevokedKeys } from './aws/revocations.ts';
 import { SealedMembers } from './aws/sealed-members.ts';
 import { SigningKeys } from './aws/signing-keys.ts';
 import { Tags } from './aws/tags.ts';
 import { settingsSchema } from './config.ts';
 import { GatewayServer } from './gateway-server.ts';
 
-/** How late a key that was deleted or made inactive is noticed: one question a second for each key in use. */
+/** How late at most a key that was taken back is noticed, should the news of it be missed. */
 const SIGNING_KEY_CACHE_MS = 1000;
 
 const requestMetrics = (registry: Registry): Observer => {
@@ -67,6 +68,7 @@ export class ApiGatewayModule {
               now: systemClock.now,
               cacheMs: SIGNING_KEY_CACHE_MS,
             });
+            forgetRevokedKeys(bus, verifier);
             return new AwsAnswers(verifier, dispatcher, systemClock, logger, requestMetrics(metrics));
           },
         },

@@ -20,6 +20,11 @@ export type Input = Readonly<Record<string, unknown>>;
 export interface ResourceFacts {
   /** Tags of one of the caller's resources, key to value; empty when there is no such resource. */
   tagsOf(resourceId: string): Promise<Readonly<Record<string, string>>>;
+  /** What a name in an IAM call stands for; null: there is no such thing. `name` of a policy is its ARN. */
+  iamResource(
+    kind: 'user' | 'group' | 'role' | 'instance-profile' | 'policy',
+    name: string,
+  ): Promise<{ arn: string; tags: Readonly<Record<string, string>> } | null>;
   /** Whether new volumes are encrypted by default. */
   encryptionByDefault(): Promise<boolean>;
 }

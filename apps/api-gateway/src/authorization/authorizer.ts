@@ -57,7 +57,7 @@ export class Authorizer {
       case 'ec2':
         return ec2Targets(operation, input, context, this.facts(context));
       case 'iam':
-        return Promise.resolve(iamTargets(operation, input, context));
+        return iamTargets(operation, input, context, this.facts(context));
       case 'sts':
         return Promise.resolve(stsTargets(operation, input, context));
       case 'ebs':
@@ -81,6 +81,7 @@ export class Authorizer {
         );
         return Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value]));
       },
+      iamResource: (kind, name) => this.requests.call('identity', 'GetIamResource', { kind, name }, context),
       encryptionByDefault: async () =>
         (await this.requests.call('account-settings', 'GetEncryptionDefaults', {}, context)).encryptionByDefault,
     };

@@ -4,6 +4,7 @@ import { ec2Targets } from './ec2-targets.ts';
 
 const caller = { accountId: '111122223333', region: 'eu-central-1' };
 const facts: ResourceFacts = {
+  iamResource: () => Promise.resolve(null),
   tagsOf: (id) => Promise.resolve(id === 'vol-1' ? { stage: 'test' } : ({} as Record<string, string>)),
   encryptionByDefault: () => Promise.resolve(false),
 };

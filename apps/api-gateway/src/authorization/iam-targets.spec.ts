@@ -4,24 +4,43 @@ import { ebsTargets, iamTargets, stsTargets } from './iam-targets.ts';
 const caller = { accountId: '111122223333', region: 'eu-central-1' };
 const IAM = 'arn:aws:iam::111122223333:';
 
+const ada = { ...caller, principal: { arn: `${IAM}user/team/ada` } };
+/** Only bob exists, as `/team/Bob`. */
+const facts = {
+  iamResource: (kind: string, name: string) =>
+    Promise.resolve(
+      kind === 'user' && name.toLowerCase() === 'bob' ? { arn: `${IAM}user/team/Bob`, tags: { stage: 'test' } } : null,
+    ),
+};
+
 describe('what an IAM call needs', () => {
   it.each([
-    ['CreateUser', { UserName: 'ada' }, `${IAM}user/ada`],
-    ['ListUsers', {}, `${IAM}user/*`],
-    ['AttachUserPolicy', { UserName: 'ada', PolicyArn: 'arn:aws:iam::aws:policy/P' }, `${IAM}user/ada`],
-    ['PutRolePolicy', { RoleName: 'r', PolicyName: 'p' }, `${IAM}role/r`],
-    ['AddUserToGroup', { GroupName: 'g', UserName: 'ada' }, `${IAM}group/g`],
+    ['CreateUser', { UserName: 'eve' }, `${IAM}user/eve`],
+    ['CreateUser', { UserName: 'eve', Path: '/team/' }, `${IAM}user/team/eve`],
     ['CreatePolicy', { PolicyName: 'p' }, `${IAM}policy/p`],
+    ['CreateRole', { RoleName: 'r', Path: '/a/b/' }, `${IAM}role/a/b/r`],
+    ['DeleteUser', { UserName: 'bob' }, `${IAM}user/team/Bob`],
+    ['DeleteUser', { UserName: 'nobody' }, `${IAM}user/nobody`],
+    ['ListUsers', {}, `${IAM}user/*`],
+    ['AttachUserPolicy', { UserName: 'bob', PolicyArn: 'arn:aws:iam::aws:policy/P' }, `${IAM}user/team/Bob`],
+    ['PutRolePolicy', { RoleName: 'r', PolicyName: 'p' }, `${IAM}role/r`],
+    ['AddUserToGroup', { GroupName: 'g', UserName: 'bob' }, `${IAM}group/g`],
     ['GetPolicy', { PolicyArn: `${IAM}policy/p` }, `${IAM}policy/p`],
+    ['GetUser', {}, `${IAM}user/team/ada`],
+    ['CreateAccessKey', {}, `${IAM}user/team/ada`],
     ['GetAccountSummary', {}, '*'],
-  ])('%s %j', (operation, input, resource) => {
-    expect(iamTargets(operation, input, caller)).toMatchObject([{ action: `iam:${operation}`, resource }]);
+  ])('%s %j', async (operation, input, resource) => {
+    expect(await iamTargets(operation, input, ada, facts)).toMatchObject([{ action: `iam:${operation}`, resource }]);
   });
 
-  it('tells policies which policy is attached', () => {
-    const input = { UserName: 'ada', PolicyArn: 'arn:aws:iam::aws:policy/P' };
-    expect(iamTargets('AttachUserPolicy', input, caller)[0]?.context).toEqual({
+  it('tells policies which policy is attached, and the tags on both sides', async () => {
+    const input = { UserName: 'bob', PolicyArn: 'arn:aws:iam::aws:policy/P', Tags: [{ Key: 'a', Value: 'b' }] };
+    expect((await iamTargets('AttachUserPolicy', input, ada, facts))[0]?.context).toMatchObject({
       'iam:PolicyARN': 'arn:aws:iam::aws:policy/P',
+      'aws:RequestTag/a': 'b',
+      'aws:TagKeys': ['a'],
+      'iam:ResourceTag/stage': 'test',
+      'aws:ResourceTag/stage': 'test',
     });
   });
 });

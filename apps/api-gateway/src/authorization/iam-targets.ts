@@ -1,46 +1,99 @@
-import type { AccessTarget, Input, TargetCaller } from './access-target.ts';
+import type { AccessTarget, Input, ResourceFacts, TargetCaller } from './access-target.ts';
+
+export type IamKind = 'user' | 'group' | 'role' | 'instance-profile' | 'policy';
 
 /** Members that name the resource of an IAM call, in the order in which they count. */
-const RESOURCE_MEMBERS = [
+const RESOURCE_MEMBERS: readonly (readonly [member: string, kind: IamKind])[] = [
   ['UserName', 'user'],
   ['RoleName', 'role'],
   ['GroupName', 'group'],
   ['InstanceProfileName', 'instance-profile'],
-] as const;
-
-/** Calls on users, roles or groups that name none work on all of them, or (on users) on the caller. */
-const KIND_BY_OPERATION: readonly (readonly [RegExp, string])[] = [
-  [/^(?:ListUsers|GetAccountAuthorizationDetails)$/, 'user'],
-  [/^ListRoles$/, 'role'],
-  [/^ListGroups$/, 'group'],
-  [/^ListPolicies$/, 'policy'],
+  ['PolicyArn', 'policy'],
 ];
+
+/** Calls that make a resource: its ARN is what the request says, path included. */
+const CREATIONS: Readonly<Record<string, readonly [kind: IamKind, member: string]>> = {
+  CreateGroup: ['group', 'GroupName'],
+  CreateInstanceProfile: ['instance-profile', 'InstanceProfileName'],
+  CreatePolicy: ['policy', 'PolicyName'],
+  CreateRole: ['role', 'RoleName'],
+  CreateUser: ['user', 'UserName'],
+};
+
+/** Calls that name nothing and work on all of a kind. */
+const LISTS: Readonly<Record<string, IamKind>> = {
+  ListGroups: 'group',
+  ListInstanceProfiles: 'instance-profile',
+  ListPolicies: 'policy',
+  ListRoles: 'role',
+  ListUsers: 'user',
+};
+
+/** Without a name these work on the user who calls. */
+const OF_THE_CALLER = new Set(['CreateAccessKey', 'DeleteAccessKey', 'GetUser', 'ListAccessKeys', 'UpdateAccessKey']);
+
+/** The group is what is changed; the user is no resource of the call. */
+const GROUP_CALLS = new Set(['AddUserToGroup', 'RemoveUserFromGroup']);
+
+interface Tag {
+  Key?: string;
+  Value?: string;
+}
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 
-const GROUP_CALLS = new Set(['AddUserToGroup', 'RemoveUserFromGroup']);
+const requestContext = (input: Input): Record<string, string | readonly string[] | undefined> => {
+  const tags = (input['Tags'] ?? []) as Tag[];
+  return {
+    ...Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [`aws:RequestTag/${Key}`, Value])),
+    'aws:TagKeys': tags.map(({ Key = '' }) => Key),
+    'iam:PolicyARN': text(input['PolicyArn']),
+    'iam:PermissionsBoundary': text(input['PermissionsBoundary']),
+  };
+};
+
+const named = (operation: string, input: Input): readonly [IamKind, string] | null => {
+  const members = GROUP_CALLS.has(operation) ? [['GroupName', 'group'] as const] : RESOURCE_MEMBERS;
+  for (const [member, kind] of members) {
+    const name = text(input[member]);
+    if (name !== undefined) return [kind, name];
+  }
+  return null;
+};
 
 /**
- * The permission that an IAM call needs. Names stand for resources without a path: a policy that gives a path does not match.
+ * The permission that an IAM call needs. What exists is asked for its ARN: a name alone says neither path nor spelling, which
+ * a policy that denies may be written against.
  * @see Service authorization reference, AWS Identity and Access Management
  */
-export const iamTargets = (operation: string, input: Input, { accountId }: TargetCaller): AccessTarget[] => {
-  const arn = (kind: string, name: string) => `arn:aws:iam::${accountId}:${kind}/${name}`;
-  const policyArn = text(input['PolicyArn']);
-  const context = policyArn === undefined ? {} : { 'iam:PolicyARN': policyArn };
-  const target = (resource: string): AccessTarget[] => [
-    { action: `iam:${operation}`, resource, resourceAccount: accountId, context },
+export const iamTargets = async (
+  operation: string,
+  input: Input,
+  caller: TargetCaller & { principal: { arn: string } },
+  facts: Pick<ResourceFacts, 'iamResource'>,
+): Promise<AccessTarget[]> => {
+  const { accountId } = caller;
+  const context = requestContext(input);
+  const target = (resource: string, more: Record<string, string> = {}): AccessTarget[] => [
+    { action: `iam:${operation}`, resource, resourceAccount: accountId, context: { ...context, ...more } },
   ];
-  if (GROUP_CALLS.has(operation)) return target(arn('group', text(input['GroupName']) ?? '*'));
-  for (const [member, kind] of RESOURCE_MEMBERS) {
-    const name = text(input[member]);
-    if (name !== undefined) return target(arn(kind, name));
+  const arn = (kind: IamKind, pathAndName: string) => `arn:aws:iam::${accountId}:${kind}${pathAndName}`;
+  const creation = CREATIONS[operation];
+  if (creation) return target(arn(creation[0], `${text(input['Path']) ?? '/'}${text(input[creation[1]]) ?? ''}`));
+  const found = named(operation, input);
+  if (found) {
+    const [kind, name] = found;
+    const resource = await facts.iamResource(kind, name);
+    const tags = Object.entries(resource?.tags ?? {}).flatMap(([key, value]) => [
+      [`aws:ResourceTag/${key}`, value],
+      [`iam:ResourceTag/${key}`, value],
+    ]);
+    const absent = kind === 'policy' ? name : arn(kind, `/${name}`);
+    return target(resource?.arn ?? absent, Object.fromEntries(tags) as Record<string, string>);
   }
-  if (policyArn !== undefined) return target(policyArn);
-  const policyName = text(input['PolicyName']);
-  if (policyName !== undefined) return target(arn('policy', policyName));
-  const [, kind] = KIND_BY_OPERATION.find(([pattern]) => pattern.test(operation)) ?? [];
-  return target(kind === undefined ? '*' : arn(kind, '*'));
+  if (OF_THE_CALLER.has(operation)) return target(caller.principal.arn);
+  const kind = LISTS[operation];
+  return target(kind === undefined ? '*' : arn(kind, '/*'));
 };
 
 /** Calls of STS that whoever is authenticated may make, or whose permission a role's trust decides (`identity` asks it). */

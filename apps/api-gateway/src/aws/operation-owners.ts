@@ -187,6 +187,8 @@ const OWNERS: Readonly<Record<ServiceId, ReadonlyMap<string, Owner>>> = {
     ['RunInstances', 'instances'],
     ['DescribeInstances', 'instances'],
     ['TerminateInstances', 'instances'],
+    ['StopInstances', 'instances'],
+    ['StartInstances', 'instances'],
     ['DescribeImages', 'instances'],
     ['DescribeRegions', 'instances'],
     ['DescribeAvailabilityZones', 'instances'],

@@ -36,7 +36,7 @@ describe('a reset', () => {
       await expect(NbdClient.connect(socket)).rejects.toThrow();
       expect(await blockHostPids(stack.pid())).toEqual([]);
       expect((await account.ec2.send(new DescribeVolumesCommand({}))).Volumes).toEqual([]);
-      expect((await account.ec2.send(new DescribeSnapshotsCommand({}))).Snapshots).toEqual([]);
+      expect((await account.ec2.send(new DescribeSnapshotsCommand({ OwnerIds: ['self'] }))).Snapshots).toEqual([]);
       expect((await account.ec2.send(new DescribeInstancesCommand({}))).Reservations).toEqual([]);
       expect((await account.kms.send(new ListKeysCommand({}))).Keys).toEqual([]);
       const { Aliases } = await account.kms.send(new ListAliasesCommand({}));

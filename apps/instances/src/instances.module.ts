@@ -11,7 +11,9 @@ import { DescribeInstances } from './application/describe-instances.ts';
 import { GetInstance } from './application/get-instance.ts';
 import { InstanceTags } from './application/instance-tags.ts';
 import { LaunchReserved } from './application/launch-reserved.ts';
+import { RunBlockDevices } from './application/run-block-devices.ts';
 import { RunInstances } from './application/run-instances.ts';
+import { StopAndStart } from './application/stop-and-start.ts';
 import { TerminateInstances } from './application/terminate-instances.ts';
 import { settingsSchema } from './config.ts';
 import { instanceDecider } from './domain/instance.decider.ts';
@@ -31,9 +33,17 @@ export class InstancesModule {
       module: InstancesModule,
       providers: [
         launchReserved,
-        new CompleteTransitions(streams, clock),
-        new RunInstances(new EventSourcedReservations(store), launchReserved, table, clock, settings),
+        new CompleteTransitions(streams, bus, clock),
+        new RunInstances(
+          new EventSourcedReservations(store),
+          launchReserved,
+          table,
+          new RunBlockDevices(bus),
+          clock,
+          settings,
+        ),
         new DescribeInstances(table, new AttachmentsOverBus(bus), tokens, clock),
+        new StopAndStart(streams, table, clock),
         new TerminateInstances(streams, table, clock),
         new InstanceTags(streams, table, clock),
         new GetInstance(table),

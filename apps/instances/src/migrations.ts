@@ -31,4 +31,21 @@ class CreateInstances1700000000001 implements MigrationInterface {
   }
 }
 
-export const migrations = [CreateInstances1700000000001];
+class StopInstances1700000200000 implements MigrationInterface {
+  readonly name = 'StopInstances1700000200000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      ALTER TABLE instances ADD COLUMN root_device_name text, ADD COLUMN state_reason jsonb,
+        ADD COLUMN transition_reason text NOT NULL DEFAULT '',
+        ADD COLUMN disable_api_termination boolean NOT NULL DEFAULT false`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      ALTER TABLE instances DROP COLUMN root_device_name, DROP COLUMN state_reason, DROP COLUMN transition_reason,
+        DROP COLUMN disable_api_termination`);
+  }
+}
+
+export const migrations = [CreateInstances1700000000001, StopInstances1700000200000];

@@ -7,6 +7,7 @@ import { GetInstance } from './application/get-instance.ts';
 import { InstanceTags } from './application/instance-tags.ts';
 import { LaunchReserved } from './application/launch-reserved.ts';
 import { RunInstances } from './application/run-instances.ts';
+import { StopAndStart } from './application/stop-and-start.ts';
 import { TerminateInstances } from './application/terminate-instances.ts';
 import { InstancesModule } from './instances.module.ts';
 import { migrations } from './migrations.ts';
@@ -20,6 +21,7 @@ export const start = defineService({
       runInstances: app.get(RunInstances),
       describeInstances: app.get(DescribeInstances),
       terminateInstances: app.get(TerminateInstances),
+      stopAndStart: app.get(StopAndStart),
       tags: app.get(InstanceTags),
       getInstance: app.get(GetInstance),
     }),

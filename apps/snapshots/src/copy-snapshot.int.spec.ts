@@ -81,7 +81,7 @@ describe('CopySnapshot', () => {
       ['eu-central-1', EC2, from],
     ]);
     expect(kms.grants.size).toBe(0);
-    expect((await describeAll({}, there)).Snapshots).toHaveLength(1);
+    expect((await describeAll({ OwnerIds: ['self'] }, there)).Snapshots).toHaveLength(1);
     await expect(describeOne(SnapshotId)).rejects.toMatchObject({ code: 'InvalidSnapshot.NotFound' });
   });
 

@@ -68,7 +68,8 @@ describe('DescribeSnapshots', () => {
   });
   it('shows nothing to another account', async () => {
     const other = { ...there, accountId: accountId('444455556666') };
-    expect((await describeAll({}, other)).Snapshots).toEqual([]);
+    const seen = (await describeAll({}, other)).Snapshots ?? [];
+    expect(seen.map(({ OwnerAlias }) => OwnerAlias)).toEqual(['amazon']);
     await expect(describeOne(ids['a'] ?? '', other)).rejects.toMatchObject({ code: 'InvalidSnapshot.NotFound' });
     await expect(call('DeleteSnapshot', { SnapshotId: ids['a'] }, other)).rejects.toMatchObject({ code: 'InvalidSnapshot.NotFound' }); // prettier-ignore
     expect(await call('GetSnapshot', { snapshotId: ids['a'] }, other)).toBeNull();
@@ -76,8 +77,8 @@ describe('DescribeSnapshots', () => {
   it('comes page by page', async () => {
     const where = { region: region('eu-west-2') };
     for (let i = 0; i < 7; i++) await call('CreateSnapshot', { VolumeId: volumeUnder(null).volumeId }, where);
-    const first = await describeAll({ MaxResults: 5 }, where);
-    const second = await describeAll({ MaxResults: 5, NextToken: first.NextToken }, where);
+    const first = await describeAll({ MaxResults: 5, OwnerIds: ['self'] }, where);
+    const second = await describeAll({ MaxResults: 5, OwnerIds: ['self'], NextToken: first.NextToken }, where);
     expect(second.NextToken).toBeUndefined();
     const seen = [...(first.Snapshots ?? []), ...(second.Snapshots ?? [])].map(({ SnapshotId }) => SnapshotId);
     expect(new Set(seen).size).toBe(7);

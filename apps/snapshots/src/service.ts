@@ -1,7 +1,8 @@
 import { defineService, type StartService } from '@holdfast/service-kit';
 import { snapshotMigrations } from './adapters/outbound/snapshot-details.migration.ts';
 import { EBS_DIRECT_REQUESTS, withEbsDirect } from './ebs-direct.module.ts';
-import { CONSUMERS, REQUESTS, SnapshotsModule } from './snapshots.module.ts';
+import type { ProvideAmazonSnapshots } from './application/provide-amazon-snapshots.ts';
+import { AMAZON_SNAPSHOTS, CONSUMERS, REQUESTS, SnapshotsModule } from './snapshots.module.ts';
 
 export const start = defineService({
   name: 'snapshots',
@@ -9,4 +10,5 @@ export const start = defineService({
   module: (parts) => withEbsDirect(SnapshotsModule.with(parts), parts),
   requests: (app) => ({ ...app.get<object>(REQUESTS), ...app.get<object>(EBS_DIRECT_REQUESTS) }),
   consumers: (app) => app.get(CONSUMERS),
+  reset: (app) => app.get<ProvideAmazonSnapshots>(AMAZON_SNAPSHOTS).run(),
 }) satisfies StartService;

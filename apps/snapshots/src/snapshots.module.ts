@@ -11,6 +11,7 @@ import { CreateSnapshot } from './application/create-snapshot.ts';
 import { DeleteSnapshot } from './application/delete-snapshot.ts';
 import { DescribeSnapshots } from './application/describe-snapshots.ts';
 import { FollowSnapshot } from './application/follow-snapshot.ts';
+import { ProvideAmazonSnapshots } from './application/provide-amazon-snapshots.ts';
 import { RemoveSnapshot } from './application/remove-snapshot.ts';
 import { SnapshotAttributes } from './application/snapshot-attributes.ts';
 import { SnapshotTags } from './application/snapshot-tags.ts';
@@ -21,6 +22,8 @@ import { snapshotDetails } from './projections/snapshot-details.ts';
 
 export const REQUESTS = Symbol('snapshot requests');
 export const CONSUMERS = Symbol('snapshot consumers');
+/** What provides them, once it has: at the start, and after a reset again. */
+export const AMAZON_SNAPSHOTS = Symbol('ProvideAmazonSnapshots');
 export const STREAMS = Symbol('SnapshotStreams');
 const TABLE = Symbol('SnapshotTable');
 export const PAGE_TOKENS = Symbol('PageTokens');
@@ -50,6 +53,15 @@ export class SnapshotsModule {
       module: SnapshotsModule,
       providers: [
         { provide: STREAMS, useFactory: streams },
+        {
+          provide: AMAZON_SNAPSHOTS,
+          inject: [STREAMS],
+          useFactory: async (snapshots: EventSourcedSnapshots) => {
+            const amazon = new ProvideAmazonSnapshots(snapshots, clock);
+            await amazon.run();
+            return amazon;
+          },
+        },
         { provide: TABLE, useFactory: () => new PostgresSnapshotTable(database) },
         { provide: PAGE_TOKENS, useFactory: () => loadPageTokens(database) },
         { provide: REQUESTS, inject: [STREAMS, TABLE, PAGE_TOKENS], useFactory: requests },

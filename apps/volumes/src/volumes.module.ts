@@ -16,6 +16,7 @@ import { DescribeVolumesModifications } from './application/describe-volumes-mod
 import { DetachVolume } from './application/detach-volume.ts';
 import { FinishAttachment } from './application/finish-attachment.ts';
 import { FollowModification } from './application/follow-modification.ts';
+import { InstanceDevices } from './application/instance-devices.ts';
 import { ModifyVolume } from './application/modify-volume.ts';
 import { ProvisionVolume } from './application/provision-volume.ts';
 import { ReleaseFromInstance } from './application/release-from-instance.ts';
@@ -35,6 +36,8 @@ const PAGE_TOKENS = Symbol('PageTokens');
 @Module({})
 export class VolumesModule {
   static with({ bus, clock, database, openEventStore }: ServiceParts): DynamicModule {
+    const keys = new EbsKeys((action, input, context) => bus.request('kms', action, input, context));
+    const finishAttachment = (volumes: EventSourcedVolumes) => new FinishAttachment(volumes, keys, bus, clock);
     const actions = (
       volumes: EventSourcedVolumes,
       table: PostgresVolumeTable,
@@ -44,7 +47,7 @@ export class VolumesModule {
       describeVolumes: new DescribeVolumes(table, pageTokens),
       deleteVolume: new DeleteVolume(volumes, clock),
       attachVolume: new AttachVolume(volumes, bus, clock),
-      detachVolume: new DetachVolume(volumes, clock),
+      detachVolume: new DetachVolume(volumes, bus, clock),
       modifyVolume: new ModifyVolume(volumes, bus, clock),
       describeVolumesModifications: new DescribeVolumesModifications(
         new PostgresModificationTable(database),
@@ -54,15 +57,15 @@ export class VolumesModule {
       ),
       describeVolumeStatus: new DescribeVolumeStatus(table, pageTokens),
       attributes: new VolumeAttributes(volumes, clock),
+      devices: new InstanceDevices(volumes, table, finishAttachment(volumes), clock),
       tags: new VolumeTags(volumes, table, clock),
       table,
     });
     const work = (volumes: EventSourcedVolumes, table: PostgresVolumeTable): VolumeWork => {
-      const keys = new EbsKeys((action, input, context) => bus.request('kms', action, input, context));
       return {
         provision: new ProvisionVolume(volumes, keys, bus, clock),
         remove: new RemoveVolume(volumes, bus, clock),
-        attachment: new FinishAttachment(volumes, keys, bus, clock),
+        attachment: finishAttachment(volumes),
         modification: new FollowModification(volumes, bus, clock),
         release: new ReleaseFromInstance(volumes, table, clock),
       };

@@ -47,6 +47,37 @@ export interface InternalRequests {
     GetVolume: { in: { volumeId: VolumeId }; out: VolumeRecord | null };
     /** Attachments of the caller's account, all instances when `instanceIds` is absent. */
     ListAttachments: { in: { instanceIds?: InstanceId[] }; out: { attachments: AttachmentRecord[] } };
+    /** What a CreateVolume of the same members would make; its refusals, and no volume. */
+    PlanVolume: {
+      in: { input: Record<string, unknown> };
+      out: { sizeGiB: number; snapshotSizeGiB: number | null; volumeType: string; encrypted: boolean };
+    };
+    /** How far the creation of a volume has got; `cause` is why a volume that is gone never came to be. */
+    GetCreation: { in: { volumeId: VolumeId }; out: { state: 'creating' | 'ready' | 'gone'; cause: string | null } };
+    /**
+     * Attaches a volume to an instance that is starting for the first time, its root device included, and answers when that
+     * has ended. Idempotent. `failure`: why the device could not be opened; the volume is available then.
+     */
+    AttachAtLaunch: {
+      in: {
+        volumeId: VolumeId;
+        instanceId: InstanceId;
+        hostId: string;
+        device: string;
+        deleteOnTermination: boolean;
+        isRoot: boolean;
+      };
+      out: { failure: string | null };
+    };
+    /** Closes the devices of an instance that stops, and takes their keys' grants back; its volumes stay attached. Idempotent. */
+    SuspendAttachments: { in: { instanceId: InstanceId }; out: Record<string, never> };
+    /** Opens them again under fresh grants. Idempotent. `failure`: why one could not be opened; some may be open then. */
+    ResumeAttachments: { in: { instanceId: InstanceId }; out: { failure: string | null } };
+    /** What becomes of the volumes at these devices when the instance ends. Refused when one of the devices has none. */
+    SetDeleteOnTermination: {
+      in: { instanceId: InstanceId; devices: { device: string; deleteOnTermination: boolean }[] };
+      out: Record<string, never>;
+    };
     /** Whether a volume, whatever its account, is being made from a snapshot's blocks. */
     IsSnapshotInUse: { in: { snapshotId: SnapshotId }; out: { inUse: boolean } };
     /** What a host must serve: asked by the data plane when it starts, whatever the account. */
@@ -81,6 +112,14 @@ export interface InternalRequests {
      * that is as large stays as it is. Errors: VolumeNotFound, InsufficientVolumeCapacity.
      */
     GrowVolume: { in: { volumeId: VolumeId; sizeGiB: number }; out: Record<string, never> };
+    /**
+     * Development mode only: what goes wrong on a volume's device from now on, null: nothing; kept until the data plane stops.
+     * `losePower`: takes back some of what was written since the last flush, and kills the block host. Errors: VolumeNotFound.
+     */
+    SetFaults: {
+      in: { volumeId: VolumeId; faults: DeviceFaults | null; losePower?: boolean };
+      out: Record<string, never>;
+    };
     /** Idempotent. Refused (VolumeBusy) while an export is open. */
     RemoveVolume: { in: { volumeId: VolumeId }; out: Record<string, never> };
     /** Opens the NBD export. Idempotent. Errors: KmsKeyUnusable, VolumeNotFound. */
@@ -144,6 +183,19 @@ export interface InternalRequests {
   };
 }
 
+/** Drawn from `seed` request by request; probabilities from 0 to 1. */
+export interface DeviceFaults {
+  seed: number;
+  readErrors?: number;
+  writeErrors?: number;
+  flushErrors?: number;
+  tornWrites?: number;
+  delays?: number;
+  delayMs?: number;
+  storeUnavailable?: boolean;
+  loseUnsyncedWrites?: boolean;
+}
+
 /** A block's index, and which of the two snapshots that are compared have it. */
 export type ListedBlock = readonly [blockIndex: number, isIn: 'first' | 'second' | 'both'];
 
@@ -177,6 +229,8 @@ export interface SnapshotRecord {
   state: 'pending' | 'completed' | 'error';
   volumeSizeGiB: number;
   dataKey: WrappedDataKey | null;
+  /** Nothing was ever written to it, and no host has blocks of it: what is made from it is made of zeroes. */
+  empty?: boolean;
 }
 
 export interface AttachmentRecord {

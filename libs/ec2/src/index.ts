@@ -1,3 +1,4 @@
+export { AMAZON_ACCOUNT_ID, amazonSnapshot } from './amazon-image.ts';
 export { checkClientToken, clientTokenBurned, idempotentParameterMismatch, parametersHash } from './client-token.ts';
 export {
   attachmentGrant,
@@ -8,6 +9,7 @@ export {
   volumeGrant,
 } from './ebs-grants.ts';
 export { EbsKeys, isRefusal, type KmsRequest } from './ebs-keys.ts';
+export { isDeviceName, isRootDevice } from './device-names.ts';
 export {
   dryRunOperation,
   invalidParameterCombination,

@@ -1,7 +1,7 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import { AwsError, type RequestContext } from '@holdfast/contracts';
 import { dryRunOperation, type RecordFilters, recordFilter, refuseParameters } from '@holdfast/ec2';
-import { type Image, publicImage } from '../domain/images.ts';
+import { type Image, publicImages } from '../domain/images.ts';
 
 const FILTERS: RecordFilters<Image> = {
   architecture: (image) => [image.architecture],
@@ -13,7 +13,15 @@ const FILTERS: RecordFilters<Image> = {
   name: (image) => [image.name],
   'owner-alias': (image) => [image.ownerAlias],
   'owner-id': (image) => [image.ownerId],
-  'root-device-type': () => ['instance-store'],
+  'block-device-mapping.delete-on-termination': (image) =>
+    image.blockDevices.map(({ deleteOnTermination }) => String(deleteOnTermination)),
+  'block-device-mapping.device-name': (image) => image.blockDevices.map(({ deviceName }) => deviceName),
+  'block-device-mapping.encrypted': (image) => image.blockDevices.map(() => 'false'),
+  'block-device-mapping.snapshot-id': (image) => image.blockDevices.map(({ snapshotId }) => snapshotId),
+  'block-device-mapping.volume-size': (image) => image.blockDevices.map(({ sizeGiB }) => String(sizeGiB)),
+  'block-device-mapping.volume-type': (image) => image.blockDevices.map(({ volumeType }) => volumeType),
+  'root-device-name': (image) => [image.rootDeviceName ?? undefined],
+  'root-device-type': (image) => [image.rootDeviceName === null ? 'instance-store' : 'ebs'],
   state: () => ['available'],
   'virtualization-type': () => ['hvm'],
 };
@@ -32,11 +40,21 @@ const described = (image: Image): ec2.Image => ({
   State: 'available',
   Hypervisor: 'xen',
   VirtualizationType: 'hvm',
-  RootDeviceType: 'instance-store',
-  BlockDeviceMappings: [],
+  RootDeviceType: image.rootDeviceName === null ? 'instance-store' : 'ebs',
+  RootDeviceName: image.rootDeviceName ?? undefined,
+  BlockDeviceMappings: image.blockDevices.map((device) => ({
+    DeviceName: device.deviceName,
+    Ebs: {
+      SnapshotId: device.snapshotId,
+      VolumeSize: device.sizeGiB,
+      VolumeType: device.volumeType as ec2.VolumeType | undefined,
+      DeleteOnTermination: device.deleteOnTermination,
+      Encrypted: false,
+    },
+  })),
 });
 
-/** The Region's one public image. */
+/** The Region's public images. */
 export const describeImages = (
   input: ec2.DescribeImagesRequest,
   { region }: RequestContext,
@@ -51,16 +69,18 @@ export const describeImages = (
   } = listed(input);
   if (DryRun === true) throw dryRunOperation();
   refuseParameters({ ...rest, NextToken });
-  const image = publicImage(region);
-  checkImageIds(ImageIds ?? [], image);
-  const visible =
-    (ImageIds === undefined || ImageIds.length === 0 || ImageIds.includes(image.imageId)) &&
-    (Owners === undefined ||
-      Owners.length === 0 ||
-      Owners.some((owner) => owner === image.ownerAlias || owner === image.ownerId)) &&
-    (ExecutableUsers === undefined || ExecutableUsers.length === 0 || ExecutableUsers.includes('all')) &&
-    recordFilter(Filters, FILTERS, () => ({}))(image);
-  return { Images: visible ? [described(image)] : [] };
+  const images = publicImages(region);
+  checkImageIds(ImageIds ?? [], images);
+  const none = (values: readonly string[] | undefined) => values === undefined || values.length === 0;
+  const matches = recordFilter(Filters, FILTERS, () => ({}));
+  const wanted = images.filter(
+    (image) =>
+      (none(ImageIds) || ImageIds?.includes(image.imageId) === true) &&
+      (none(Owners) || Owners?.some((owner) => owner === image.ownerAlias || owner === image.ownerId) === true) &&
+      (none(ExecutableUsers) || ExecutableUsers?.includes('all') === true) &&
+      matches(image),
+  );
+  return { Images: wanted.map(described) };
 };
 
 /** What is left once the parameters that choose images are taken: one page always holds everything there is. */
@@ -73,12 +93,12 @@ const listed = ({
   ...rest
 }: ec2.DescribeImagesRequest) => rest;
 
-const checkImageIds = (ids: readonly string[], image: Image) => {
+const checkImageIds = (ids: readonly string[], images: readonly Image[]) => {
   for (const id of ids) {
     if (!/^ami-(?:[0-9a-f]{8}|[0-9a-f]{17})$/.test(id)) {
       throw new AwsError({ code: 'InvalidAMIID.Malformed', message: `Invalid id: "${id}" (expecting "ami-...")` });
     }
-    if (id !== image.imageId) {
+    if (!images.some(({ imageId }) => imageId === id)) {
       throw new AwsError({ code: 'InvalidAMIID.NotFound', message: `The image id '[${id}]' does not exist` });
     }
   }

@@ -32,21 +32,15 @@ export const describedInstance = (row: InstanceRow, attachments: readonly Attach
   Architecture: 'x86_64',
   Hypervisor: instanceType(row.instanceType)?.hypervisor === 'nitro' ? undefined : 'xen',
   VirtualizationType: 'hvm',
-  RootDeviceType: 'instance-store',
+  RootDeviceType: row.rootDeviceName === null ? 'instance-store' : 'ebs',
+  RootDeviceName: row.rootDeviceName ?? undefined,
   EbsOptimized: false,
   SecurityGroups: [],
   BlockDeviceMappings: attachments.map(({ device, volumeId, state, attachTime, deleteOnTermination }) => ({
     DeviceName: device,
     Ebs: { VolumeId: volumeId, Status: state, AttachTime: attachTime, DeleteOnTermination: deleteOnTermination },
   })),
-  StateTransitionReason: row.terminationTime === null ? '' : `User initiated (${row.terminationTime})`,
-  ...(row.terminationTime === null
-    ? {}
-    : {
-        StateReason: {
-          Code: 'Client.UserInitiatedShutdown',
-          Message: 'Client.UserInitiatedShutdown: User initiated shutdown',
-        },
-      }),
+  StateTransitionReason: row.transitionReason,
+  StateReason: row.stateReason === null ? undefined : { Code: row.stateReason.code, Message: row.stateReason.message },
   Tags: tagList(row.tags),
 });

@@ -1,12 +1,14 @@
 import type { AttachmentRecord, Caller, InstanceId, RequestContext } from '@holdfast/contracts';
 import type { ClientToken } from '@holdfast/event-store';
-import type { InstanceCommand } from '../domain/instance.decider.ts';
+import type { StateReason } from '../domain/block-devices.ts';
+import type { InstanceCommand, InstanceState } from '../domain/instance.decider.ts';
 import type { InstancesReserved } from '../domain/reservation.events.ts';
 
 /** Streams of instances. */
 export interface InstanceStreams {
   /** @throws DomainError InstanceErrorCode */
   handle(command: InstanceCommand, caller: Caller): Promise<void>;
+  load(instanceId: InstanceId): Promise<InstanceState>;
 }
 
 export interface ReservationStreams {
@@ -28,9 +30,16 @@ export interface InstanceRow {
   availabilityZone: string;
   privateIpAddress: string;
   hostId: string;
-  state: 'pending' | 'running' | 'shutting-down' | 'terminated';
+  state: 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
   launchTime: string;
   terminationTime: string | null;
+  /** Null: nothing is booted. */
+  rootDeviceName: string | null;
+  /** Why it is stopped or ended. */
+  stateReason: StateReason | null;
+  /** What DescribeInstances tells about the latest transition. */
+  transitionReason: string;
+  disableApiTermination: boolean;
   tags: Record<string, string>;
 }
 

@@ -1,14 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ec2 } from '@holdfast/aws-protocol';
-import {
-  AwsError,
-  callerOf,
-  imageId,
-  newInstanceId,
-  newReservationId,
-  type RequestContext,
-  zonesOf,
-} from '@holdfast/contracts';
+import { AwsError, callerOf, newInstanceId, newReservationId, type RequestContext, zonesOf } from '@holdfast/contracts';
 import {
   checkClientToken,
   dryRunOperation,
@@ -21,12 +13,14 @@ import {
 } from '@holdfast/ec2';
 import { type ClientToken, ClientTokenUsed } from '@holdfast/event-store';
 import type { Clock } from '@holdfast/service-kit';
-import { publicImage } from '../domain/images.ts';
-import { instanceType } from '../domain/instance-types.ts';
+import type { BlockDevice } from '../domain/block-devices.ts';
+import { type Image, publicImage } from '../domain/images.ts';
+import { instanceType, type InstanceType } from '../domain/instance-types.ts';
 import type { InstancesReserved } from '../domain/reservation.events.ts';
 import { describedInstance } from './described-instance.ts';
 import type { LaunchReserved } from './launch-reserved.ts';
 import type { InstanceTable, ReservationStreams } from './ports.ts';
+import type { RunBlockDevices } from './run-block-devices.ts';
 
 /** EC2's default when InstanceType is omitted. @see RunInstances */
 const DEFAULT_INSTANCE_TYPE = 'm1.small';
@@ -34,12 +28,16 @@ const DEFAULT_INSTANCE_TYPE = 'm1.small';
 const MAX_INSTANCES = 1000;
 
 interface Wish {
-  imageId: string;
-  instanceType: string;
+  image: Image;
+  type: InstanceType;
   count: number;
   availabilityZone: string;
   tags: Record<string, string>;
+  volumeTags: Record<string, string>;
+  disableApiTermination: boolean;
 }
+
+type Whole = Wish & { blockDevices: BlockDevice[] };
 
 /** Launches instances: records with a type, a zone and a host, to which volumes attach. */
 export class RunInstances {
@@ -47,12 +45,15 @@ export class RunInstances {
     private readonly reservations: ReservationStreams,
     private readonly launchReserved: LaunchReserved,
     private readonly instances: InstanceTable,
+    private readonly blockDevices: RunBlockDevices,
     private readonly clock: Clock,
     private readonly settings: { hostId: string },
   ) {}
 
   async run(input: ec2.RunInstancesRequest, context: RequestContext): Promise<ec2.Reservation> {
-    const wish = checked(input, context.region);
+    const checkedInput = checked(input, context.region);
+    const blockDevices = await this.blockDevices.run(input.BlockDeviceMappings ?? [], checkedInput, context);
+    const wish = { ...checkedInput, blockDevices };
     if (input.DryRun === true) throw dryRunOperation();
     const reservation = this.reserve(wish, context);
     const clientToken = tokenFor(input.ClientToken, wish, reservation, context);
@@ -62,21 +63,25 @@ export class RunInstances {
     return this.describe(stands, context);
   }
 
-  private reserve(wish: Wish, { accountId, region }: RequestContext): InstancesReserved {
+  private reserve(wish: Whole, { accountId, region }: RequestContext): InstancesReserved {
     const at = this.clock.instant();
     const reservationId = newReservationId();
     const launches = Array.from({ length: wish.count }, (_, launchIndex) => {
       const instanceId = newInstanceId();
-      const { instanceType: type, availabilityZone, tags } = wish;
+      const { image, availabilityZone, tags, blockDevices, volumeTags, disableApiTermination } = wish;
       const privateIpAddress = privateAddress(instanceId);
       const { hostId } = this.settings;
       const placed = {
-        imageId: imageId(wish.imageId),
-        instanceType: type,
+        imageId: image.imageId,
+        instanceType: wish.type.name,
         availabilityZone,
         privateIpAddress,
         hostId,
         tags,
+        rootDeviceName: image.rootDeviceName ?? undefined,
+        blockDevices,
+        volumeTags,
+        disableApiTermination,
       };
       return { instanceId, reservationId, launchIndex, accountId, region, ...placed, at };
     });
@@ -120,7 +125,7 @@ const privateAddress = (instanceId: string) => {
 
 const tokenFor = (
   token: string | undefined,
-  wish: Wish,
+  { image, type, ...wish }: Whole,
   { reservationId }: InstancesReserved,
   { accountId, region }: RequestContext,
 ): ClientToken | undefined =>
@@ -129,7 +134,7 @@ const tokenFor = (
     : {
         scope: `${accountId}/${region}/RunInstances`,
         token,
-        parametersHash: parametersHash({ ...wish }),
+        parametersHash: parametersHash({ ...wish, imageId: image.imageId, instanceType: type.name }),
         result: { reservationId },
       };
 
@@ -143,6 +148,8 @@ const checked = (input: ec2.RunInstancesRequest, region: RequestContext['region'
     Placement,
     ClientToken,
     TagSpecifications,
+    BlockDeviceMappings: _devices,
+    DisableApiTermination: disableApiTermination = false,
     DryRun: _,
     ...rest
   } = input;
@@ -151,21 +158,28 @@ const checked = (input: ec2.RunInstancesRequest, region: RequestContext['region'
   refuseParameters({ ...otherPlacement });
   checkClientToken(ClientToken);
   if (ImageId === undefined) throw missingParameter('ImageId');
-  checkImage(ImageId, region);
-  const type = InstanceType ?? DEFAULT_INSTANCE_TYPE;
-  if (instanceType(type) === null) throw invalidParameterValue(`Invalid value '${type}' for InstanceType.`);
+  const image = checkedImage(ImageId, region);
+  const name = InstanceType ?? DEFAULT_INSTANCE_TYPE;
+  const type = instanceType(name);
+  if (type === null) throw invalidParameterValue(`Invalid value '${name}' for InstanceType.`);
   const count = checkedCount(MinCount, MaxCount);
-  const tags = { ...tagsOfSpecifications(TagSpecifications, 'instance') };
-  return { imageId: ImageId, instanceType: type, count, availabilityZone: checkedZone(AvailabilityZone, region), tags };
+  const ofVolumes = (TagSpecifications ?? []).filter(({ ResourceType }) => ResourceType === 'volume');
+  const others = (TagSpecifications ?? []).filter(({ ResourceType }) => ResourceType !== 'volume');
+  const tags = { ...tagsOfSpecifications(others, 'instance') };
+  const volumeTags = { ...tagsOfSpecifications(ofVolumes, 'volume') };
+  const availabilityZone = checkedZone(AvailabilityZone, region);
+  return { image, type, count, availabilityZone, tags, volumeTags, disableApiTermination };
 };
 
-const checkImage = (id: string, region: RequestContext['region']) => {
+const checkedImage = (id: string, region: RequestContext['region']): Image => {
   if (!/^ami-(?:[0-9a-f]{8}|[0-9a-f]{17})$/.test(id)) {
     throw new AwsError({ code: 'InvalidAMIID.Malformed', message: `Invalid id: "${id}" (expecting "ami-...")` });
   }
-  if (id !== publicImage(region).imageId) {
+  const image = publicImage(id, region);
+  if (image === null) {
     throw new AwsError({ code: 'InvalidAMIID.NotFound', message: `The image id '[${id}]' does not exist` });
   }
+  return image;
 };
 
 const checkedCount = (minimum: number | undefined, maximum: number | undefined): number => {

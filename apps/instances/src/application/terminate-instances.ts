@@ -1,5 +1,5 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { callerOf, type RequestContext } from '@holdfast/contracts';
+import { AwsError, callerOf, type RequestContext } from '@holdfast/contracts';
 import { dryRunOperation, missingParameter, refuseParameters } from '@holdfast/ec2';
 import type { Clock } from '@holdfast/service-kit';
 import { instanceState } from './described-instance.ts';
@@ -24,6 +24,8 @@ export class TerminateInstances {
     const rows = await this.instances.find({ accountId, region, instanceIds: ids, ...everything });
     checkedIdsExist(ids, rows);
     if (DryRun === true) throw dryRunOperation();
+    for (const { instanceId, disableApiTermination } of rows)
+      if (disableApiTermination) throw terminationProtected(instanceId);
     for (const { instanceId } of rows) {
       const command = { type: 'TerminateInstance', instanceId, at: this.clock.instant() } as const;
       await this.streams.handle(command, callerOf(context));
@@ -37,3 +39,9 @@ export class TerminateInstances {
     };
   }
 }
+
+const terminationProtected = (instanceId: string) =>
+  new AwsError({
+    code: 'OperationNotPermitted',
+    message: `The instance '${instanceId}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.`,
+  });

@@ -1,11 +1,19 @@
-import type { Instant, InstanceId } from '@holdfast/contracts';
+import type { Instant, InstanceId, VolumeId } from '@holdfast/contracts';
 import { assertNever, type Decider, DomainError } from '@holdfast/decider';
+import { type BlockDevice, failureReason } from './block-devices.ts';
 import type { InstanceEvent } from './instance.events.ts';
 
 export type Launch = Omit<Extract<InstanceEvent, { type: 'InstanceLaunched' }>, 'type'>;
 
 export type InstanceCommand =
   | ({ type: 'LaunchInstance' } & Launch)
+  | { type: 'RecordLaunchVolume'; instanceId: InstanceId; deviceName: string; volumeId: VolumeId; at: Instant }
+  /** Of a launch: it ends. Of a start: it is stopped again. */
+  | { type: 'FailStart'; instanceId: InstanceId; cause: string; at: Instant }
+  | { type: 'StopInstance'; instanceId: InstanceId; at: Instant }
+  | { type: 'CompleteStop'; instanceId: InstanceId; at: Instant }
+  | { type: 'StartInstance'; instanceId: InstanceId; at: Instant }
+  | { type: 'ProtectFromTermination'; instanceId: InstanceId; disableApiTermination: boolean; at: Instant }
   | { type: 'CompleteStart'; instanceId: InstanceId; at: Instant }
   | { type: 'TerminateInstance'; instanceId: InstanceId; at: Instant }
   | { type: 'CompleteTermination'; instanceId: InstanceId; at: Instant }
@@ -13,11 +21,28 @@ export type InstanceCommand =
   | { type: 'UntagInstance'; instanceId: InstanceId; keys: string[]; at: Instant };
 
 export interface InstanceState {
-  status: 'absent' | 'pending' | 'running' | 'shutting-down' | 'terminated';
+  status: 'absent' | 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
+  rootDeviceName: string | null;
+  availabilityZone: string;
+  hostId: string;
+  blockDevices: readonly BlockDevice[];
+  volumeTags: Readonly<Record<string, string>>;
+  /** The volumes made for its launch, by device. */
+  launchVolumes: Readonly<Record<string, VolumeId>>;
+  /** Whether it ever ran: what its launch made is its own then. */
+  hasRun: boolean;
+  disableApiTermination: boolean;
   tags: Readonly<Record<string, string>>;
 }
 
-export type InstanceErrorCode = 'InstanceAlreadyExists' | 'InstanceNotFound' | 'TooManyTags';
+export type InstanceErrorCode =
+  | 'InstanceAlreadyExists'
+  | 'InstanceNotFound'
+  | 'InstanceNotStartable'
+  | 'InstanceNotStoppable'
+  | 'InstanceWithoutRootVolume'
+  | 'TerminationProtected'
+  | 'TooManyTags';
 
 /** User tags on one resource. @see EC2, tag restrictions */
 const MAX_TAGS = 50;
@@ -29,9 +54,32 @@ const refuse = (code: InstanceErrorCode, { instanceId }: InstanceCommand): never
 const evolve = (state: InstanceState, event: InstanceEvent): InstanceState => {
   switch (event.type) {
     case 'InstanceLaunched':
-      return { status: 'pending', tags: event.tags };
+      return {
+        ...state,
+        status: 'pending',
+        rootDeviceName: event.rootDeviceName ?? null,
+        availabilityZone: event.availabilityZone,
+        hostId: event.hostId,
+        blockDevices: event.blockDevices ?? [],
+        volumeTags: event.volumeTags ?? {},
+        disableApiTermination: event.disableApiTermination ?? false,
+        tags: event.tags,
+      };
+    case 'LaunchVolumeCreated':
+      return { ...state, launchVolumes: { ...state.launchVolumes, [event.deviceName]: event.volumeId } };
+    case 'InstanceLaunchFailed':
+      return { ...state, status: 'shutting-down' };
     case 'InstanceStarted':
-      return { ...state, status: 'running' };
+      return { ...state, status: 'running', hasRun: true };
+    case 'InstanceStopStarted':
+      return { ...state, status: 'stopping' };
+    case 'InstanceStopped':
+    case 'InstanceStartFailed':
+      return { ...state, status: 'stopped' };
+    case 'InstanceStartRequested':
+      return { ...state, status: 'pending' };
+    case 'TerminationProtectionChanged':
+      return { ...state, disableApiTermination: event.disableApiTermination };
     case 'InstanceTerminationStarted':
       return { ...state, status: 'shutting-down' };
     case 'InstanceTerminated':
@@ -51,10 +99,12 @@ const evolve = (state: InstanceState, event: InstanceEvent): InstanceState => {
 const launch = (command: Extract<InstanceCommand, { type: 'LaunchInstance' }>): InstanceEvent => {
   const { instanceId, reservationId, launchIndex, accountId, region, imageId } = command;
   const { instanceType, availabilityZone, privateIpAddress, hostId, tags, at } = command;
+  const { rootDeviceName, blockDevices, volumeTags, disableApiTermination } = command;
   return {
     type: 'InstanceLaunched',
     ...{ instanceId, reservationId, launchIndex, accountId, region, imageId },
     ...{ instanceType, availabilityZone, privateIpAddress, hostId, tags, at },
+    ...{ rootDeviceName, blockDevices, volumeTags, disableApiTermination },
   };
 };
 
@@ -65,9 +115,37 @@ const decide = (command: InstanceCommand, state: InstanceState): readonly Instan
   }
   if (state.status === 'absent') return refuse('InstanceNotFound', command);
   switch (command.type) {
+    case 'RecordLaunchVolume': {
+      const { deviceName, volumeId } = command;
+      if (deviceName in state.launchVolumes) return [];
+      return [{ type: 'LaunchVolumeCreated', instanceId, deviceName, volumeId, at }];
+    }
+    case 'FailStart': {
+      if (state.status !== 'pending') return [];
+      const { cause } = command;
+      const type = state.hasRun ? 'InstanceStartFailed' : 'InstanceLaunchFailed';
+      return [{ type, instanceId, reason: failureReason(cause), cause, at }];
+    }
+    case 'StopInstance':
+      if (state.status === 'stopped' || state.status === 'stopping') return [];
+      if (state.status !== 'running') return refuse('InstanceNotStoppable', command);
+      if (state.rootDeviceName === null) return refuse('InstanceWithoutRootVolume', command);
+      return [{ type: 'InstanceStopStarted', instanceId, at }];
+    case 'CompleteStop':
+      return state.status === 'stopping' ? [{ type: 'InstanceStopped', instanceId, at }] : [];
+    case 'StartInstance':
+      if (state.status === 'running' || state.status === 'pending') return [];
+      if (state.status !== 'stopped') return refuse('InstanceNotStartable', command);
+      return [{ type: 'InstanceStartRequested', instanceId, at }];
+    case 'ProtectFromTermination': {
+      const { disableApiTermination } = command;
+      if (state.disableApiTermination === disableApiTermination) return [];
+      return [{ type: 'TerminationProtectionChanged', instanceId, disableApiTermination, at }];
+    }
     case 'CompleteStart':
       return state.status === 'pending' ? [{ type: 'InstanceStarted', instanceId, at }] : [];
     case 'TerminateInstance':
+      if (state.disableApiTermination && !ending(state)) return refuse('TerminationProtected', command);
       return ending(state) ? [] : [{ type: 'InstanceTerminationStarted', instanceId, at }];
     case 'CompleteTermination':
       return state.status === 'shutting-down' ? [{ type: 'InstanceTerminated', instanceId, at }] : [];
@@ -89,7 +167,18 @@ const decide = (command: InstanceCommand, state: InstanceState): readonly Instan
 const ending = ({ status }: InstanceState) => status === 'shutting-down' || status === 'terminated';
 
 export const instanceDecider: Decider<InstanceCommand, InstanceEvent, InstanceState> = {
-  initialState: { status: 'absent', tags: {} },
+  initialState: {
+    status: 'absent',
+    rootDeviceName: null,
+    availabilityZone: '',
+    hostId: '',
+    blockDevices: [],
+    volumeTags: {},
+    launchVolumes: {},
+    hasRun: false,
+    disableApiTermination: false,
+    tags: {},
+  },
   evolve,
   decide,
 };

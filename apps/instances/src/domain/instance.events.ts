@@ -1,4 +1,5 @@
-import type { AccountId, ImageId, Instant, InstanceId, Region } from '@holdfast/contracts';
+import type { AccountId, ImageId, Instant, InstanceId, Region, VolumeId } from '@holdfast/contracts';
+import type { BlockDevice, StateReason } from './block-devices.ts';
 
 /** The facts of one instance's life; stream `instance-<instanceId>`. Nothing boots: an instance is where volumes attach. */
 export type InstanceEvent =
@@ -17,9 +18,24 @@ export type InstanceEvent =
       /** The data-plane host that serves its devices. */
       hostId: string;
       tags: Record<string, string>;
+      /** Of an image that has a root volume. */
+      rootDeviceName?: string;
+      blockDevices?: BlockDevice[];
+      volumeTags?: Record<string, string>;
+      disableApiTermination?: boolean;
       at: Instant;
     }
+  /** It is being made for the device, and is to be attached there. */
+  | { type: 'LaunchVolumeCreated'; instanceId: InstanceId; deviceName: string; volumeId: VolumeId; at: Instant }
+  /** A volume could not be made or opened; `cause` is what KMS or the data plane said. The instance ends. */
+  | { type: 'InstanceLaunchFailed'; instanceId: InstanceId; reason: StateReason; cause: string; at: Instant }
   | { type: 'InstanceStarted'; instanceId: InstanceId; at: Instant }
+  | { type: 'InstanceStopStarted'; instanceId: InstanceId; at: Instant }
+  | { type: 'InstanceStopped'; instanceId: InstanceId; at: Instant }
+  | { type: 'InstanceStartRequested'; instanceId: InstanceId; at: Instant }
+  /** It is stopped again. */
+  | { type: 'InstanceStartFailed'; instanceId: InstanceId; reason: StateReason; cause: string; at: Instant }
+  | { type: 'TerminationProtectionChanged'; instanceId: InstanceId; disableApiTermination: boolean; at: Instant }
   | { type: 'InstanceTerminationStarted'; instanceId: InstanceId; at: Instant }
   | { type: 'InstanceTerminated'; instanceId: InstanceId; at: Instant }
   | { type: 'InstanceTagged'; instanceId: InstanceId; tags: Record<string, string>; at: Instant }

@@ -1,5 +1,6 @@
 import { assertNever } from '@holdfast/decider';
 import type { InlineProjection, Sql, StoredEvent } from '@holdfast/event-store';
+import { type StateReason, USER_INITIATED } from '../domain/block-devices.ts';
 import type { InstanceEvent } from '../domain/instance.events.ts';
 import type { InstancesReserved } from '../domain/reservation.events.ts';
 
@@ -8,8 +9,9 @@ type Launched = Extract<InstanceEvent, { type: 'InstanceLaunched' }>;
 const insert = (event: Launched, sql: Sql) =>
   sql.query(
     `INSERT INTO instances (instance_id, reservation_id, launch_index, account_id, region, image_id, instance_type,
-       availability_zone, private_ip_address, host_id, state, launch_time, tags)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12)`,
+       availability_zone, private_ip_address, host_id, state, launch_time, tags, root_device_name,
+       disable_api_termination)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12, $13, $14)`,
     [
       event.instanceId,
       event.reservationId,
@@ -23,11 +25,22 @@ const insert = (event: Launched, sql: Sql) =>
       event.hostId,
       event.at,
       JSON.stringify(event.tags),
+      event.rootDeviceName ?? null,
+      event.disableApiTermination ?? false,
     ],
   );
 
 const setState = (state: string, { instanceId }: InstanceEvent, sql: Sql) =>
   sql.query('UPDATE instances SET state = $2 WHERE instance_id = $1', [instanceId, state]);
+
+/** @param at of a transition that the user asked for: it is told with it. */
+const setReason = (instanceId: string, state: string, reason: StateReason, at: string, sql: Sql) =>
+  sql.query('UPDATE instances SET state = $2, state_reason = $3, transition_reason = $4 WHERE instance_id = $1', [
+    instanceId,
+    state,
+    JSON.stringify(reason),
+    reason === USER_INITIATED ? `User initiated (${at})` : reason.code,
+  ]);
 
 /** What DescribeInstances and GetInstance read. */
 export const instancesProjection: InlineProjection<InstanceEvent | InstancesReserved> = {
@@ -39,11 +52,42 @@ export const instancesProjection: InlineProjection<InstanceEvent | InstancesRese
       case 'InstanceLaunched':
         await insert(data, sql);
         return;
+      case 'LaunchVolumeCreated':
+        return; // Its attachment is the volumes service's to show.
+      case 'InstanceLaunchFailed':
+        await setReason(data.instanceId, 'shutting-down', data.reason, data.at, sql);
+        await sql.query('UPDATE instances SET termination_time = $2 WHERE instance_id = $1', [
+          data.instanceId,
+          data.at,
+        ]);
+        return;
+      case 'InstanceStopStarted':
+        await setReason(data.instanceId, 'stopping', USER_INITIATED, data.at, sql);
+        return;
+      case 'InstanceStopped':
+        await setState('stopped', data, sql);
+        return;
+      case 'InstanceStartRequested':
+        await setState('pending', data, sql);
+        await sql.query(`UPDATE instances SET state_reason = NULL, transition_reason = '' WHERE instance_id = $1`, [
+          data.instanceId,
+        ]);
+        return;
+      case 'InstanceStartFailed':
+        await setReason(data.instanceId, 'stopped', data.reason, data.at, sql);
+        return;
+      case 'TerminationProtectionChanged':
+        await sql.query('UPDATE instances SET disable_api_termination = $2 WHERE instance_id = $1', [
+          data.instanceId,
+          data.disableApiTermination,
+        ]);
+        return;
       case 'InstanceStarted':
         await setState('running', data, sql);
         return;
       case 'InstanceTerminationStarted':
-        await sql.query(`UPDATE instances SET state = 'shutting-down', termination_time = $2 WHERE instance_id = $1`, [
+        await setReason(data.instanceId, 'shutting-down', USER_INITIATED, data.at, sql);
+        await sql.query('UPDATE instances SET termination_time = $2 WHERE instance_id = $1', [
           data.instanceId,
           data.at,
         ]);

@@ -57,6 +57,7 @@ export class CopySnapshot {
     if (input.DryRun === true) throw dryRunOperation();
     if ((await this.table.pendingCopies(context)) >= MAX_PENDING_COPIES) throw refusal('ConcurrentCopiesExceeded');
     const found = await this.viewers.record(sourceId, sourceRegion, context);
+    if (found?.empty === true) throw refusal('AmazonSnapshotNotCopied', { snapshotId: sourceId });
     const source: CopySource = {
       snapshotId: sourceId,
       region: sourceRegion,

@@ -1,6 +1,7 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import { type AccountId, AwsError, type RequestContext } from '@holdfast/contracts';
 import {
+  AMAZON_ACCOUNT_ID,
   cutPage,
   dryRunOperation,
   invalidParameterValue,
@@ -63,10 +64,10 @@ const checkedAccounts = (accounts: readonly string[] | undefined, aliases: reado
   return accounts;
 };
 
-/** `amazon` and `aws-marketplace` own none of the snapshots here. */
+/** `aws-marketplace` owns none of the snapshots here. */
 const ownerIdsOf = ({ OwnerIds }: ec2.DescribeSnapshotsRequest, { accountId }: RequestContext) =>
   checkedAccounts(OwnerIds, ['self', 'amazon', 'aws-marketplace'])?.map((id) =>
-    id === 'self' ? accountId : (id as AccountId),
+    id === 'self' ? accountId : id === 'amazon' ? AMAZON_ACCOUNT_ID : (id as AccountId),
   );
 
 const restorableByOf = ({ RestorableByUserIds }: ec2.DescribeSnapshotsRequest) =>
@@ -81,6 +82,7 @@ const snapshotView = (snapshot: SnapshotDetails): ec2.Snapshot => ({
   CompletionTime: snapshot.completionTime ?? undefined,
   Progress: `${String(snapshot.progress)}%`,
   OwnerId: snapshot.ownerId,
+  OwnerAlias: snapshot.ownerId === AMAZON_ACCOUNT_ID ? 'amazon' : undefined,
   Description: snapshot.description,
   VolumeSize: snapshot.volumeSizeGiB,
   Encrypted: snapshot.encrypted,

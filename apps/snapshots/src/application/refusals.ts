@@ -3,6 +3,7 @@ import type { SnapshotErrorCode } from '../domain/snapshot.decider.ts';
 
 export type RefusalCode =
   | SnapshotErrorCode
+  | 'AmazonSnapshotNotCopied'
   | 'AttributeMissing'
   | 'AttributeUnknown'
   | 'ConcurrentCopiesExceeded'

@@ -1,6 +1,6 @@
 import type { AccountId, Instant, SnapshotId, WrappedDataKey } from '@holdfast/contracts';
 import type { TagRemoval, Tags } from '@holdfast/ec2';
-import type { CopyGrant, SnapshotCopyStarted, SnapshotStarted } from './snapshot.events.ts';
+import type { AmazonSnapshotProvided, CopyGrant, SnapshotCopyStarted, SnapshotStarted } from './snapshot.events.ts';
 
 interface Command<Type extends string> {
   type: Type;
@@ -11,6 +11,7 @@ interface Command<Type extends string> {
 export type SnapshotCommand =
   | (Omit<SnapshotStarted, 'type'> & { type: 'CreateSnapshot' })
   | (Omit<SnapshotCopyStarted, 'type'> & { type: 'CopySnapshot' })
+  | (Omit<AmazonSnapshotProvided, 'type'> & { type: 'ProvideAmazonSnapshot' })
   | (Command<'RecordDataKey'> & { dataKey: WrappedDataKey })
   | (Command<'RecordGrant'> & { grant: CopyGrant })
   | (Command<'RecordProgress'> & { progress: number })

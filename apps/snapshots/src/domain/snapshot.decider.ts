@@ -1,9 +1,15 @@
-import type { AccountId, WrappedDataKey } from '@holdfast/contracts';
+import type { AccountId, VolumeId, WrappedDataKey } from '@holdfast/contracts';
 import { assertNever, type Decider, DomainError } from '@holdfast/decider';
 import { exceedsTagLimit, removedKeys, type Tags, withoutTags, withTags } from '@holdfast/ec2';
 import type { SnapshotCommand } from './snapshot.commands.ts';
 import { decideSharing, initialSharing, type Sharing, withSharing } from './snapshot-sharing.ts';
-import type { CopyGrant, SnapshotCopyStarted, SnapshotEvent, SnapshotStarted } from './snapshot.events.ts';
+import type {
+  AmazonSnapshotProvided,
+  CopyGrant,
+  SnapshotCopyStarted,
+  SnapshotEvent,
+  SnapshotStarted,
+} from './snapshot.events.ts';
 
 /** What the next decision needs, and what work that was begun needs to be finished. */
 export interface SnapshotState {
@@ -54,6 +60,17 @@ const initialState: SnapshotState = {
   sharing: initialSharing,
 };
 
+const PUBLIC: Sharing = { accounts: [], public: true };
+
+/** Like a snapshot of a volume, of which there is none. */
+const ofNoVolume = (event: AmazonSnapshotProvided): SnapshotStarted => ({
+  ...event,
+  type: 'SnapshotStarted',
+  volumeId: 'vol-ffffffff' as VolumeId,
+  dataKey: null,
+  tags: NO_TAGS,
+});
+
 const withViewerTags = (state: SnapshotState, viewer: AccountId, change: (tags: Tags) => Tags): SnapshotState => ({
   ...state,
   viewerTags: { ...state.viewerTags, [viewer]: change(state.viewerTags[viewer] ?? NO_TAGS) },
@@ -65,6 +82,8 @@ const evolve = (state: SnapshotState, event: SnapshotEvent): SnapshotState => {
       return { ...state, status: 'pending', started: event, dataKey: event.dataKey, tags: event.tags };
     case 'SnapshotCopyStarted':
       return { ...state, status: 'pending', started: event, tags: event.tags };
+    case 'AmazonSnapshotProvided':
+      return { ...state, status: 'completed', started: ofNoVolume(event), progress: 100, sharing: PUBLIC };
     case 'CopyDataKeyObtained':
       return { ...state, dataKey: event.dataKey };
     case 'CopyGrantCreated':
@@ -191,6 +210,11 @@ const decide = (command: SnapshotCommand, state: SnapshotState): Decision => {
       return start(command, state);
     case 'CopySnapshot':
       return startCopy(command, state);
+    case 'ProvideAmazonSnapshot': {
+      const { snapshotId, ownerId, region, volumeSizeGiB, description, at } = command;
+      if (state.status !== 'absent') return []; // By another process, or at an earlier start.
+      return [{ type: 'AmazonSnapshotProvided', snapshotId, ownerId, region, volumeSizeGiB, description, at }];
+    }
     case 'RecordDataKey':
     case 'RecordGrant':
       return recordKeys(command, state);

@@ -6,6 +6,7 @@ import type { SnapshotEvent } from './snapshot.events.ts';
 
 /** A name that is missing here, or one too many, does not compile. */
 const types: Readonly<Record<SnapshotEvent['type'], true>> = {
+  AmazonSnapshotProvided: true,
   CopyDataKeyObtained: true,
   CopyGrantCreated: true,
   SnapshotCompleted: true,
@@ -34,8 +35,9 @@ it('understands its samples as they were stored', () => {
   );
   expect(states.map(({ status }) => status)).toEqual([
     'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending',
-    'pending', 'pending', 'error', 'completed', 'deleting', 'gone',
+    'pending', 'pending', 'error', 'completed', 'deleting', 'gone', 'completed',
   ]); // prettier-ignore
+  expect(states[16]).toMatchObject({ started: { ownerId: '137112412989' }, sharing: { public: true } });
   expect(states[0]).toMatchObject({ started: { volumeSizeGiB: 8 }, tags: { Name: 'data' } });
   expect(states[4]).toMatchObject({ progress: 50, grants: [{ purpose: 'destination', grantId: 'g1' }] });
   expect(states[3]?.dataKey?.encryptionContext).toEqual({ 'aws:ebs:id': 'snap-0123456789abcdef0' });

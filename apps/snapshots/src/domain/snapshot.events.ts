@@ -48,6 +48,17 @@ export interface CopyGrant {
   grantId: string;
 }
 
+/** A public snapshot of Amazon's own, of which nothing was ever written: what EBS-backed images are made of. */
+export interface AmazonSnapshotProvided {
+  type: 'AmazonSnapshotProvided';
+  snapshotId: SnapshotId;
+  ownerId: AccountId;
+  region: Region;
+  volumeSizeGiB: number;
+  description: string;
+  at: Instant;
+}
+
 /** Accounts that gained, or lost, the permission to create volumes; `public`: so did everybody. */
 export interface SharingChange<Type extends string> {
   type: Type;
@@ -61,6 +72,7 @@ export interface SharingChange<Type extends string> {
 export type SnapshotEvent =
   | SnapshotStarted
   | SnapshotCopyStarted
+  | AmazonSnapshotProvided
   | { type: 'CopyDataKeyObtained'; snapshotId: SnapshotId; dataKey: WrappedDataKey; at: Instant }
   | { type: 'CopyGrantCreated'; snapshotId: SnapshotId; grant: CopyGrant; at: Instant }
   /** In percent, below 100. */

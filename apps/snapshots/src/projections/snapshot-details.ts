@@ -1,6 +1,11 @@
 import { assertNever } from '@holdfast/decider';
 import type { DomainEvent, InlineProjection, Sql, StoredEvent } from '@holdfast/event-store';
-import type { SnapshotCopyStarted, SnapshotEvent, SnapshotStarted } from '../domain/snapshot.events.ts';
+import type {
+  AmazonSnapshotProvided,
+  SnapshotCopyStarted,
+  SnapshotEvent,
+  SnapshotStarted,
+} from '../domain/snapshot.events.ts';
 
 /** Copies have no volume of their own; EC2 shows this one for all of them. */
 const NO_VOLUME = 'vol-ffffffff';
@@ -32,6 +37,23 @@ const insert = (event: SnapshotStarted | SnapshotCopyStarted, position: number, 
   );
 };
 
+const insertAmazons = (event: AmazonSnapshotProvided, position: number, sql: Sql) =>
+  sql.query(
+    `INSERT INTO snapshots (snapshot_id, owner_id, region, position, volume_id, is_copy, state, volume_size_gib, description,
+       encrypted, start_time, completion_time, progress, tags, is_public)
+     VALUES ($1, $2, $3, $4, $5, false, 'completed', $6, $7, false, $8, $8, 100, '{}', true)`,
+    [
+      event.snapshotId,
+      event.ownerId,
+      event.region,
+      position,
+      NO_VOLUME,
+      event.volumeSizeGiB,
+      event.description,
+      event.at,
+    ],
+  );
+
 const set = (snapshotId: string, assignments: string, values: readonly unknown[], sql: Sql) =>
   sql.query(`UPDATE snapshots SET ${assignments} WHERE snapshot_id = $1`, [snapshotId, ...values]);
 
@@ -41,6 +63,8 @@ const project = async ({ data: event, globalPosition }: StoredEvent<SnapshotEven
     case 'SnapshotStarted':
     case 'SnapshotCopyStarted':
       return insert(event, globalPosition, sql);
+    case 'AmazonSnapshotProvided':
+      return insertAmazons(event, globalPosition, sql);
     case 'CopyDataKeyObtained':
       return set(snapshotId, 'data_key = $2', [JSON.stringify(event.dataKey)], sql);
     case 'SnapshotProgressed':

@@ -7,11 +7,10 @@ import {
   type RequestContext,
   type VolumeId,
 } from '@holdfast/contracts';
-import { dryRunOperation, missingParameter, unsupportedOperation } from '@holdfast/ec2';
+import { dryRunOperation, isDeviceName, isRootDevice, missingParameter, unsupportedOperation } from '@holdfast/ec2';
 import { RequestTimeout, type Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
-import { isDeviceName, isRootDevice } from '../domain/device-names.ts';
-import type { VolumeState } from '../domain/volume.decider.ts';
+import type { VolumeState } from '../domain/volume-state.ts';
 import { ownVolume } from './own-volume.ts';
 import type { VolumeStreams } from './ports.ts';
 import { refusal } from './refusals.ts';
@@ -43,7 +42,7 @@ export class AttachVolume {
     const at = this.clock.instant();
     const { hostId } = instance;
     const version = await this.volumes.handle(
-      { type: 'AttachVolume', volumeId, instanceId, hostId, device, deleteOnTermination: false, at },
+      { type: 'AttachVolume', volumeId, instanceId, hostId, device, deleteOnTermination: false, isRoot: false, at },
       { caller: callerOf(context) },
     );
     await this.outcome(volumeId, instanceId, version, context);
@@ -94,8 +93,8 @@ const checkInstance = (
   { created }: VolumeState & { created: NonNullable<VolumeState['created']> },
   { instanceId, state, availabilityZone, instanceType, ebsEncryptionSupported }: InstanceRecord,
 ): void => {
-  // A stopped instance would be served when it starts; nothing here starts instances.
-  if (state !== 'running') throw refusal('InstanceNotRunning', { instanceId });
+  // The devices of a stopped instance open when it starts.
+  if (state !== 'running' && state !== 'stopped') throw refusal('InstanceNotRunning', { instanceId });
   if (availabilityZone !== created.availabilityZone) throw refusal('ZoneMismatch', { volumeId, instanceId });
   if (created.encryption !== null && !ebsEncryptionSupported)
     throw refusal('EncryptionNotSupportedByInstanceType', { instanceType });

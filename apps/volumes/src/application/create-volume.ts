@@ -1,6 +1,7 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import {
   callerOf,
+  type InternalRequests,
   newVolumeId,
   type RequestContext,
   type SnapshotRecord,
@@ -56,7 +57,26 @@ export class CreateVolume {
     const token = tokenOf(input, admitted, context);
     const stored = token && (await this.volumes.findClientToken(token.scope, token.token));
     if (token && stored) return this.repeat(token, stored);
-    const { snapshot } = admitted;
+    return this.create(admitted, await this.encryption(input, admitted, context), token, context);
+  }
+
+  /** What `run` would make. @throws as `run` does. */
+  async plan(
+    { input }: InternalRequests['volumes']['PlanVolume']['in'],
+    context: RequestContext,
+  ): Promise<InternalRequests['volumes']['PlanVolume']['out']> {
+    const admitted = await this.admit(input, context);
+    const encryption = await this.encryption(input, admitted, context);
+    const { sizeGiB, volumeType } = admitted.configuration;
+    const snapshotSizeGiB = admitted.snapshot?.volumeSizeGiB ?? null;
+    return { sizeGiB, snapshotSizeGiB, volumeType, encrypted: encryption !== null };
+  }
+
+  private async encryption(
+    input: ec2.CreateVolumeRequest,
+    { snapshot }: Admitted,
+    context: RequestContext,
+  ): Promise<EncryptionOutcome> {
     const encryption = encryptionOutcome(
       { encrypted: input.Encrypted, kmsKeyId: input.KmsKeyId },
       await this.requests.call('account-settings', 'GetEncryptionDefaults', {}, context),
@@ -64,7 +84,7 @@ export class CreateVolume {
     );
     if (snapshot !== null && snapshot.state !== 'completed')
       throw refusal('SnapshotNotCompleted', { state: snapshot.state });
-    return this.create(admitted, encryption, token, context);
+    return encryption;
   }
 
   private async admit(input: ec2.CreateVolumeRequest, context: RequestContext): Promise<Admitted> {
@@ -120,6 +140,7 @@ export class CreateVolume {
         snapshotId: snapshot.snapshotId,
         owned: snapshot.ownerId === accountId,
         dataKey: snapshot.dataKey,
+        empty: snapshot.empty,
       },
       encryption,
       tags,

@@ -1,6 +1,7 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { AwsError, callerOf, type RequestContext } from '@holdfast/contracts';
+import { AwsError, callerOf, type InstanceId, type RequestContext, type VolumeId } from '@holdfast/contracts';
 import { dryRunOperation, missingParameter } from '@holdfast/ec2';
+import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import { ownVolume } from './own-volume.ts';
 import type { VolumeStreams } from './ports.ts';
@@ -15,6 +16,7 @@ import { wholeSeconds } from './whole-seconds.ts';
 export class DetachVolume {
   constructor(
     private readonly volumes: VolumeStreams,
+    private readonly requests: Requests,
     private readonly clock: Clock,
   ) {}
 
@@ -31,6 +33,7 @@ export class DetachVolume {
     if (instanceId === null) throw refusal('InstanceIdMalformed', { instanceId: InstanceId });
     const { attachment } = await ownVolume(this.volumes, volumeId, context);
     if (input.DryRun === true) throw dryRunOperation();
+    if (attachment?.isRoot === true) await this.checkStopped(volumeId, attachment.instanceId, context);
     const command = { type: 'DetachVolume', volumeId, instanceId, device, at: this.clock.instant() } as const;
     await this.volumes.handle(command, { caller: callerOf(context) });
     return {
@@ -41,5 +44,11 @@ export class DetachVolume {
       AttachTime: attachment ? wholeSeconds(attachment.startedAt) : undefined,
       DeleteOnTermination: attachment?.deleteOnTermination,
     };
+  }
+
+  /** Nothing runs without its root device. */
+  private async checkStopped(volumeId: VolumeId, instanceId: InstanceId, context: RequestContext): Promise<void> {
+    const instance = await this.requests.call('instances', 'GetInstance', { instanceId }, context);
+    if (instance !== null && instance.state !== 'stopped') throw refusal('RootVolumeInUse', { volumeId, instanceId });
   }
 }

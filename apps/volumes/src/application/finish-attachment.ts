@@ -3,7 +3,7 @@ import { DomainError } from '@holdfast/decider';
 import { attachmentGrant, ebsServiceContext, type EbsKeys, forwardedContext, isRefusal } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
-import type { Attachment, VolumeState } from '../domain/volume.decider.ts';
+import type { Attachment, VolumeState } from '../domain/volume-state.ts';
 import type { AttachmentFailed, VolumeCreated } from '../domain/volume.events.ts';
 import { deadline } from './deadline.ts';
 import type { Cause, VolumeStreams } from './ports.ts';
@@ -35,7 +35,13 @@ export class FinishAttachment {
     try {
       // Asked again, since the instance may have ended between the request's checks and the attachment's first event.
       const instance = await this.requests.call('instances', 'GetInstance', { instanceId }, forwardedContext(cause.caller, deadline())); // prettier-ignore
-      if (instance?.state !== 'running')
+      if (instance?.state === 'stopped') {
+        // Its devices open when it starts, and that is when their keys are used.
+        const at = this.clock.instant();
+        await this.volumes.handle({ type: 'CompleteAttachment', volumeId, instanceId, suspended: true, at }, cause);
+        return;
+      }
+      if (instance?.state !== 'running' && instance?.state !== 'pending')
         return await this.fail(attaching, 'InstanceNotRunning', `instance is ${instance?.state ?? 'gone'}`, cause);
       await this.createGrant(attaching, cause);
       await this.requests.call(
@@ -60,6 +66,37 @@ export class FinishAttachment {
     const { instanceId } = detaching.attachment;
     await this.close(detaching, cause, true);
     await this.volumes.handle({ type: 'CompleteDetachment', volumeId, instanceId, at: this.clock.instant() }, cause);
+  }
+
+  /**
+   * The instance starts again: the device opens under a fresh grant.
+   * @returns why it can't; null when it is open, or detached meanwhile.
+   */
+  async resume(volumeId: VolumeId, instanceId: InstanceId, cause: Cause): Promise<string | null> {
+    const suspended = await this.current(volumeId, 'attached');
+    if (suspended?.attachment.instanceId !== instanceId || !suspended.attachment.suspended) return null;
+    try {
+      await this.createGrant(suspended, cause);
+      const context = ebsServiceContext(cause.caller, deadline());
+      await this.requests.call('data-plane', 'OpenExport', hostAttachment(suspended, cause.caller.requestId), context);
+      await this.volumes.handle({ type: 'ResumeAttachment', volumeId, instanceId, at: this.clock.instant() }, cause);
+      return null;
+    } catch (error) {
+      if (error instanceof DomainError && error.code === 'AttachmentNotStarted') {
+        await this.close(suspended, cause, true);
+        return null;
+      }
+      if (!isRefusal(error)) throw error;
+      return error.message === '' ? error.code : error.message;
+    }
+  }
+
+  /** The instance stops, or could not start: the device closes and the grant goes; the volume stays attached. */
+  async suspend(volumeId: VolumeId, instanceId: InstanceId, cause: Cause): Promise<void> {
+    const attached = await this.current(volumeId, 'attached');
+    if (attached?.attachment.instanceId !== instanceId) return;
+    await this.close(attached, cause, attached.attachment.suspended);
+    await this.volumes.handle({ type: 'SuspendAttachment', volumeId, instanceId, at: this.clock.instant() }, cause);
   }
 
   private async current(volumeId: VolumeId, status: Attachment['status']): Promise<Attaching | null> {

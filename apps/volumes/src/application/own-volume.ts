@@ -1,5 +1,5 @@
 import type { RequestContext, VolumeId } from '@holdfast/contracts';
-import type { VolumeState } from '../domain/volume.decider.ts';
+import type { VolumeState } from '../domain/volume-state.ts';
 import type { VolumeStreams } from './ports.ts';
 import { refusal } from './refusals.ts';
 

@@ -14,7 +14,7 @@ import type { Filter, Tags } from '@holdfast/ec2';
 import type { VolumeCommand } from '../domain/volume.commands.ts';
 import type { VolumeConfiguration } from '../domain/volume-type-limits.ts';
 import type { AttachmentFailed } from '../domain/volume.events.ts';
-import type { VolumeState } from '../domain/volume.decider.ts';
+import type { VolumeState } from '../domain/volume-state.ts';
 
 /** On whose request, and because of which event, something is done. */
 export interface Cause {

@@ -10,7 +10,7 @@ import { DomainError } from '@holdfast/decider';
 import { ebsServiceContext, type EbsKeys, forwardedContext, isRefusal, volumeGrant } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
-import type { VolumeState } from '../domain/volume.decider.ts';
+import type { VolumeState } from '../domain/volume-state.ts';
 import type { VolumeCreated } from '../domain/volume.events.ts';
 import { deadline } from './deadline.ts';
 import type { Cause, VolumeStreams } from './ports.ts';
@@ -104,7 +104,10 @@ export class ProvisionVolume {
         volumeId,
         sizeGiB,
         dataKey: use(dataKey),
-        source: source ? { snapshotId: source.snapshotId, dataKey: use(sourceDataKey ?? source.dataKey) } : undefined,
+        source:
+          source && source.empty !== true
+            ? { snapshotId: source.snapshotId, dataKey: use(sourceDataKey ?? source.dataKey) }
+            : undefined,
       },
       context,
     );

@@ -1,10 +1,11 @@
 import { DomainError } from '@holdfast/decider';
 import type { EncryptionErrorCode } from '../domain/encryption-outcome.ts';
-import type { VolumeErrorCode } from '../domain/volume.decider.ts';
+import type { VolumeErrorCode } from '../domain/volume-state.ts';
 import type { VolumeTypeErrorCode } from '../domain/volume-type-limits.ts';
 
 /** Refusals of this service that no decider makes. */
 export type RequestErrorCode =
+  | 'DeviceAbsent'
   | 'DeviceInUse'
   | 'DeviceNameInvalid'
   | 'EncryptionNotSupportedByInstanceType'
@@ -14,6 +15,7 @@ export type RequestErrorCode =
   | 'IoAlreadyEnabled'
   | 'KeyRevoked'
   | 'ModificationNotFound'
+  | 'RootVolumeInUse'
   | 'SnapshotNotCompleted'
   | 'SnapshotNotFound'
   | 'VolumeIdMalformed'

@@ -22,7 +22,10 @@ export type VolumeCommand =
   | Command<'CompleteDeletion'>
   | Asking<AttachmentStarted, 'AttachVolume'>
   | (Command<'RecordAttachmentGrant'> & { instanceId: InstanceId; grantId: string })
-  | (Command<'CompleteAttachment'> & { instanceId: InstanceId })
+  | (Command<'CompleteAttachment'> & { instanceId: InstanceId; suspended?: boolean })
+  | (Command<'SuspendAttachment'> & { instanceId: InstanceId })
+  | (Command<'ResumeAttachment'> & { instanceId: InstanceId })
+  | (Command<'ChangeDeleteOnTermination'> & { instanceId: InstanceId; deleteOnTermination: boolean })
   | Asking<AttachmentFailed, 'FailAttachment'>
   /** Without an instance or device: whatever the volume is attached to. */
   | (Command<'DetachVolume'> & { instanceId?: InstanceId; device?: string })

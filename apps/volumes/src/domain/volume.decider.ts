@@ -1,6 +1,6 @@
-import type { Instant, InstanceId, WrappedDataKey } from '@holdfast/contracts';
-import { assertNever, type Decider, DomainError } from '@holdfast/decider';
-import { exceedsTagLimit, removedKeys, type Tags, withoutTags, withTags } from '@holdfast/ec2';
+import { assertNever, type Decider } from '@holdfast/decider';
+import { exceedsTagLimit, removedKeys, withoutTags, withTags } from '@holdfast/ec2';
+import { decideAttachment, evolveAttachment } from './decide-attachment.ts';
 import type { VolumeCommand } from './volume.commands.ts';
 import {
   MAX_MODIFICATIONS,
@@ -8,60 +8,9 @@ import {
   modifiedConfiguration,
   nextModificationAt,
 } from './volume-modification.ts';
+import { type CommandOf, type Decision, refuse, type VolumeState } from './volume-state.ts';
 import type { VolumeConfiguration } from './volume-type-limits.ts';
 import type { VolumeCreated, VolumeEvent } from './volume.events.ts';
-
-export interface Attachment {
-  readonly instanceId: InstanceId;
-  readonly hostId: string;
-  readonly device: string;
-  readonly deleteOnTermination: boolean;
-  readonly status: 'attaching' | 'attached' | 'detaching';
-  /** Null until KMS made it, and for a volume that is not encrypted. */
-  readonly grantId: string | null;
-  /** When detached the volume is to be deleted. */
-  readonly deleteVolume: boolean;
-  readonly startedAt: Instant;
-}
-
-/** What the next decision needs, and what work that was begun needs to be finished. */
-export interface VolumeState {
-  /** `gone`: deleted, or its creation failed. Attached is `in-use` from the moment that attaching starts. */
-  readonly status: 'absent' | 'creating' | 'available' | 'in-use' | 'deleting' | 'gone';
-  readonly created: VolumeCreated | null;
-  readonly dataKey: WrappedDataKey | null;
-  readonly sourceDataKey: WrappedDataKey | null;
-  readonly grantId: string | null;
-  readonly attachment: Attachment | null;
-  /** Null until the volume is created. */
-  readonly configuration: VolumeConfiguration | null;
-  /** The latest one. */
-  readonly modification: Modification | null;
-  /** When the latest ones began, oldest first: no more than the limit on them needs. */
-  readonly modificationTimes: readonly Instant[];
-  readonly autoEnableIo: boolean;
-  readonly tags: Tags;
-}
-
-export type VolumeErrorCode =
-  | 'VolumeAlreadyExists'
-  | 'VolumeNotFound'
-  | 'VolumeNotCreating'
-  | 'VolumeNotAvailable'
-  | 'VolumeInUse'
-  | 'VolumeAlreadyAttached'
-  | 'VolumeNotAttached'
-  | 'AttachmentNotFound'
-  | 'AttachmentNotStarted'
-  | 'ModificationRateExceeded'
-  | 'ModificationUnfinished'
-  | 'SizeShrunk'
-  | 'VolumeNotModifiable'
-  | 'TagLimitExceeded';
-
-const refuse = (code: VolumeErrorCode, details: Record<string, unknown>): never => {
-  throw new DomainError(code, details);
-};
 
 const initialState: VolumeState = {
   status: 'absent',
@@ -70,6 +19,8 @@ const initialState: VolumeState = {
   sourceDataKey: null,
   grantId: null,
   attachment: null,
+  attachmentFailure: null,
+  creationFailure: null,
   configuration: null,
   modification: null,
   modificationTimes: [],
@@ -86,9 +37,6 @@ const configurationOf = ({ volumeType, sizeGiB, iops, throughputMiBps }: VolumeC
 
 const withModification = (state: VolumeState, change: Partial<Modification>): VolumeState =>
   state.modification === null ? state : { ...state, modification: { ...state.modification, ...change } };
-
-const withAttachment = (state: VolumeState, change: Partial<Attachment>): VolumeState =>
-  state.attachment === null ? state : { ...state, attachment: { ...state.attachment, ...change } };
 
 const evolve = (state: VolumeState, event: VolumeEvent): VolumeState => {
   switch (event.type) {
@@ -107,32 +55,21 @@ const evolve = (state: VolumeState, event: VolumeEvent): VolumeState => {
     case 'VolumeProvisioned':
       return { ...state, status: 'available' };
     case 'VolumeCreationFailed':
+      return { ...state, status: 'gone', creationFailure: event.cause };
     case 'VolumeDeleted':
       return { ...state, status: 'gone' };
     case 'VolumeDeletionStarted':
       return { ...state, status: 'deleting' };
-    case 'AttachmentStarted': {
-      const { instanceId, hostId, device, deleteOnTermination, at: startedAt } = event;
-      const attachment = {
-        instanceId,
-        hostId,
-        device,
-        deleteOnTermination,
-        startedAt,
-        grantId: null,
-        deleteVolume: false,
-      };
-      return { ...state, status: 'in-use', attachment: { ...attachment, status: 'attaching' } };
-    }
+    case 'AttachmentStarted':
     case 'AttachmentGrantCreated':
-      return withAttachment(state, { grantId: event.grantId });
     case 'AttachmentCompleted':
-      return withAttachment(state, { status: 'attached' });
+    case 'AttachmentSuspended':
+    case 'AttachmentResumed':
+    case 'DeleteOnTerminationChanged':
     case 'DetachmentStarted':
-      return withAttachment(state, { status: 'detaching', deleteVolume: event.deleteVolume });
     case 'AttachmentFailed':
     case 'VolumeDetached':
-      return { ...state, status: 'available', attachment: null };
+      return evolveAttachment(state, event);
     case 'ModificationStarted': {
       const { original, target, at: startedAt } = event;
       const modificationTimes = [...state.modificationTimes, startedAt].slice(-MAX_MODIFICATIONS);
@@ -156,9 +93,6 @@ const evolve = (state: VolumeState, event: VolumeEvent): VolumeState => {
       return assertNever(event);
   }
 };
-
-type CommandOf<Type extends VolumeCommand['type']> = Extract<VolumeCommand, { type: Type }>;
-type Decision = readonly VolumeEvent[];
 
 const create = (command: CommandOf<'CreateVolume'>, { status }: VolumeState): Decision => {
   const { volumeId, accountId, region, availabilityZone, availabilityZoneId, volumeType, sizeGiB, iops } = command;
@@ -207,67 +141,6 @@ const remove = ({ volumeId, at }: CommandOf<'DeleteVolume'>, { status }: VolumeS
   return [{ type: 'VolumeDeletionStarted', volumeId, at }];
 };
 
-const attach = (command: CommandOf<'AttachVolume'>, { status }: VolumeState): Decision => {
-  const { volumeId, instanceId, hostId, device, deleteOnTermination, at } = command;
-  if (status === 'creating') return refuse('VolumeNotAvailable', { volumeId });
-  if (status === 'in-use') return refuse('VolumeAlreadyAttached', { volumeId });
-  if (status !== 'available') return refuse('VolumeNotFound', { volumeId });
-  return [{ type: 'AttachmentStarted', volumeId, instanceId, hostId, device, deleteOnTermination, at }];
-};
-
-const continueAttachment = (
-  command: CommandOf<'RecordAttachmentGrant' | 'CompleteAttachment' | 'FailAttachment'>,
-  { attachment }: VolumeState,
-): Decision => {
-  const { volumeId, instanceId, at } = command;
-  const current = attachment?.instanceId === instanceId ? attachment : null;
-  switch (command.type) {
-    case 'RecordAttachmentGrant': {
-      const { grantId } = command;
-      if (current !== null && current.grantId === grantId) return [];
-      if (current?.status !== 'attaching') return refuse('AttachmentNotStarted', { volumeId, instanceId });
-      return [{ type: 'AttachmentGrantCreated', volumeId, instanceId, grantId, at }];
-    }
-    case 'CompleteAttachment':
-      if (current?.status === 'attached') return []; // Reported twice.
-      if (current?.status !== 'attaching') return refuse('AttachmentNotStarted', { volumeId, instanceId });
-      return [{ type: 'AttachmentCompleted', volumeId, instanceId, at }];
-    case 'FailAttachment':
-      if (current?.status !== 'attaching') return [];
-      return [{ type: 'AttachmentFailed', volumeId, instanceId, reason: command.reason, cause: command.cause, at }];
-    default:
-      return assertNever(command);
-  }
-};
-
-const detach = (command: CommandOf<'DetachVolume'>, { status, attachment }: VolumeState): Decision => {
-  const { volumeId, instanceId, device, at } = command;
-  if (status === 'absent' || status === 'gone' || status === 'deleting') return refuse('VolumeNotFound', { volumeId });
-  if (attachment === null) return refuse('VolumeNotAttached', { volumeId, status });
-  const matches =
-    (instanceId === undefined || instanceId === attachment.instanceId) &&
-    (device === undefined || device === attachment.device);
-  if (!matches)
-    return refuse('AttachmentNotFound', { volumeId, instanceId: instanceId ?? attachment.instanceId, device });
-  if (attachment.status === 'detaching') return [];
-  // What is being attached is finished or undone first; the caller sees the state and tries again.
-  if (attachment.status === 'attaching') return refuse('VolumeNotAttached', { volumeId, status: 'attaching' });
-  return [{ type: 'DetachmentStarted', volumeId, instanceId: attachment.instanceId, deleteVolume: false, at }];
-};
-
-const release = ({ volumeId, instanceId, at }: CommandOf<'ReleaseFromInstance'>, state: VolumeState): Decision => {
-  const { attachment } = state;
-  if (attachment?.instanceId !== instanceId || attachment.status === 'detaching') return [];
-  return [{ type: 'DetachmentStarted', volumeId, instanceId, deleteVolume: attachment.deleteOnTermination, at }];
-};
-
-const completeDetachment = (command: CommandOf<'CompleteDetachment'>, { attachment }: VolumeState): Decision => {
-  const { volumeId, instanceId, at } = command;
-  if (attachment?.instanceId !== instanceId || attachment.status !== 'detaching') return [];
-  const detached: VolumeEvent = { type: 'VolumeDetached', volumeId, instanceId, at };
-  return attachment.deleteVolume ? [detached, { type: 'VolumeDeletionStarted', volumeId, at }] : [detached];
-};
-
 const modify = (command: CommandOf<'ModifyVolume'>, state: VolumeState): Decision => {
   const { volumeId, request, at } = command;
   const { status, configuration, modification, modificationTimes } = state;
@@ -278,6 +151,8 @@ const modify = (command: CommandOf<'ModifyVolume'>, state: VolumeState): Decisio
   const possibleAt = nextModificationAt(modificationTimes, at);
   if (possibleAt !== null) return refuse('ModificationRateExceeded', { possibleAt });
   const target = modifiedConfiguration(configuration, request);
+  if (state.attachment?.isRoot === true && (target.volumeType === 'st1' || target.volumeType === 'sc1'))
+    return refuse('BootVolumeTypeUnsupported', { volumeType: target.volumeType });
   return [{ type: 'ModificationStarted', volumeId, original: configuration, target, at }];
 };
 
@@ -333,17 +208,16 @@ const decide = (command: VolumeCommand, state: VolumeState): Decision => {
     case 'CompleteDeletion':
       return state.status === 'deleting' ? [{ type: 'VolumeDeleted', volumeId: command.volumeId, at: command.at }] : [];
     case 'AttachVolume':
-      return attach(command, state);
     case 'RecordAttachmentGrant':
     case 'CompleteAttachment':
     case 'FailAttachment':
-      return continueAttachment(command, state);
+    case 'SuspendAttachment':
+    case 'ResumeAttachment':
+    case 'ChangeDeleteOnTermination':
     case 'DetachVolume':
-      return detach(command, state);
     case 'ReleaseFromInstance':
-      return release(command, state);
     case 'CompleteDetachment':
-      return completeDetachment(command, state);
+      return decideAttachment(command, state);
     case 'ModifyVolume':
       return modify(command, state);
     case 'NoteModificationEffect':

@@ -9,8 +9,11 @@ const types: Readonly<Record<VolumeEvent['type'], true>> = {
   AttachmentCompleted: true,
   AttachmentFailed: true,
   AttachmentGrantCreated: true,
+  AttachmentResumed: true,
   AttachmentStarted: true,
+  AttachmentSuspended: true,
   AutoEnableIoChanged: true,
+  DeleteOnTerminationChanged: true,
   DetachmentStarted: true,
   ModificationCompleted: true,
   ModificationFailed: true,
@@ -38,7 +41,7 @@ it('understands its samples as they were stored', () => {
   );
   expect(states.map(({ status }) => status)).toEqual([
     'creating', 'creating', 'creating', 'available', 'available', 'available', 'in-use', 'available', 'available',
-    'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'deleting',
+    'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'deleting',
     'gone', 'gone',
   ]); // prettier-ignore
   expect(states[3]).toMatchObject({
@@ -46,13 +49,13 @@ it('understands its samples as they were stored', () => {
     grantId: 'g1',
   });
   const modified = states.map(({ modification, configuration }) => [modification?.state, configuration?.sizeGiB]);
-  expect(modified.slice(12, 16)).toEqual([
+  expect(modified.slice(15, 19)).toEqual([
     ['modifying', 8],
     ['optimizing', 16],
     ['completed', 16],
     ['failed', 16],
   ]);
-  expect(states[16]).toMatchObject({ autoEnableIo: true, modificationTimes: ['2026-01-31T12:00:00.000Z'] });
+  expect(states[19]).toMatchObject({ autoEnableIo: true, modificationTimes: ['2026-01-31T12:00:00.000Z'] });
   expect(states[5]?.tags).toEqual({ Name: 'data', b: '2' });
   expect(states[6]?.attachment).toMatchObject({
     instanceId: 'i-0123456789abcdef0',

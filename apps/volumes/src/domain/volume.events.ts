@@ -12,6 +12,8 @@ export interface VolumeSource {
   snapshotId: SnapshotId;
   owned: boolean;
   dataKey: WrappedDataKey | null;
+  /** It has no blocks to read. */
+  empty?: boolean;
 }
 
 export interface VolumeCreated {
@@ -51,6 +53,8 @@ export interface AttachmentStarted {
   hostId: string;
   device: string;
   deleteOnTermination: boolean;
+  /** The instance runs from it: it is detached only while the instance is stopped. */
+  isRoot?: boolean;
   at: Instant;
 }
 
@@ -87,7 +91,19 @@ export type VolumeEvent =
   | AttachmentStarted
   /** The instance's host may unwrap the data key until the volume is detached. */
   | { type: 'AttachmentGrantCreated'; volumeId: VolumeId; instanceId: InstanceId; grantId: string; at: Instant }
-  | { type: 'AttachmentCompleted'; volumeId: VolumeId; instanceId: InstanceId; at: Instant }
+  /** `suspended`: to an instance that is stopped, whose devices are closed. */
+  | { type: 'AttachmentCompleted'; volumeId: VolumeId; instanceId: InstanceId; suspended?: boolean; at: Instant }
+  /** The instance has stopped: the device is closed and the key's grant is taken back; the volume stays attached. */
+  | { type: 'AttachmentSuspended'; volumeId: VolumeId; instanceId: InstanceId; at: Instant }
+  /** The instance has started again, and the device is open under a fresh grant. */
+  | { type: 'AttachmentResumed'; volumeId: VolumeId; instanceId: InstanceId; at: Instant }
+  | {
+      type: 'DeleteOnTerminationChanged';
+      volumeId: VolumeId;
+      instanceId: InstanceId;
+      deleteOnTermination: boolean;
+      at: Instant;
+    }
   | AttachmentFailed
   | { type: 'DetachmentStarted'; volumeId: VolumeId; instanceId: InstanceId; deleteVolume: boolean; at: Instant }
   | { type: 'VolumeDetached'; volumeId: VolumeId; instanceId: InstanceId; at: Instant }

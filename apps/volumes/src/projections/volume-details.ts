@@ -55,6 +55,9 @@ const insertAttachment = async (event: AttachmentStarted, requestId: string, sql
 const setAttachment = (volumeId: string, state: string, sql: Sql) =>
   sql.query('UPDATE attachments SET state = $2 WHERE volume_id = $1', [volumeId, state]);
 
+const setSuspended = (volumeId: string, suspended: boolean, sql: Sql) =>
+  sql.query('UPDATE attachments SET suspended = $2 WHERE volume_id = $1', [volumeId, suspended]);
+
 const project = async (
   { data: event, globalPosition, metadata }: StoredEvent<VolumeEvent>,
   sql: Sql,
@@ -79,7 +82,17 @@ const project = async (
     case 'AttachmentStarted':
       return insertAttachment(event, metadata.caller.requestId, sql);
     case 'AttachmentCompleted':
-      return setAttachment(volumeId, 'attached', sql);
+      await setAttachment(volumeId, 'attached', sql);
+      return event.suspended === true ? setSuspended(volumeId, true, sql) : undefined;
+    case 'AttachmentSuspended':
+      return setSuspended(volumeId, true, sql);
+    case 'AttachmentResumed':
+      return setSuspended(volumeId, false, sql);
+    case 'DeleteOnTerminationChanged':
+      return sql.query('UPDATE attachments SET delete_on_termination = $2 WHERE volume_id = $1', [
+        volumeId,
+        event.deleteOnTermination,
+      ]);
     case 'DetachmentStarted':
       return setAttachment(volumeId, 'detaching', sql);
     case 'AttachmentFailed':

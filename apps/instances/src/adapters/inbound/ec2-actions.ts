@@ -7,12 +7,14 @@ import { describeAvailabilityZones, describeRegions } from '../../application/de
 import type { GetInstance } from '../../application/get-instance.ts';
 import type { InstanceTags } from '../../application/instance-tags.ts';
 import type { RunInstances } from '../../application/run-instances.ts';
+import type { StopAndStart } from '../../application/stop-and-start.ts';
 import type { TerminateInstances } from '../../application/terminate-instances.ts';
 
 export interface InstanceActions {
   runInstances: RunInstances;
   describeInstances: DescribeInstances;
   terminateInstances: TerminateInstances;
+  stopAndStart: StopAndStart;
   tags: InstanceTags;
   getInstance: GetInstance;
 }
@@ -21,6 +23,7 @@ export const ec2Actions = ({
   runInstances,
   describeInstances,
   terminateInstances,
+  stopAndStart,
   tags,
   getInstance,
 }: InstanceActions) =>
@@ -30,6 +33,8 @@ export const ec2Actions = ({
       describeInstances.run(input, context),
     TerminateInstances: (input: ec2.TerminateInstancesRequest, context: RequestContext) =>
       terminateInstances.run(input, context),
+    StopInstances: (input: ec2.StopInstancesRequest, context: RequestContext) => stopAndStart.stop(input, context),
+    StartInstances: (input: ec2.StartInstancesRequest, context: RequestContext) => stopAndStart.start(input, context),
     DescribeImages: async (input: ec2.DescribeImagesRequest, context: RequestContext) =>
       Promise.resolve(input).then((request) => describeImages(request, context)),
     DescribeRegions: async (input: ec2.DescribeRegionsRequest) => Promise.resolve(input).then(describeRegions),

@@ -6,9 +6,12 @@ import type { InstanceQuery, InstanceRow, InstanceTable } from '../../applicatio
 const COLUMNS = `instance_id AS "instanceId", reservation_id AS "reservationId", launch_index AS "launchIndex",
   account_id AS "accountId", region, image_id AS "imageId", instance_type AS "instanceType",
   availability_zone AS "availabilityZone", private_ip_address AS "privateIpAddress", host_id AS "hostId", state,
-  launch_time AS "launchTime", termination_time AS "terminationTime", tags`;
+  launch_time AS "launchTime", termination_time AS "terminationTime", root_device_name AS "rootDeviceName",
+  state_reason AS "stateReason", transition_reason AS "transitionReason",
+  disable_api_termination AS "disableApiTermination", tags`;
 
-const STATE_CODE = `CASE state WHEN 'pending' THEN '0' WHEN 'running' THEN '16' WHEN 'shutting-down' THEN '32' ELSE '48' END`;
+const STATE_CODE = `CASE state WHEN 'pending' THEN '0' WHEN 'running' THEN '16' WHEN 'shutting-down' THEN '32'
+  WHEN 'stopping' THEN '64' WHEN 'stopped' THEN '80' ELSE '48' END`;
 
 const FILTERS: Readonly<Record<string, SqlFilter>> = {
   architecture: column(`'x86_64'`),
@@ -23,7 +26,9 @@ const FILTERS: Readonly<Record<string, SqlFilter>> = {
   'owner-id': column('account_id'),
   'private-ip-address': column('private_ip_address'),
   'reservation-id': column('reservation_id'),
-  'root-device-type': column(`'instance-store'`),
+  'root-device-name': column('root_device_name'),
+  'root-device-type': column(`CASE WHEN root_device_name IS NULL THEN 'instance-store' ELSE 'ebs' END`),
+  'state-reason-code': column(`(state_reason ->> 'code')`),
   'virtualization-type': column(`'hvm'`),
 };
 

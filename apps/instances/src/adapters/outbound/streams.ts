@@ -1,4 +1,4 @@
-import type { Caller } from '@holdfast/contracts';
+import type { Caller, InstanceId } from '@holdfast/contracts';
 import type { ClientToken, CommandHandler, EventStore } from '@holdfast/event-store';
 import type { InstanceStreams, ReservationStreams } from '../../application/ports.ts';
 import type { InstanceCommand, InstanceState } from '../../domain/instance.decider.ts';
@@ -10,6 +10,10 @@ export class EventSourcedInstances implements InstanceStreams {
 
   async handle(command: InstanceCommand, caller: Caller): Promise<void> {
     await this.handler.handle(command.instanceId, command, { metadata: { caller }, time: command.at });
+  }
+
+  async load(instanceId: InstanceId): Promise<InstanceState> {
+    return (await this.handler.load(instanceId)).state;
   }
 }
 

@@ -59,6 +59,10 @@ const AWS_ERRORS: Readonly<Record<RefusalCode, Shape>> = {
     'OperationNotPermitted',
     () => 'Public sharing of snapshots is blocked for this account.',
   ),
+  AmazonSnapshotNotCopied: error(
+    'OperationNotPermitted',
+    ({ snapshotId }) => `The snapshot '${snapshotId}' cannot be copied.`,
+  ),
   AttributeMissing: error(
     'MissingParameter',
     () => 'Value for parameter attribute is invalid. Parameter may not be null or empty.',

@@ -6,15 +6,15 @@ import type {
   VolumeId,
   WrappedDataKey,
 } from '@holdfast/contracts';
-import { column, type Filter, filterConditions, type SqlFilter, SqlParameters } from '@holdfast/ec2';
+import { AMAZON_ACCOUNT_ID, column, type Filter, filterConditions, type SqlFilter, SqlParameters } from '@holdfast/ec2';
 import type { Sql } from '@holdfast/event-store';
 import type { RestorableBy, SnapshotDetails, SnapshotQuery, SnapshotTable, Viewer } from '../../application/ports.ts';
 
-/** @see DescribeSnapshots, "Filters". Nothing here belongs to Amazon or is archived. */
+/** @see DescribeSnapshots, "Filters". Nothing here is archived. */
 const FILTERS: Readonly<Record<string, SqlFilter>> = {
   description: column('s.description'),
   encrypted: column('s.encrypted::text'),
-  'owner-alias': column('NULL::text'),
+  'owner-alias': column(`CASE WHEN s.owner_id = '${AMAZON_ACCOUNT_ID}' THEN 'amazon' END`),
   'owner-id': column('s.owner_id'),
   progress: column(`(s.progress::text || '%')`),
   'snapshot-id': column('s.snapshot_id'),
@@ -154,13 +154,14 @@ export class PostgresSnapshotTable implements SnapshotTable {
     );
     if (row === undefined) return null;
     const { owner_id: owner, state, volume_size_gib: volumeSizeGiB, data_key: dataKey } = row;
-    return { snapshotId, ownerId: owner as AccountId, state, volumeSizeGiB, dataKey };
+    const record = { snapshotId, ownerId: owner as AccountId, state, volumeSizeGiB, dataKey };
+    return owner === AMAZON_ACCOUNT_ID ? { ...record, empty: true } : record;
   }
 
   async publicOwners({ accountId, region }: RequestContext): Promise<AccountId[]> {
     const rows = await this.sql.query<{ owner: AccountId }>(
-      'SELECT DISTINCT owner_id AS owner FROM snapshots WHERE is_public AND region = $1 AND owner_id <> $2',
-      [region, accountId],
+      'SELECT DISTINCT owner_id AS owner FROM snapshots WHERE is_public AND region = $1 AND owner_id <> ALL($2::text[])',
+      [region, [accountId, AMAZON_ACCOUNT_ID]],
     );
     return rows.map(({ owner }) => owner);
   }

@@ -8,6 +8,7 @@ import type { DescribeVolumes } from '../../application/describe-volumes.ts';
 import type { DescribeVolumeStatus } from '../../application/describe-volume-status.ts';
 import type { DescribeVolumesModifications } from '../../application/describe-volumes-modifications.ts';
 import type { DetachVolume } from '../../application/detach-volume.ts';
+import type { InstanceDevices } from '../../application/instance-devices.ts';
 import type { ModifyVolume } from '../../application/modify-volume.ts';
 import type { VolumeTable } from '../../application/ports.ts';
 import type { VolumeAttributes } from '../../application/volume-attributes.ts';
@@ -24,6 +25,7 @@ export interface VolumeActions {
   describeVolumesModifications: DescribeVolumesModifications;
   describeVolumeStatus: DescribeVolumeStatus;
   attributes: VolumeAttributes;
+  devices: InstanceDevices;
   tags: VolumeTags;
   table: VolumeTable;
 }
@@ -32,7 +34,7 @@ type Internal = InternalRequests['volumes'];
 
 /** Everything that this service is asked, refusals in EC2's words. */
 export const volumeRequests = (actions: VolumeActions): RequestHandlers => {
-  const { attributes, table, tags } = actions;
+  const { attributes, devices, table, tags } = actions;
   const handlers = {
     CreateVolume: (input: ec2.CreateVolumeRequest, context: RequestContext) => actions.createVolume.run(input, context),
     DescribeVolumes: (input: ec2.DescribeVolumesRequest, context: RequestContext) =>
@@ -53,6 +55,17 @@ export const volumeRequests = (actions: VolumeActions): RequestHandlers => {
     CreateTags: (input: ec2.CreateTagsRequest, context: RequestContext) => tags.create(input, context),
     DeleteTags: (input: ec2.DeleteTagsRequest, context: RequestContext) => tags.delete(input, context),
     DescribeTags: (input: ec2.DescribeTagsRequest, context: RequestContext) => tags.describe(input, context),
+    PlanVolume: (input: Internal['PlanVolume']['in'], context: RequestContext) =>
+      actions.createVolume.plan(input, context),
+    GetCreation: (input: Internal['GetCreation']['in']) => devices.creation(input),
+    AttachAtLaunch: (input: Internal['AttachAtLaunch']['in'], context: RequestContext) =>
+      devices.attachAtLaunch(input, context),
+    SuspendAttachments: (input: Internal['SuspendAttachments']['in'], context: RequestContext) =>
+      devices.suspend(input, context),
+    ResumeAttachments: (input: Internal['ResumeAttachments']['in'], context: RequestContext) =>
+      devices.resume(input, context),
+    SetDeleteOnTermination: (input: Internal['SetDeleteOnTermination']['in'], context: RequestContext) =>
+      devices.setDeleteOnTermination(input, context),
     GetVolume: ({ volumeId }: Internal['GetVolume']['in'], context: RequestContext) => table.record(volumeId, context),
     ListAttachments: async ({ instanceIds }: Internal['ListAttachments']['in'], context: RequestContext) => ({
       attachments: await table.attachments(instanceIds, context),

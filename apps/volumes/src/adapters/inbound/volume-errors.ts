@@ -100,6 +100,15 @@ export const AWS_ERRORS: Readonly<Record<RefusalCode, Shape>> = {
     ({ volumeId, instanceId }) =>
       `The volume '${volumeId}' is not in the same availability zone as instance '${instanceId}'`,
   ),
+  RootVolumeInUse: error(
+    'OperationNotPermitted',
+    ({ volumeId, instanceId }) => `Unable to detach root volume '${volumeId}' from instance '${instanceId}'`,
+  ),
+  BootVolumeTypeUnsupported: error(
+    'BootForVolumeTypeUnsupported',
+    ({ volumeType }) => `The volume type ${volumeType} cannot be used for a boot volume.`,
+  ),
+  DeviceAbsent: error('InvalidInstanceAttributeValue', ({ device }) => `No device is currently mapped at ${device}`),
   DeviceInUse: value(
     ({ device }) => `Invalid value '${device}' for unixDevice. Attachment point ${device} is already in use`,
   ),

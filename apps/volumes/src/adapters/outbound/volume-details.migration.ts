@@ -87,4 +87,20 @@ class ModifyVolumes1700000200000 implements MigrationInterface {
   }
 }
 
-export const volumeMigrations = [CreateVolumeDetails1700000100000, ModifyVolumes1700000200000];
+class SuspendAttachments1700000300000 implements MigrationInterface {
+  readonly name = 'SuspendAttachments1700000300000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE attachments ADD COLUMN suspended boolean NOT NULL DEFAULT false');
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE attachments DROP COLUMN suspended');
+  }
+}
+
+export const volumeMigrations = [
+  CreateVolumeDetails1700000100000,
+  ModifyVolumes1700000200000,
+  SuspendAttachments1700000300000,
+];

@@ -207,7 +207,7 @@ export class PostgresVolumeTable implements VolumeTable {
     type Row = AttachmentRow & Pick<VolumeRow, 'account_id' | 'region' | 'data_key'> & { request_id: string };
     const rows = await this.sql.query<Row>(
       `SELECT a.*, v.data_key FROM attachments a JOIN volumes v USING (volume_id)
-       WHERE a.host_id = $1 AND a.state = 'attached' ORDER BY a.volume_id`,
+       WHERE a.host_id = $1 AND a.state = 'attached' AND NOT a.suspended ORDER BY a.volume_id`,
       [hostId],
     );
     return rows.map((row) => {

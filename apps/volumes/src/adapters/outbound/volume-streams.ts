@@ -3,7 +3,7 @@ import type { ClientToken, CommandHandler, SubscribableStore } from '@holdfast/e
 import type { Cause, VolumeStreams } from '../../application/ports.ts';
 import { refusal } from '../../application/refusals.ts';
 import type { VolumeCommand } from '../../domain/volume.commands.ts';
-import type { VolumeState } from '../../domain/volume.decider.ts';
+import type { VolumeState } from '../../domain/volume-state.ts';
 import type { AttachmentFailed, VolumeEvent } from '../../domain/volume.events.ts';
 import { DEVICE_KEY } from './volume-details.migration.ts';
 

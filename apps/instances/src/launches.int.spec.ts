@@ -1,0 +1,250 @@
+import type { ec2 } from '@holdfast/aws-protocol';
+import { AwsError, type AttachmentRecord } from '@holdfast/contracts';
+import type { RequestHandlers } from '@holdfast/messaging';
+import { testContext } from '@holdfast/messaging/testing';
+import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { start } from './service.ts';
+
+interface FakeVolume extends AttachmentRecord {
+  state: AttachmentRecord['state'];
+  attached: boolean;
+  open: boolean;
+  input: ec2.CreateVolumeRequest;
+}
+
+/** Volumes as instances ask for them, in memory. */
+class FakeVolumes {
+  readonly volumes = new Map<string, FakeVolume>();
+  readonly calls: string[] = [];
+  /** What a creation, an attachment or a start fails with. */
+  creationFailure: string | null = null;
+  attachFailure: string | null = null;
+  resumeFailure: string | null = null;
+  plan: Record<string, unknown> = {};
+
+  private of(instanceId: string) {
+    return [...this.volumes.values()].filter((volume) => volume.attached && volume.instanceId === instanceId);
+  }
+
+  readonly handlers = Object.fromEntries(
+    Object.entries({
+      PlanVolume: ({ input }: { input: ec2.CreateVolumeRequest }) => {
+        if (input.SnapshotId === 'snap-absent') throw new AwsError({ code: 'InvalidSnapshot.NotFound', message: 'no' });
+        const volumeType = input.VolumeType ?? 'gp2';
+        return { sizeGiB: input.Size ?? 8, snapshotSizeGiB: input.SnapshotId ? 8 : null, volumeType, encrypted: input.Encrypted === true, ...this.plan }; // prettier-ignore
+      },
+      CreateVolume: (input: ec2.CreateVolumeRequest) => {
+        const VolumeId = `vol-of-${input.ClientToken ?? ''}`;
+        if (!this.volumes.has(VolumeId))
+          this.volumes.set(VolumeId, { volumeId: VolumeId, attached: false, open: false, input } as FakeVolume);
+        return { VolumeId };
+      },
+      GetCreation: ({ volumeId }: { volumeId: string }) => {
+        if (this.creationFailure !== null && volumeId.endsWith('/dev/sdf'))
+          return { state: 'gone', cause: this.creationFailure };
+        return { state: this.volumes.has(volumeId) ? 'ready' : 'gone', cause: null };
+      },
+      AttachAtLaunch: (input: AttachmentRecord) => {
+        const volume = this.volumes.get(input.volumeId);
+        if (volume === undefined || this.attachFailure !== null) return { failure: this.attachFailure ?? 'gone' };
+        Object.assign(volume, input, {
+          attached: true,
+          open: true,
+          state: 'attached',
+          attachTime: '2026-01-01T00:00:00.000Z',
+        });
+        return { failure: null };
+      },
+      ListAttachments: ({ instanceIds = [] }: { instanceIds?: string[] }) => ({
+        attachments: instanceIds.flatMap((id) => this.of(id)),
+      }),
+      SuspendAttachments: ({ instanceId }: { instanceId: string }) => {
+        for (const volume of this.of(instanceId)) volume.open = false;
+        return {};
+      },
+      ResumeAttachments: ({ instanceId }: { instanceId: string }) => {
+        for (const volume of this.of(instanceId)) volume.open = true;
+        return { failure: this.resumeFailure };
+      },
+      SetDeleteOnTermination: (input: {
+        devices: { device: string; deleteOnTermination: boolean }[];
+        instanceId: string;
+      }) => {
+        for (const volume of this.of(input.instanceId))
+          for (const { device, deleteOnTermination } of input.devices)
+            if (volume.device === device) volume.deleteOnTermination = deleteOnTermination;
+        return {};
+      },
+      DeleteVolume: ({ VolumeId }: { VolumeId: string }) => {
+        this.volumes.delete(VolumeId);
+        return {};
+      },
+    } as Record<string, (input: never) => object>).map(([action, handler]) => [
+      action,
+      (input: never) => {
+        this.calls.push(action);
+        return Promise.resolve(handler(input));
+      },
+    ]),
+  ) as unknown as RequestHandlers;
+}
+
+let stack: TestStack;
+const fake = new FakeVolumes();
+beforeAll(async () => {
+  stack = await startTestStack(inject('postgresAdminUrl'));
+  await stack.bus.serveRequests('volumes', fake.handlers);
+  await stack.start(start, { hostId: 'host-1' });
+});
+beforeEach(() => {
+  fake.volumes.clear();
+  fake.calls.length = 0;
+  fake.creationFailure = fake.attachFailure = fake.resumeFailure = null;
+  fake.plan = {};
+});
+afterAll(() => stack.close());
+
+const call = <Output>(action: string, input: object = {}, fields = {}) =>
+  stack.bus.request<Output>('instances', action, input, testContext(5000, fields));
+const launch = async (input: Partial<ec2.RunInstancesRequest> = {}) => {
+  const Filters = [{ Name: 'root-device-type', Values: ['ebs'] }];
+  const { Images } = await call<ec2.DescribeImagesResult>('DescribeImages', { Filters });
+  const wish = { ImageId: Images?.[0]?.ImageId, InstanceType: 't3.micro', MinCount: 1, MaxCount: 1, ...input };
+  return (await call<ec2.Reservation>('RunInstances', wish)).Instances?.[0]?.InstanceId ?? '';
+};
+const describeOne = async (id: string) =>
+  (await call<ec2.DescribeInstancesResult>('DescribeInstances', { InstanceIds: [id] })).Reservations?.[0]
+    ?.Instances?.[0];
+const reaches = async (id: string, state: string) => {
+  await expect.poll(async () => (await describeOne(id))?.State?.Name, { timeout: 8000 }).toBe(state);
+  return describeOne(id);
+};
+const data = { DeviceName: '/dev/sdf', Ebs: { VolumeSize: 1, DeleteOnTermination: false } };
+const KMS_STATE = {
+  Code: 'Client.InvalidKMSKey.InvalidState',
+  Message: 'Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state',
+};
+
+describe('a launch', () => {
+  it('makes each volume once, attaches it, and runs then', async () => {
+    const id = await launch({ BlockDeviceMappings: [data] });
+    const running = await reaches(id, 'running');
+    expect(running?.BlockDeviceMappings).toMatchObject([
+      { DeviceName: '/dev/xvda', Ebs: { Status: 'attached', DeleteOnTermination: true } },
+      { DeviceName: '/dev/sdf', Ebs: { Status: 'attached', DeleteOnTermination: false } },
+    ]);
+    expect([...fake.volumes.values()].map(({ input }) => input.Size)).toEqual([8, 1]);
+  });
+
+  it('keeps what encryption by default said when it was asked for', async () => {
+    fake.plan = { encrypted: true };
+    await reaches(await launch(), 'running');
+    expect([...fake.volumes.values()].map(({ input }) => input.Encrypted)).toEqual([true]);
+  });
+
+  it('whose key cannot be used ends, and leaves no volume unattached', async () => {
+    fake.creationFailure = 'arn:aws:kms:eu-central-1:111122223333:key/k is disabled.';
+    const id = await launch({ BlockDeviceMappings: [data] });
+    expect((await reaches(id, 'terminated'))?.StateReason).toEqual(KMS_STATE);
+    expect([...fake.volumes.keys()].filter((name) => name.endsWith('xvda'))).toEqual([]);
+  });
+
+  it('whose device cannot be opened ends, and leaves nothing behind', async () => {
+    fake.attachFailure = 'User: x is not authorized to perform: kms:CreateGrant';
+    const id = await launch();
+    expect((await reaches(id, 'terminated'))?.StateReason?.Message).toBe(
+      'Client.InternalError: Client error on launch',
+    );
+    expect(fake.volumes.size).toBe(0);
+  });
+
+  it.each<[object, string, string?]>([
+    [[{ DeviceName: '/dev/sdf' }], 'InvalidBlockDeviceMapping', 'Either snapshot ID or volume size must be provided for: /dev/sdf'],
+    [[{ DeviceName: '/dev/xvda', Ebs: { VolumeSize: 4 } }], 'InvalidBlockDeviceMapping'],
+    [[{ DeviceName: '/dev/xvda', Ebs: { VolumeSize: 500, VolumeType: 'sc1' } }], 'BootForVolumeTypeUnsupported'],
+    [[{ DeviceName: '/dev/xvda', NoDevice: '' }], 'InvalidBlockDeviceMapping'],
+    [[data, data], 'InvalidBlockDeviceMapping'],
+    [[{ DeviceName: 'sdf', Ebs: { VolumeSize: 1 } }], 'InvalidParameterValue'],
+    [[{ DeviceName: '/dev/sdf', VirtualName: 'ephemeral0' }], 'UnsupportedOperation'],
+    [[{ DeviceName: '/dev/sdf', Ebs: { SnapshotId: 'snap-absent' } }], 'InvalidSnapshot.NotFound', "The snapshot 'snap-absent' does not exist."],
+  ])('is refused with %j', async (BlockDeviceMappings, code, message) => {
+    const refused = launch({ BlockDeviceMappings } as never);
+    await expect(refused).rejects.toMatchObject(message === undefined ? { code } : { code, message });
+  }); // prettier-ignore
+
+  it('says which size the snapshot needs', async () => {
+    const small = launch({ BlockDeviceMappings: [{ DeviceName: '/dev/xvda', Ebs: { VolumeSize: 4 } }] });
+    await expect(small).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /^Volume of size 4GB is smaller than snapshot 'snap-\w+', expect size >= 8GB$/,
+      ) as string,
+    });
+  });
+
+  it('is refused for a type that cannot use encrypted volumes', async () => {
+    fake.plan = { encrypted: true };
+    await expect(launch({ InstanceType: 't1.micro' })).rejects.toMatchObject({ code: 'InvalidParameterCombination' });
+  });
+});
+
+describe('StopInstances and StartInstances', () => {
+  const stop = (...InstanceIds: string[]) => call<ec2.StopInstancesResult>('StopInstances', { InstanceIds });
+  const begin = (...InstanceIds: string[]) => call<ec2.StartInstancesResult>('StartInstances', { InstanceIds });
+  const open = () => [...fake.volumes.values()].map((volume) => volume.open);
+
+  it('close the devices and open them again', async () => {
+    const id = await launch();
+    await reaches(id, 'running');
+    expect((await stop(id)).StoppingInstances).toEqual([
+      { InstanceId: id, PreviousState: { Code: 16, Name: 'running' }, CurrentState: { Code: 64, Name: 'stopping' } },
+    ]);
+    const stopped = await reaches(id, 'stopped');
+    expect(stopped?.StateTransitionReason).toMatch(/^User initiated \(20/);
+    expect(open()).toEqual([false]);
+    expect((await stop(id)).StoppingInstances?.[0]?.CurrentState?.Name).toBe('stopped');
+    expect((await begin(id)).StartingInstances?.[0]?.CurrentState).toEqual({ Code: 0, Name: 'pending' });
+    expect(await reaches(id, 'running')).toMatchObject({ StateTransitionReason: '' });
+    expect(open()).toEqual([true]);
+    expect((await begin(id)).StartingInstances?.[0]?.CurrentState?.Name).toBe('running');
+  });
+
+  it('leave an instance stopped whose key is dead', async () => {
+    const id = await launch();
+    await reaches(id, 'running');
+    await stop(id);
+    await reaches(id, 'stopped');
+    fake.resumeFailure = 'arn:aws:kms:eu-central-1:111122223333:key/k is pending deletion.';
+    await begin(id);
+    await expect.poll(async () => (await describeOne(id))?.StateReason).toEqual(KMS_STATE);
+    expect((await describeOne(id))?.State?.Name).toBe('stopped');
+    expect(open()).toEqual([false]);
+  });
+
+  it('are refused for what cannot be stopped or started', async () => {
+    const { Images } = await call<ec2.DescribeImagesResult>('DescribeImages', {
+      Filters: [{ Name: 'root-device-type', Values: ['instance-store'] }],
+    });
+    const rootless = await launch({ ImageId: Images?.[0]?.ImageId });
+    await reaches(rootless, 'running');
+    await expect(stop(rootless)).rejects.toMatchObject({ code: 'UnsupportedOperation' });
+    await call('TerminateInstances', { InstanceIds: [rootless] });
+    await reaches(rootless, 'terminated');
+    await expect(begin(rootless)).rejects.toMatchObject({
+      code: 'IncorrectInstanceState',
+      message: `The instance '${rootless}' is not in a state from which it can be started.`,
+    });
+    await expect(stop('i-0123456789abcdef0')).rejects.toMatchObject({ code: 'InvalidInstanceID.NotFound' });
+    const dry = call('StopInstances', { InstanceIds: [rootless], DryRun: true });
+    await expect(dry).rejects.toMatchObject({ code: 'DryRunOperation' });
+  });
+
+  it('protect from termination what says so', async () => {
+    const id = await launch({ DisableApiTermination: true });
+    await reaches(id, 'running');
+    await expect(call('TerminateInstances', { InstanceIds: [id] })).rejects.toMatchObject({
+      code: 'OperationNotPermitted',
+      message: `The instance '${id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.`,
+    });
+  });
+});

@@ -1,0 +1,70 @@
+import type { Instant, InstanceId, WrappedDataKey } from '@holdfast/contracts';
+import { DomainError } from '@holdfast/decider';
+import type { Tags } from '@holdfast/ec2';
+import type { VolumeCommand } from './volume.commands.ts';
+import type { VolumeCreated, VolumeEvent } from './volume.events.ts';
+import type { Modification } from './volume-modification.ts';
+import type { VolumeConfiguration } from './volume-type-limits.ts';
+
+export type CommandOf<Type extends VolumeCommand['type']> = Extract<VolumeCommand, { type: Type }>;
+export type Decision = readonly VolumeEvent[];
+
+export interface Attachment {
+  readonly instanceId: InstanceId;
+  readonly hostId: string;
+  readonly device: string;
+  readonly deleteOnTermination: boolean;
+  readonly isRoot: boolean;
+  /** Attached, and its device closed while the instance is stopped. */
+  readonly suspended: boolean;
+  readonly status: 'attaching' | 'attached' | 'detaching';
+  /** Null until KMS made it, and for a volume that is not encrypted. */
+  readonly grantId: string | null;
+  /** When detached the volume is to be deleted. */
+  readonly deleteVolume: boolean;
+  readonly startedAt: Instant;
+}
+
+/** What the next decision needs, and what work that was begun needs to be finished. */
+export interface VolumeState {
+  /** `gone`: deleted, or its creation failed. Attached is `in-use` from the moment that attaching starts. */
+  readonly status: 'absent' | 'creating' | 'available' | 'in-use' | 'deleting' | 'gone';
+  readonly created: VolumeCreated | null;
+  readonly dataKey: WrappedDataKey | null;
+  readonly sourceDataKey: WrappedDataKey | null;
+  readonly grantId: string | null;
+  readonly attachment: Attachment | null;
+  /** Why the latest attachment failed; null when it did not, or none was tried since. */
+  readonly attachmentFailure: string | null;
+  /** Why there is no volume, where its creation failed. */
+  readonly creationFailure: string | null;
+  /** Null until the volume is created. */
+  readonly configuration: VolumeConfiguration | null;
+  /** The latest one. */
+  readonly modification: Modification | null;
+  /** When the latest ones began, oldest first: no more than the limit on them needs. */
+  readonly modificationTimes: readonly Instant[];
+  readonly autoEnableIo: boolean;
+  readonly tags: Tags;
+}
+
+export type VolumeErrorCode =
+  | 'VolumeAlreadyExists'
+  | 'VolumeNotFound'
+  | 'VolumeNotCreating'
+  | 'VolumeNotAvailable'
+  | 'VolumeInUse'
+  | 'VolumeAlreadyAttached'
+  | 'VolumeNotAttached'
+  | 'AttachmentNotFound'
+  | 'AttachmentNotStarted'
+  | 'BootVolumeTypeUnsupported'
+  | 'ModificationRateExceeded'
+  | 'ModificationUnfinished'
+  | 'SizeShrunk'
+  | 'VolumeNotModifiable'
+  | 'TagLimitExceeded';
+
+export const refuse = (code: VolumeErrorCode, details: Record<string, unknown>): never => {
+  throw new DomainError(code, details);
+};

@@ -4,6 +4,7 @@ import type { Requests } from '@holdfast/messaging';
 import { type Clock, type Logger, processMetrics } from '@holdfast/service-kit';
 import type { FastifyInstance } from 'fastify';
 import { developmentRoutes } from './admin/development.ts';
+import { faultRoutes } from './admin/faults.ts';
 import { health } from './admin/health.ts';
 import type { AwsAnswers, Client } from './aws/answer.ts';
 import { readBody } from './aws/request-body.ts';
@@ -37,7 +38,10 @@ export class GatewayServer {
       const { contentType, text } = await processMetrics();
       return reply.type(contentType).send(text);
     });
-    if (parts.development) developmentRoutes(app, parts.development.connection, parts.clock);
+    if (parts.development) {
+      developmentRoutes(app, parts.development.connection, parts.clock);
+      faultRoutes(app, parts.requests);
+    }
   }
 
   /** @throws with code EADDRINUSE when the port is taken. */

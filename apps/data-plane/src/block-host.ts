@@ -43,6 +43,11 @@ const handlers: Handlers = {
   Freeze: async ({ snapshotId }) => {
     await needVolume().freeze(snapshotId);
   },
+  SetFaults: ({ faults }) => Promise.resolve(needVolume().setFaults(faults)),
+  LosePower: async () => {
+    await needVolume().losePower();
+    process.kill(process.pid, 'SIGKILL');
+  },
   Grow: ({ sizeGiB }) => Promise.resolve(needVolume().grow(sizeGiB)),
   Close: async () => {
     await close();

@@ -47,7 +47,21 @@ export class DataPlaneModule {
     const fail = (snapshotId: SnapshotId, reason: string) => snapshots.fail(snapshotId, reason);
     const uploads: BlockUploads = new BlockUploads({ layout, tasks, clock, logger, closeBlocks, fail });
     const allocateVolume = new AllocateVolume(layout, tasks, hosts, hostId);
-    const parts = { home, hostId, layout, bus, logger, hosts, tasks, allocateVolume, snapshots, transfers, uploads };
+    const isDevelopment = environment.mode === 'development';
+    const parts = {
+      home,
+      isDevelopment,
+      hostId,
+      layout,
+      bus,
+      logger,
+      hosts,
+      tasks,
+      allocateVolume,
+      snapshots,
+      transfers,
+      uploads,
+    };
     countNbdOperations(metrics, hosts);
     return {
       module: DataPlaneModule,

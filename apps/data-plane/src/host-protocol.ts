@@ -15,6 +15,20 @@ const keyReferenceSchema = z.object({
   keyCheck: z.string(),
 });
 
+const probability = z.number().min(0).max(1).optional();
+/** See `FaultPlan`. */
+export const faultsSchema = z.strictObject({
+  seed: z.int(),
+  readErrors: probability,
+  writeErrors: probability,
+  flushErrors: probability,
+  tornWrites: probability,
+  delays: probability,
+  delayMs: z.number().min(0).max(60_000).optional(),
+  storeUnavailable: z.boolean().optional(),
+  loseUnsyncedWrites: z.boolean().optional(),
+});
+
 /** Service to host. */
 export const hostRequests = {
   /** Unwraps the data key, forgets it, and answers with its check value. */
@@ -24,6 +38,10 @@ export const hostRequests = {
   /** Serves the open volume; `encrypted` as the caller believes it to be. */
   Attach: z.object({ socketPath: z.string(), encrypted: z.boolean() }),
   Freeze: z.object({ snapshotId: id }),
+  /** Development mode: what goes wrong on the open volume's device from now on. */
+  SetFaults: z.object({ faults: faultsSchema.nullable() }),
+  /** Development mode: loses some of what was not flushed, and ends the process at once. */
+  LosePower: z.object({}),
   /** Makes the open volume larger. */
   Grow: z.object({ sizeGiB: z.int().positive() }),
   /** Flushes, closes, and ends the process. */

@@ -15,6 +15,7 @@ export {
 } from './block-upload.ts';
 export { makeDirectory, syncDirectory, writeFileDurably } from './durable-files.ts';
 export { EncryptedDevice, reEncryptUnits } from './encrypted-device.ts';
+export { type FaultPlan, InjectedFaults } from './fault-injection.ts';
 export { discardJobFiles, Freeze, type FreezeJob } from './freeze.ts';
 export { type Collected, collectGarbage } from './garbage.ts';
 export { BLOCK_SIZE_BYTES, GIB, MAX_VOLUME_GIB, UNIT_SIZE_BYTES, UNITS_PER_BLOCK } from './geometry.ts';

@@ -33,6 +33,7 @@ export type {
   BlockSource,
   BlockTransfer,
   DataKeyUse,
+  DeviceFaults,
   HostAttachment,
   InstanceRecord,
   InternalRequests,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { makeDirectory, removeVolumeFiles, type StoreLayout } from '@holdfast/block-store';
 import {
   accountId,
+  AwsError,
   type InternalRequests,
   region,
   type RequestContext,
@@ -12,6 +13,7 @@ import {
 } from '@holdfast/contracts';
 import type { Requests } from '@holdfast/messaging';
 import type { Logger } from '@holdfast/service-kit';
+import { faultsSchema } from '../host-protocol.ts';
 import type { AllocateVolume } from './allocate-volume.ts';
 import type { BlockTransfers } from './block-transfers.ts';
 import type { BlockUploads } from './block-uploads.ts';
@@ -23,6 +25,7 @@ type Input<Action extends keyof InternalRequests['data-plane']> = InternalReques
 
 export interface DataPlaneParts {
   readonly home: string;
+  readonly isDevelopment: boolean;
   readonly hostId: string;
   readonly layout: StoreLayout;
   readonly bus: Pick<Requests, 'call'>;
@@ -83,6 +86,14 @@ export class DataPlane {
   async growVolume({ volumeId, sizeGiB }: Input<'GrowVolume'>): Promise<Record<string, never>> {
     this.parts.hosts.checkGrowth(volumeId, sizeGiB);
     await this.parts.hosts.grow(volumeId, sizeGiB);
+    return {};
+  }
+
+  /** @throws AwsError UnsupportedOperation in production, VolumeNotFound */
+  async setFaults({ volumeId, faults, losePower = false }: Input<'SetFaults'>): Promise<Record<string, never>> {
+    if (!this.parts.isDevelopment) throw new AwsError({ code: 'UnsupportedOperation' });
+    const plan = faults === null ? null : faultsSchema.parse(faults);
+    await this.parts.hosts.setFaults(volumeId, plan, losePower);
     return {};
   }
 

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MAX_VOLUME_GIB, readVolumeHeader, type StoreLayout } from '@holdfast/block-store';
 import {
+  type DeviceFaults,
   type HostAttachment,
   instanceId as parseInstanceId,
   type InstanceId,
@@ -26,6 +27,8 @@ interface Slot {
   /** What is to be served, whether or not its host is running at the moment. */
   attachment: HostAttachment | null;
   restarts: number;
+  /** Development mode: what goes wrong on its device. */
+  faults: DeviceFaults | null;
 }
 
 export interface VolumeHostsOptions {
@@ -132,6 +135,19 @@ export class VolumeHosts {
     });
   }
 
+  /** Development mode. They outlast the host's process, which begins with the seed anew. @throws AwsError VolumeNotFound */
+  setFaults(volumeId: VolumeId, faults: DeviceFaults | null, losePower: boolean): Promise<void> {
+    return this.#serial.run(volumeId, async () => {
+      this.#header(volumeId);
+      const slot = this.#slot(volumeId);
+      slot.faults = faults;
+      const { host } = slot;
+      if (host !== null && losePower)
+        await host.call('LosePower', {}).catch(() => undefined); // It does not live to answer.
+      else await host?.call('SetFaults', { faults });
+    });
+  }
+
   /** @throws AwsError VolumeNotFound, InsufficientVolumeCapacity */
   checkGrowth(volumeId: VolumeId, sizeGiB: number): void {
     this.#header(volumeId);
@@ -201,7 +217,7 @@ export class VolumeHosts {
   #slot(volumeId: VolumeId): Slot {
     const existing = this.#slots.get(volumeId);
     if (existing !== undefined) return existing;
-    const slot: Slot = { host: null, attachment: null, restarts: 0 };
+    const slot: Slot = { host: null, attachment: null, restarts: 0, faults: null };
     this.#slots.set(volumeId, slot);
     return slot;
   }
@@ -246,6 +262,7 @@ export class VolumeHosts {
     slot.host = host;
     try {
       openVolumeReply.parse(await host.call('OpenVolume', { root: layout.root, volumeId }));
+      if (slot.faults !== null) await host.call('SetFaults', { faults: slot.faults });
       return host;
     } catch (error) {
       slot.host = null;

@@ -3,10 +3,12 @@ import {
   BackgroundWork,
   BlockDamaged,
   discardJobFiles,
+  type FaultPlan,
   finishGrowth,
   FolderBlockStore,
   GuestDevice,
   growVolume,
+  InjectedFaults,
   lockVolume,
   ManifestDamaged,
   readVolumeHeader,
@@ -35,6 +37,8 @@ export class OpenVolume {
   readonly #volume: VolumeFile;
   readonly #layout: StoreLayout;
   readonly #unlock: () => void;
+  readonly #faults = new InjectedFaults();
+  #device: GuestDevice | null = null;
   readonly #abort = new AbortController();
   readonly #background: BackgroundWork;
   #backgroundRun: Promise<void> | null = null;
@@ -48,7 +52,7 @@ export class OpenVolume {
     this.#header = header;
     this.#layout = layout;
     this.#unlock = unlock;
-    const store = new FolderBlockStore(layout.blocks);
+    const store = this.#faults.store(new FolderBlockStore(layout.blocks));
     this.#volume = new VolumeFile({ layout, volumeId: header.volumeId, sizeGiB: header.sizeGiB, store });
     this.#background = new BackgroundWork(this.#volume, this.#abort.signal);
     this.#idleTimer = setInterval(() => this.#saveIfIdle(), IDLE_SAVE_MS);
@@ -85,6 +89,15 @@ export class OpenVolume {
     this.#volume.reopenLarger(sizeGiB);
   }
 
+  setFaults(faults: FaultPlan | null): void {
+    this.#faults.set(faults);
+  }
+
+  /** The caller ends this process. */
+  async losePower(): Promise<void> {
+    if (this.#device !== null) await this.#faults.losePower(this.#device);
+  }
+
   get backgroundNeeded(): boolean {
     return this.#background.isNeeded;
   }
@@ -97,7 +110,10 @@ export class OpenVolume {
       return { keyCheck };
     }
     const key = keyCheck === null ? null : await openDataKey(this.#peer, 'volume', keyCheck);
-    const device = new GuestDevice(this.#volume, key?.cipher ?? null);
+    const guest = new GuestDevice(this.#volume, key?.cipher ?? null);
+    this.#device = guest;
+    // Only a plan costs anything; none comes in production.
+    const device = this.#faults.device(guest);
     this.#cipher = key?.cipher ?? null;
     this.#server = await serveNbd({
       listen: { socketPath },

@@ -37,6 +37,10 @@ export const dataPlaneRequests = ({
       volumeId(input.volumeId);
       return dataPlane.growVolume(input);
     },
+    SetFaults: async (input: Requests['SetFaults']['in']) => {
+      volumeId(input.volumeId);
+      return dataPlane.setFaults(input);
+    },
     RemoveVolume: async (input: Requests['RemoveVolume']['in']) => {
       volumeId(input.volumeId);
       return dataPlane.removeVolume(input);

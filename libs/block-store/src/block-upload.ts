@@ -93,7 +93,7 @@ export class BlockUpload {
       return Promise.reject(new RangeError(`digests of ${digest.length} and ${checksum.length} bytes`));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ block, stored, digest, checksum, resolve, reject });
-      this.#running ??= this.#run().finally(() => (this.#running = null));
+      this.#running ??= this.#run();
     });
   }
 
@@ -115,6 +115,8 @@ export class BlockUpload {
         for (const { reject } of batch) reject(error);
       }
     }
+    // In the turn that found nothing waiting: whoever was just answered puts the next block right after it.
+    this.#running = null;
   }
 
   /** Announced, put, then journalled: see `collectGarbage`. */

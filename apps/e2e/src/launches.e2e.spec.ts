@@ -1,11 +1,15 @@
 import {
   AttachVolumeCommand,
   DescribeImagesCommand,
+  DescribeInstanceAttributeCommand,
   DescribeInstancesCommand,
+  DescribeInstanceStatusCommand,
+  DescribeInstanceTypesCommand,
   DescribeVolumesCommand,
   DetachVolumeCommand,
   DisableEbsEncryptionByDefaultCommand,
   EnableEbsEncryptionByDefaultCommand,
+  ModifyInstanceAttributeCommand,
   RunInstancesCommand,
   type RunInstancesCommandInput,
   StartInstancesCommand,
@@ -184,6 +188,28 @@ describe('a launch from an EBS-backed image', () => {
     const written = randomBytes(4096);
     await writeDevice(socket(id, '/dev/sdf'), written);
     expect(await readDevice(socket(id, '/dev/sdf'), written.length)).toEqual(written);
+  });
+
+  it('tells its attributes, and changes what becomes of its volumes', async () => {
+    const id = await run({ DisableApiTermination: true });
+    await inState(id, 'running');
+    await expect(account.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }))).rejects.toMatchObject({
+      name: 'OperationNotPermitted',
+    });
+    const keep = [{ DeviceName: '/dev/xvda', Ebs: { DeleteOnTermination: false } }];
+    await account.ec2.send(new ModifyInstanceAttributeCommand({ InstanceId: id, BlockDeviceMappings: keep }));
+    await account.ec2.send(
+      new ModifyInstanceAttributeCommand({ InstanceId: id, DisableApiTermination: { Value: false } }),
+    );
+    const attribute = new DescribeInstanceAttributeCommand({ InstanceId: id, Attribute: 'blockDeviceMapping' });
+    expect((await account.ec2.send(attribute)).BlockDeviceMappings).toMatchObject(keep);
+    const { InstanceStatuses } = await account.ec2.send(new DescribeInstanceStatusCommand({ InstanceIds: [id] }));
+    expect(InstanceStatuses?.[0]?.InstanceStatus?.Status).toBe('ok');
+    const types = new DescribeInstanceTypesCommand({ InstanceTypes: ['t3.micro'] });
+    expect((await account.ec2.send(types)).InstanceTypes?.[0]?.EbsInfo?.EncryptionSupport).toBe('supported');
+    const [root] = await volumesOf(id);
+    await account.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
+    await account.volumeIn('available', root?.VolumeId ?? '');
   });
 
   it.each<[Partial<RunInstancesCommandInput>, string, string]>([

@@ -7,8 +7,11 @@ import { AttachmentsOverBus } from './adapters/outbound/attachments.ts';
 import { PostgresInstanceTable } from './adapters/outbound/instance-table.ts';
 import { EventSourcedInstances, EventSourcedReservations } from './adapters/outbound/streams.ts';
 import { CompleteTransitions } from './application/complete-transitions.ts';
+import { DescribeInstanceStatus } from './application/describe-instance-status.ts';
+import { DescribeInstanceTypes } from './application/describe-instance-types.ts';
 import { DescribeInstances } from './application/describe-instances.ts';
 import { GetInstance } from './application/get-instance.ts';
+import { InstanceAttributes } from './application/instance-attributes.ts';
 import { InstanceTags } from './application/instance-tags.ts';
 import { LaunchReserved } from './application/launch-reserved.ts';
 import { RunBlockDevices } from './application/run-block-devices.ts';
@@ -43,6 +46,9 @@ export class InstancesModule {
           settings,
         ),
         new DescribeInstances(table, new AttachmentsOverBus(bus), tokens, clock),
+        new InstanceAttributes(streams, table, new AttachmentsOverBus(bus), bus, clock),
+        new DescribeInstanceTypes(tokens),
+        new DescribeInstanceStatus(table, tokens),
         new StopAndStart(streams, table, clock),
         new TerminateInstances(streams, table, clock),
         new InstanceTags(streams, table, clock),

@@ -248,3 +248,62 @@ describe('StopInstances and StartInstances', () => {
     });
   });
 });
+
+describe('what is told of instances', () => {
+  it('are attributes, which change', async () => {
+    const id = await launch({ BlockDeviceMappings: [data] });
+    await reaches(id, 'running');
+    const described = (Attribute: string) => call('DescribeInstanceAttribute', { InstanceId: id, Attribute });
+    expect(await described('rootDeviceName')).toEqual({ InstanceId: id, RootDeviceName: { Value: '/dev/xvda' } });
+    expect(await described('instanceType')).toEqual({ InstanceId: id, InstanceType: { Value: 't3.micro' } });
+    const modify = (input: object) => call('ModifyInstanceAttribute', { InstanceId: id, ...input });
+    const mapping = { DeviceName: '/dev/sdf', Ebs: { DeleteOnTermination: true } };
+    await modify({ BlockDeviceMappings: [mapping] });
+    expect(await described('blockDeviceMapping')).toMatchObject({ BlockDeviceMappings: [{}, mapping] });
+    await modify({ DisableApiTermination: { Value: true } });
+    expect(await described('disableApiTermination')).toMatchObject({ DisableApiTermination: { Value: true } });
+    await expect(call('TerminateInstances', { InstanceIds: [id] })).rejects.toMatchObject({ code: 'OperationNotPermitted' }); // prettier-ignore
+    await modify({ Attribute: 'disableApiTermination', Value: 'false' });
+    await call('TerminateInstances', { InstanceIds: [id] });
+    await expect(modify({})).rejects.toMatchObject({ code: 'InvalidParameterCombination' });
+    await expect(modify({ UserData: { Value: 'x' } })).rejects.toMatchObject({ code: 'UnsupportedOperation' });
+    await expect(described('x')).rejects.toMatchObject({ code: 'InvalidParameterValue' });
+    const other = { InstanceId: id, Attribute: 'instanceType' };
+    await expect(call('DescribeInstanceAttribute', other, { accountId: '444455556666' })).rejects.toMatchObject({
+      code: 'InvalidInstanceID.NotFound',
+      message: `The instance ID '${id}' does not exist`,
+    });
+  });
+
+  it('is the status of those that run, or of all', async () => {
+    const id = await launch();
+    await reaches(id, 'running');
+    const statuses = async (input: object) =>
+      (await call<ec2.DescribeInstanceStatusResult>('DescribeInstanceStatus', { InstanceIds: [id], ...input }))
+        .InstanceStatuses;
+    expect(await statuses({})).toMatchObject([{ InstanceId: id, InstanceStatus: { Status: 'ok' } }]);
+    await call('StopInstances', { InstanceIds: [id] });
+    await reaches(id, 'stopped');
+    expect(await statuses({})).toEqual([]);
+    expect(await statuses({ IncludeAllInstances: true })).toMatchObject([{ InstanceStatus: { Status: 'not-applicable' } }]); // prettier-ignore
+  });
+
+  it('is what their types can do with volumes', async () => {
+    const types = async (input: ec2.DescribeInstanceTypesRequest) =>
+      await call<ec2.DescribeInstanceTypesResult>('DescribeInstanceTypes', input);
+    expect((await types({ InstanceTypes: ['t3.micro', 't1.micro'] })).InstanceTypes).toMatchObject([
+      { InstanceType: 't1.micro', EbsInfo: { EncryptionSupport: 'unsupported', NvmeSupport: 'unsupported' } },
+      { InstanceType: 't3.micro', EbsInfo: { EncryptionSupport: 'supported', NvmeSupport: 'required', MaximumEbsAttachments: 27 } },
+    ]); // prettier-ignore
+    await expect(types({ InstanceTypes: ['x9.nano'] })).rejects.toMatchObject({
+      code: 'InvalidInstanceType',
+      message: 'The following supplied instance types do not exist: [x9.nano]',
+    });
+    const unsupported = { Filters: [{ Name: 'ebs-info.encryption-support', Values: ['unsupported'] }] };
+    const first = await types({ ...unsupported, MaxResults: 5 });
+    expect(first.InstanceTypes).toHaveLength(5);
+    const second = await types({ ...unsupported, MaxResults: 50, NextToken: first.NextToken });
+    expect(second.NextToken).toBeUndefined();
+    expect(new Set([...(first.InstanceTypes ?? []), ...(second.InstanceTypes ?? [])].map(({ InstanceType }) => InstanceType)).size).toBe(14); // prettier-ignore
+  });
+});

@@ -2,8 +2,11 @@ import { defineService } from '@holdfast/service-kit';
 import { ec2Actions } from './adapters/inbound/ec2-actions.ts';
 import { instanceLifecycle } from './adapters/inbound/instance-events.consumer.ts';
 import { CompleteTransitions } from './application/complete-transitions.ts';
+import { DescribeInstanceStatus } from './application/describe-instance-status.ts';
+import { DescribeInstanceTypes } from './application/describe-instance-types.ts';
 import { DescribeInstances } from './application/describe-instances.ts';
 import { GetInstance } from './application/get-instance.ts';
+import { InstanceAttributes } from './application/instance-attributes.ts';
 import { InstanceTags } from './application/instance-tags.ts';
 import { LaunchReserved } from './application/launch-reserved.ts';
 import { RunInstances } from './application/run-instances.ts';
@@ -22,6 +25,9 @@ export const start = defineService({
       describeInstances: app.get(DescribeInstances),
       terminateInstances: app.get(TerminateInstances),
       stopAndStart: app.get(StopAndStart),
+      attributes: app.get(InstanceAttributes),
+      describeInstanceTypes: app.get(DescribeInstanceTypes),
+      describeInstanceStatus: app.get(DescribeInstanceStatus),
       tags: app.get(InstanceTags),
       getInstance: app.get(GetInstance),
     }),

@@ -16,6 +16,12 @@ const STATE_CODES = {
 
 export const instanceState = (Name: keyof typeof STATE_CODES): ec2.InstanceState => ({ Code: STATE_CODES[Name], Name });
 
+export const deviceMappings = (attachments: readonly AttachmentRecord[]): ec2.InstanceBlockDeviceMapping[] =>
+  attachments.map(({ device, volumeId, state, attachTime, deleteOnTermination }) => ({
+    DeviceName: device,
+    Ebs: { VolumeId: volumeId, Status: state, AttachTime: attachTime, DeleteOnTermination: deleteOnTermination },
+  }));
+
 /** An instance in EC2's shape. */
 export const describedInstance = (row: InstanceRow, attachments: readonly AttachmentRecord[]): ec2.Instance => ({
   InstanceId: row.instanceId,
@@ -36,10 +42,7 @@ export const describedInstance = (row: InstanceRow, attachments: readonly Attach
   RootDeviceName: row.rootDeviceName ?? undefined,
   EbsOptimized: false,
   SecurityGroups: [],
-  BlockDeviceMappings: attachments.map(({ device, volumeId, state, attachTime, deleteOnTermination }) => ({
-    DeviceName: device,
-    Ebs: { VolumeId: volumeId, Status: state, AttachTime: attachTime, DeleteOnTermination: deleteOnTermination },
-  })),
+  BlockDeviceMappings: deviceMappings(attachments),
   StateTransitionReason: row.transitionReason,
   StateReason: row.stateReason === null ? undefined : { Code: row.stateReason.code, Message: row.stateReason.message },
   Tags: tagList(row.tags),

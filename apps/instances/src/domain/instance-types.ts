@@ -78,4 +78,8 @@ const INSTANCE_TYPES: ReadonlyMap<string, InstanceType> = new Map([
   ...typesOf(WITHOUT_EBS_ENCRYPTION, { hypervisor: 'xen', maximumEbsAttachments: 39, ebsEncryptionSupported: false }),
 ]);
 
+/** By name. */
+export const allInstanceTypes = (): InstanceType[] =>
+  [...INSTANCE_TYPES.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+
 export const instanceType = (name: string): InstanceType | null => INSTANCE_TYPES.get(name) ?? null;

@@ -1,10 +1,13 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import type { InternalRequests, RequestContext } from '@holdfast/contracts';
 import type { RequestHandlers } from '@holdfast/messaging';
+import type { DescribeInstanceStatus } from '../../application/describe-instance-status.ts';
+import type { DescribeInstanceTypes } from '../../application/describe-instance-types.ts';
 import type { DescribeInstances } from '../../application/describe-instances.ts';
 import { describeImages } from '../../application/describe-images.ts';
 import { describeAvailabilityZones, describeRegions } from '../../application/describe-regions.ts';
 import type { GetInstance } from '../../application/get-instance.ts';
+import type { InstanceAttributes } from '../../application/instance-attributes.ts';
 import type { InstanceTags } from '../../application/instance-tags.ts';
 import type { RunInstances } from '../../application/run-instances.ts';
 import type { StopAndStart } from '../../application/stop-and-start.ts';
@@ -15,6 +18,9 @@ export interface InstanceActions {
   describeInstances: DescribeInstances;
   terminateInstances: TerminateInstances;
   stopAndStart: StopAndStart;
+  attributes: InstanceAttributes;
+  describeInstanceTypes: DescribeInstanceTypes;
+  describeInstanceStatus: DescribeInstanceStatus;
   tags: InstanceTags;
   getInstance: GetInstance;
 }
@@ -24,6 +30,9 @@ export const ec2Actions = ({
   describeInstances,
   terminateInstances,
   stopAndStart,
+  attributes,
+  describeInstanceTypes,
+  describeInstanceStatus,
   tags,
   getInstance,
 }: InstanceActions) =>
@@ -35,6 +44,14 @@ export const ec2Actions = ({
       terminateInstances.run(input, context),
     StopInstances: (input: ec2.StopInstancesRequest, context: RequestContext) => stopAndStart.stop(input, context),
     StartInstances: (input: ec2.StartInstancesRequest, context: RequestContext) => stopAndStart.start(input, context),
+    DescribeInstanceAttribute: (input: ec2.DescribeInstanceAttributeRequest, context: RequestContext) =>
+      attributes.describe(input, context),
+    ModifyInstanceAttribute: (input: ec2.ModifyInstanceAttributeRequest, context: RequestContext) =>
+      attributes.modify(input, context),
+    DescribeInstanceTypes: async (input: ec2.DescribeInstanceTypesRequest, context: RequestContext) =>
+      Promise.resolve(input).then((request) => describeInstanceTypes.run(request, context)),
+    DescribeInstanceStatus: (input: ec2.DescribeInstanceStatusRequest, context: RequestContext) =>
+      describeInstanceStatus.run(input, context),
     DescribeImages: async (input: ec2.DescribeImagesRequest, context: RequestContext) =>
       Promise.resolve(input).then((request) => describeImages(request, context)),
     DescribeRegions: async (input: ec2.DescribeRegionsRequest) => Promise.resolve(input).then(describeRegions),

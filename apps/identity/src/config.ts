@@ -1,7 +1,7 @@
 import { accountId } from '@holdfast/contracts';
 import { ConfigError, type OwnSettings } from '@holdfast/service-kit';
 import { z } from 'zod';
-import type { SecretsKeySource } from './adapters/outbound/secrets-keys.ts';
+import type { KeySource } from '@holdfast/service-kit';
 
 export const settingsSchema = z.object({
   /** The root user of the deployment's first account. Its secret comes from the deployment and is not stored. */
@@ -16,7 +16,7 @@ export const settingsSchema = z.object({
 export type Settings = z.infer<typeof settingsSchema>;
 
 /** @throws ConfigError unless exactly one source of the secrets key is set. */
-export const secretsKeySource = (settings: Record<string, unknown> | undefined): SecretsKeySource => {
+export const secretsKeySource = (settings: Record<string, unknown> | undefined): KeySource => {
   const { secretsKeyFile: file, secretsKey: secret } = settingsSchema.parse(settings ?? {});
   if (file !== undefined && secret === undefined) return { file };
   if (secret !== undefined && file === undefined) return { secret };

@@ -1,6 +1,6 @@
 import { ConfigError, type OwnSettings } from '@holdfast/service-kit';
 import { z } from 'zod';
-import type { RootKeySource } from './adapters/outbound/root-keys.ts';
+import type { KeySource } from '@holdfast/service-kit';
 
 const variables = z.object({
   /** A file with the root key, mode 0600; made on first start. */
@@ -23,7 +23,7 @@ const settingsSchema = z.object({
 });
 
 /** @throws ConfigError unless exactly one source of the root key is set. */
-export const rootKeySource = (settings: Record<string, unknown> | undefined): RootKeySource => {
+export const rootKeySource = (settings: Record<string, unknown> | undefined): KeySource => {
   const { rootKeyFile: file, rootKeySecret: secret } = settingsSchema.parse(settings ?? {});
   if (file !== undefined && secret === undefined) return { file };
   if (secret !== undefined && file === undefined) return { secret };

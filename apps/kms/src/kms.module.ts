@@ -12,6 +12,7 @@ import {
   OPEN_EVENT_STORE,
   type OpenEventStore,
   type ServiceParts,
+  type KeySource,
 } from '@holdfast/service-kit';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { KeyClock } from './adapters/inbound/key-clock.ts';
@@ -20,7 +21,7 @@ import { GrantsTable } from './adapters/outbound/grants.table.ts';
 import { StoredKeyMaterials } from './adapters/outbound/key-materials.ts';
 import { KeyUseStreams } from './adapters/outbound/key-use-streams.ts';
 import { KeysTable } from './adapters/outbound/keys.table.ts';
-import { loadRootKeys, type RootKeys, type RootKeySource } from './adapters/outbound/root-keys.ts';
+import { loadRootKeys, type RootKeys } from './adapters/outbound/root-keys.ts';
 import { SealedImportTokens } from './adapters/outbound/sealed-import-tokens.ts';
 import { SealedTransport } from './adapters/outbound/sealed-transport.ts';
 import { SignedGrantTokens } from './adapters/outbound/signed-grant-tokens.ts';
@@ -96,7 +97,7 @@ class OwnKeyUseStreams extends KeyUseStreams {
 @Module({})
 export class KmsModule {
   static with(parts: ServiceParts): DynamicModule {
-    const source: RootKeySource = rootKeySource(parts.environment.settings);
+    const source: KeySource = rootKeySource(parts.environment.settings);
     return {
       module: KmsModule,
       providers: [

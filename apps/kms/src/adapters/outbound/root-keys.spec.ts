@@ -51,7 +51,7 @@ describe('a root key in a file', () => {
   it.each(['', 'short', `${newKey()}\nnonsense`, newKey().slice(1)])('is refused when it holds %j', async (text) => {
     const file = join(folder, 'root.key');
     await writeFile(file, text, { mode: 0o600 });
-    await expect(loadRootKeys({ file }, [])).rejects.toThrow('must hold root keys');
+    await expect(loadRootKeys({ file }, [])).rejects.toThrow('must hold keys: each 32 bytes');
   });
 });
 

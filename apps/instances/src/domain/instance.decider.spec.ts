@@ -81,3 +81,51 @@ describe('the tags of an instance', () => {
       .then({ type: 'InstanceUntagged', instanceId: id, keys: ['Name'], at });
   });
 });
+
+describe('stopping and starting', () => {
+  const withRoot: InstanceEvent = { ...launched, rootDeviceName: '/dev/xvda' };
+  const stopping: InstanceEvent = { type: 'InstanceStopStarted', instanceId: id, at };
+  const stopped: InstanceEvent = { type: 'InstanceStopped', instanceId: id, at };
+  const starting: InstanceEvent = { type: 'InstanceStartRequested', instanceId: id, at };
+  const stop = { type: 'StopInstance', instanceId: id, at } as const;
+  const start = { type: 'StartInstance', instanceId: id, at } as const;
+  const fail = { type: 'FailStart', instanceId: id, cause: 'k is disabled.', at } as const;
+  const reason = {
+    code: 'Client.InvalidKMSKey.InvalidState',
+    message: 'Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state',
+  };
+
+  it('go from running to stopped and back', () => {
+    given(withRoot, started).when(stop).then(stopping);
+    given(withRoot, started, stopping).when(stop).thenNothing();
+    given(withRoot, started, stopping).when({ type: 'CompleteStop', instanceId: id, at }).then(stopped);
+    given(withRoot, started, stopping, stopped).when(start).then(starting);
+    given(withRoot, started, stopping, stopped, starting)
+      .when({ type: 'CompleteStart', instanceId: id, at })
+      .then(started);
+    given(withRoot, started).when(start).thenNothing();
+  });
+
+  it('are refused in other states, and without a root volume', () => {
+    given(withRoot).when(stop).thenRefuses('InstanceNotStoppable');
+    given(launched, started).when(stop).thenRefuses('InstanceWithoutRootVolume');
+    given(withRoot, started, stopping).when(start).thenRefuses('InstanceNotStartable');
+    given(withRoot, started, terminating, terminated).when(start).thenRefuses('InstanceNotStartable');
+  });
+
+  it('a start that fails leaves it stopped, a launch that fails ends it', () => {
+    const { cause } = fail;
+    given(withRoot, started, stopping, stopped, starting)
+      .when(fail)
+      .then({ type: 'InstanceStartFailed', instanceId: id, reason, cause, at });
+    given(withRoot).when(fail).then({ type: 'InstanceLaunchFailed', instanceId: id, reason, cause, at });
+    given(withRoot, started).when(fail).thenNothing();
+  });
+
+  it('is not ended while it is protected', () => {
+    const terminate = { type: 'TerminateInstance', instanceId: id, at } as const;
+    given({ ...withRoot, disableApiTermination: true }, started)
+      .when(terminate)
+      .thenRefuses('TerminationProtected');
+  });
+});

@@ -1,6 +1,13 @@
-import { callerOf, type InternalRequests, type RequestContext } from '@holdfast/contracts';
+import {
+  callerOf,
+  type InstanceId,
+  type InternalRequests,
+  type RequestContext,
+  type VolumeId,
+} from '@holdfast/contracts';
 import { RequestTimeout } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
+import type { VolumeState } from '../domain/volume-state.ts';
 import type { FinishAttachment } from './finish-attachment.ts';
 import { ownVolume } from './own-volume.ts';
 import type { VolumeStreams, VolumeTable } from './ports.ts';
@@ -37,21 +44,33 @@ export class InstanceDevices {
       const command = { type: 'AttachVolume', ...input, at: this.clock.instant() } as const;
       await this.volumes.handle(command, { caller: callerOf(context) });
     }
-    for (;;) {
-      const state = await this.volumes.load(volumeId);
-      if (state.attachment?.instanceId !== instanceId) return { failure: state.attachmentFailure ?? 'detached' };
-      if (state.attachment.status !== 'attaching') return { failure: null };
-      if (Date.now() > context.deadlineMs - ANSWER_MS)
-        throw new RequestTimeout('volumes', 'AttachAtLaunch', context.requestId);
-      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
-    }
+    const ended = await this.attachingEnded(volumeId, instanceId, context);
+    return { failure: ended.attachment?.instanceId === instanceId ? null : (ended.attachmentFailure ?? 'detached') };
   }
 
   async suspend({ instanceId }: Ask<'SuspendAttachments'>, context: RequestContext): Answer<'SuspendAttachments'> {
     const cause = { caller: callerOf(context) };
-    for (const volumeId of await this.table.volumesOf(instanceId))
+    for (const volumeId of await this.table.volumesOf(instanceId)) {
+      // What began while the instance ran may still open its device.
+      await this.attachingEnded(volumeId, instanceId, context);
       await this.attachment.suspend(volumeId, instanceId, cause);
+    }
     return {};
+  }
+
+  /** @returns the volume's state once it is not being attached to the instance. @throws RequestTimeout */
+  private async attachingEnded(
+    volumeId: VolumeId,
+    instanceId: InstanceId,
+    { deadlineMs, requestId }: RequestContext,
+  ): Promise<VolumeState> {
+    for (;;) {
+      const state = await this.volumes.load(volumeId);
+      const { attachment } = state;
+      if (attachment?.instanceId !== instanceId || attachment.status !== 'attaching') return state;
+      if (Date.now() > deadlineMs - ANSWER_MS) throw new RequestTimeout('volumes', 'AttachVolume', requestId);
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    }
   }
 
   async resume({ instanceId }: Ask<'ResumeAttachments'>, context: RequestContext): Answer<'ResumeAttachments'> {

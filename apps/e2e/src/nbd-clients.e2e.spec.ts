@@ -82,6 +82,7 @@ describe('an attached encrypted volume', () => {
       '--verify=crc32c',
       '--do_verify=1',
       '--verify_fatal=1',
+      '--verify_state_save=0',
       '--offset=256m',
       '--fsync=64',
     ]);

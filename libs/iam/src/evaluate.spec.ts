@@ -189,6 +189,8 @@ describe('NotPrincipal', () => {
     ['Deny spares a user listed with the account', { ...yes, resourcePolicy: spare(OWN, bob.arn) }, by('identity')],
     ['Deny does not spare a user listed without the account', { ...yes, resourcePolicy: spare(bob.arn) }, denied('resource')],
     ['Deny does not spare a user whose account only is listed', { ...yes, resourcePolicy: spare(OWN) }, denied('resource')],
+    ['Deny spares a user listed by its unique id', { ...yes, resourcePolicy: spare(OWN, bob.id) }, by('identity')],
+    ["Deny does not spare a user by another one's unique id", { ...yes, resourcePolicy: spare(OWN, eve.id) }, denied('resource')],
     ['Deny spares root', { request: keyed(root), resourcePolicy: spare(OWN) }, by('resource')],
     ['Deny spares a session listed with role and account', { ...yes, request: keyed(admin), resourcePolicy: spare(OWN, admin.roleArn, admin.arn) }, by('identity')],
     ['Deny does not spare a session by its role alone', { ...yes, request: keyed(admin), resourcePolicy: spare(OWN, admin.roleArn) }, denied('resource')],

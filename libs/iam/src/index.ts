@@ -12,6 +12,13 @@ export type {
   TrailEntry,
 } from './decision.ts';
 export {
+  type DecisionRecord,
+  type DecisionStep,
+  type PolicyStep,
+  policyStep,
+  resourcesNamedIn,
+} from './decision-record.ts';
+export {
   denialMessage,
   ebsDenialMessage,
   ec2DenialMessage,
@@ -67,5 +74,6 @@ export {
   user,
 } from './principal.ts';
 export { principalsOf } from './principals-of.ts';
+export { renamePrincipals } from './rename-principals.ts';
 export type { AccessRequest, ConditionContext, ContextValue, KmsDetails } from './request.ts';
 export { type PolicyChange, type SmallestChange, smallestChange, type StatementDocument } from './smallest-change.ts';

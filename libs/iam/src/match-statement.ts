@@ -62,7 +62,7 @@ const reachUnlisted = (principals: CompiledPrincipals, principal: Principal, eff
   if (everyone) return null;
   if (effect === 'Allow') return reachByName(principals, principal) === null ? 'direct' : null;
   const listed = principal.kind === 'service' ? services : aws;
-  return identitiesOf(principal).every((name) => listed.has(name)) ? null : 'direct';
+  return identitiesOf(principal).every((names) => names.some((name) => listed.has(name))) ? null : 'direct';
 };
 
 const reachOf = (principals: CompiledPrincipals, principal: Principal, effect: Effect): Reach | null => {

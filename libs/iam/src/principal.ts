@@ -38,8 +38,10 @@ export interface FederatedUser {
   readonly accountId: string;
   /** `arn:aws:sts::<account>:federated-user/<name>`. */
   readonly arn: string;
-  /** The user who asked for the session; null: the account's root user did. */
+  /** The user who asked for the session, with the path; null: the account's root user did. */
   readonly userArn: string | null;
+  /** That user's `AIDA…`; null: the root user's session, or one of before sessions knew it. */
+  readonly userId: string | null;
   /** `<account>:<name>`. */
   readonly id: string;
   readonly tags: Tags;
@@ -95,16 +97,18 @@ export const roleSession = ({
 export const federatedUser = ({
   accountId,
   userArn,
+  userId = null,
   name,
   tags = {},
 }: {
   accountId: string;
   userArn: string | null;
+  userId?: string | null;
   name: string;
   tags?: Tags;
 }): FederatedUser => {
   const arn = `arn:aws:sts::${accountId}:federated-user/${name}`;
-  return { kind: 'federated-user', accountId, arn, userArn, id: `${accountId}:${name}`, tags };
+  return { kind: 'federated-user', accountId, arn, userArn, userId, id: `${accountId}:${name}`, tags };
 };
 
 /** @param dnsName `ec2.<region>.amazonaws.com`. */
@@ -134,8 +138,9 @@ export const principalOf = (caller: CallerPrincipal, tags: Tags = caller.session
       return { kind: 'role-session', accountId, arn, roleArn, id, tags };
     }
     case 'FederatedUser': {
-      const userArn = userName === undefined ? null : `arn:aws:iam::${accountId}:user/${userName}`;
-      return { kind: 'federated-user', accountId, arn, userArn, id, tags };
+      const { issuerArn, issuerId = null } = caller;
+      const userArn = issuerArn ?? (userName === undefined ? null : `arn:aws:iam::${accountId}:user/${userName}`);
+      return { kind: 'federated-user', accountId, arn, userArn, userId: issuerId, id, tags };
     }
     case 'AWSService':
       return awsService(arn);
@@ -175,32 +180,38 @@ export const namesOf = (principal: Principal): readonly Name[] => {
       return [[arn, 'direct'], [principal.roleArn, 'underlying'], ...roleId, [accountId, 'account']];
     }
     case 'federated-user': {
-      const behind: Name[] = principal.userArn === null ? [] : [[principal.userArn, 'underlying']];
-      return [[arn, 'direct'], ...behind, [accountId, 'account']];
+      const { userArn, userId } = principal;
+      const behind: Name[] = userArn === null ? [] : [[userArn, 'underlying']];
+      return [[arn, 'direct'], ...behind, ...uniqueId(userId ?? '', 'AIDA', 'underlying'), [accountId, 'account']];
     }
     case 'service':
       return [];
   }
 };
 
+/** One identity of a principal: any of its names will do. */
+type Names = readonly string[];
+
 /**
- * The names that NotPrincipal of a Deny must list, all of them, to spare the principal: its account and, for sessions, what
- * is behind them.
+ * The identities that NotPrincipal of a Deny must list, all of them, to spare the principal: its account and, for sessions,
+ * what is behind them. A user or role may be listed by ARN or by unique id.
  * @see IAM user guide, JSON policy elements: NotPrincipal
  */
-export const identitiesOf = (principal: Principal): readonly string[] => {
-  const { kind, accountId, arn } = principal;
+export const identitiesOf = (principal: Principal): readonly Names[] => {
+  const { kind, accountId, arn, id } = principal;
   switch (kind) {
     case 'root':
-      return [accountId];
+      return [[accountId]];
     case 'user':
-      return [accountId, arn];
+      return [[accountId], [arn, id]];
     case 'role-session':
-      return [accountId, principal.roleArn, arn];
-    case 'federated-user':
-      return [accountId, ...(principal.userArn === null ? [] : [principal.userArn]), arn];
+      return [[accountId], [principal.roleArn, id.slice(0, id.lastIndexOf(':'))], [arn]];
+    case 'federated-user': {
+      const { userArn, userId } = principal;
+      return [[accountId], ...(userArn === null ? [] : [userId === null ? [userArn] : [userArn, userId]]), [arn]];
+    }
     case 'service':
-      return [arn];
+      return [[arn]];
   }
 };
 

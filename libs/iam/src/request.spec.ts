@@ -106,6 +106,8 @@ describe('principalOf', () => {
     });
     const guest = { ...common, type: 'FederatedUser', arn: federated.arn, principalId: federated.id } as const;
     expect(principalOf({ ...guest, userName: 'bob' })).toMatchObject({ userArn: `arn:aws:iam::${OWN}:user/bob` });
+    const issuer = { issuerArn: bob.arn, issuerId: bob.id };
+    expect(principalOf({ ...guest, userName: 'bob', ...issuer })).toMatchObject({ userArn: bob.arn, userId: bob.id });
     expect(principalOf(guest)).toEqual(federatedUser({ accountId: OWN, userArn: null, name: 'bobs-guest' }));
     expect(principalOf({ ...common, type: 'AWSService', arn: EC2, principalId: EC2 })).toEqual(service);
   });

@@ -72,6 +72,10 @@ export type ReplaceRootVolumeTaskState = "failed" | "failed-detached" | "failing
 export type ResetImageAttributeName = "launchPermission";
 export type ResourceType = "application-status-check" | "capacity-block" | "capacity-manager-data-export" | "capacity-reservation" | "capacity-reservation-cancellation-quote" | "capacity-reservation-fleet" | "capacity-reservation-modification-quote" | "carrier-gateway" | "client-vpn-endpoint" | "coip-pool" | "customer-gateway" | "declarative-policies-report" | "dedicated-host" | "dhcp-options" | "egress-only-internet-gateway" | "elastic-gpu" | "elastic-ip" | "export-image-task" | "export-instance-task" | "fca-policy" | "fleet" | "fpga-image" | "host-reservation" | "image" | "image-usage-report" | "import-image-task" | "import-snapshot-task" | "instance" | "instance-connect-endpoint" | "instance-event-window" | "internet-gateway" | "ipam" | "ipam-external-resource-verification-token" | "ipam-internet-registry-association" | "ipam-policy" | "ipam-pool" | "ipam-pool-allocation" | "ipam-prefix-list-resolver" | "ipam-prefix-list-resolver-target" | "ipam-resource-discovery" | "ipam-resource-discovery-association" | "ipam-scope" | "ipv4pool-ec2" | "ipv6pool-ec2" | "key-pair" | "launch-template" | "local-gateway" | "local-gateway-route-table" | "local-gateway-route-table-virtual-interface-group-association" | "local-gateway-route-table-vpc-association" | "local-gateway-virtual-interface" | "local-gateway-virtual-interface-group" | "mac-modification-task" | "metric-category" | "natgateway" | "network-acl" | "network-insights-access-scope" | "network-insights-access-scope-analysis" | "network-insights-analysis" | "network-insights-path" | "network-interface" | "outpost-lag" | "placement-group" | "prefix-list" | "replace-root-volume-task" | "reserved-instances" | "route-server" | "route-server-endpoint" | "route-server-peer" | "route-table" | "secondary-interface" | "secondary-network" | "secondary-subnet" | "security-group" | "security-group-rule" | "service-link-virtual-interface" | "snapshot" | "spot-fleet-request" | "spot-instances-request" | "subnet" | "subnet-cidr-reservation" | "traffic-mirror-filter" | "traffic-mirror-filter-rule" | "traffic-mirror-session" | "traffic-mirror-target" | "transit-gateway" | "transit-gateway-attachment" | "transit-gateway-connect-peer" | "transit-gateway-metering-policy" | "transit-gateway-multicast-domain" | "transit-gateway-policy-table" | "transit-gateway-route-table" | "transit-gateway-route-table-announcement" | "verified-access-endpoint" | "verified-access-endpoint-target" | "verified-access-group" | "verified-access-instance" | "verified-access-policy" | "verified-access-trust-provider" | "volume" | "vpc" | "vpc-block-public-access-exclusion" | "vpc-encryption-control" | "vpc-endpoint" | "vpc-endpoint-connection" | "vpc-endpoint-connection-device-type" | "vpc-endpoint-service" | "vpc-endpoint-service-permission" | "vpc-flow-log" | "vpc-peering-connection" | "vpn-concentrator" | "vpn-connection" | "vpn-connection-device-type" | "vpn-gateway";
 export type RootDeviceType = "ebs" | "instance-store";
+export type RouteOrigin = "Advertisement" | "CreateRoute" | "CreateRouteTable" | "EnableVgwRoutePropagation";
+export type RouteState = "active" | "blackhole" | "filtered";
+export type RouteTableAssociationStateCode = "associated" | "associating" | "disassociated" | "disassociating" | "failed";
+export type RuleAction = "allow" | "deny";
 export type SSEType = "none" | "sse-ebs" | "sse-kms";
 export type SecondaryInterfaceStatus = "available" | "in-use";
 export type SecondaryInterfaceType = "secondary";
@@ -104,6 +108,7 @@ export type VolumeState = "available" | "creating" | "deleted" | "deleting" | "e
 export type VolumeStatusInfoStatus = "impaired" | "insufficient-data" | "ok" | "warning";
 export type VolumeStatusName = "initialization-state" | "io-enabled" | "io-performance";
 export type VolumeType = "gp2" | "gp3" | "io1" | "io2" | "sc1" | "st1" | "standard";
+export type VpcAttributeName = "enableDnsHostnames" | "enableDnsSupport" | "enableNetworkAddressUsageMetrics";
 export type VpcCidrBlockStateCode = "associated" | "associating" | "disassociated" | "disassociating" | "failed" | "failing";
 export type VpcEncryptionControlExclusionState = "disabled" | "disabling" | "enabled" | "enabling";
 export type VpcEncryptionControlMode = "enforce" | "monitor";
@@ -461,6 +466,19 @@ export interface DescribeAvailabilityZonesResult {
   AvailabilityZones?: AvailabilityZone[];
 }
 
+export interface DescribeDhcpOptionsRequest {
+  DhcpOptionsIds?: string[];
+  NextToken?: string;
+  MaxResults?: number;
+  DryRun?: boolean;
+  Filters?: Filter[];
+}
+
+export interface DescribeDhcpOptionsResult {
+  NextToken?: string;
+  DhcpOptions?: DhcpOptions[];
+}
+
 export interface DescribeFastSnapshotRestoreSuccessItem {
   SnapshotId?: string;
   AvailabilityZone?: string;
@@ -515,6 +533,19 @@ export interface DescribeInstanceAttributeRequest {
   InstanceId: string;
   Attribute: string;
   DryRun?: boolean;
+}
+
+export interface DescribeInstanceCreditSpecificationsRequest {
+  DryRun?: boolean;
+  Filters?: Filter[];
+  InstanceIds?: string[];
+  MaxResults?: number;
+  NextToken?: string;
+}
+
+export interface DescribeInstanceCreditSpecificationsResult {
+  InstanceCreditSpecifications?: InstanceCreditSpecification[];
+  NextToken?: string;
 }
 
 export interface DescribeInstanceStatusRequest {
@@ -573,6 +604,19 @@ export interface DescribeInstancesResult {
   Reservations?: Reservation[];
 }
 
+export interface DescribeInternetGatewaysRequest {
+  NextToken?: string;
+  MaxResults?: number;
+  DryRun?: boolean;
+  InternetGatewayIds?: string[];
+  Filters?: Filter[];
+}
+
+export interface DescribeInternetGatewaysResult {
+  InternetGateways?: InternetGateway[];
+  NextToken?: string;
+}
+
 export interface DescribeKeyPairsRequest {
   KeyNames?: string[];
   KeyPairIds?: string[];
@@ -595,6 +639,19 @@ export interface DescribeLockedSnapshotsRequest {
 
 export interface DescribeLockedSnapshotsResult {
   Snapshots?: LockedSnapshotsInfo[];
+  NextToken?: string;
+}
+
+export interface DescribeNetworkAclsRequest {
+  NextToken?: string;
+  MaxResults?: number;
+  DryRun?: boolean;
+  NetworkAclIds?: string[];
+  Filters?: Filter[];
+}
+
+export interface DescribeNetworkAclsResult {
+  NetworkAcls?: NetworkAcl[];
   NextToken?: string;
 }
 
@@ -633,6 +690,32 @@ export interface DescribeReplaceRootVolumeTasksRequest {
 
 export interface DescribeReplaceRootVolumeTasksResult {
   ReplaceRootVolumeTasks?: ReplaceRootVolumeTask[];
+  NextToken?: string;
+}
+
+export interface DescribeRouteTablesRequest {
+  NextToken?: string;
+  MaxResults?: number;
+  DryRun?: boolean;
+  RouteTableIds?: string[];
+  Filters?: Filter[];
+}
+
+export interface DescribeRouteTablesResult {
+  RouteTables?: RouteTable[];
+  NextToken?: string;
+}
+
+export interface DescribeSecurityGroupRulesRequest {
+  Filters?: Filter[];
+  SecurityGroupRuleIds?: string[];
+  DryRun?: boolean;
+  NextToken?: string;
+  MaxResults?: number;
+}
+
+export interface DescribeSecurityGroupRulesResult {
+  SecurityGroupRules?: SecurityGroupRule[];
   NextToken?: string;
 }
 
@@ -768,6 +851,19 @@ export interface DescribeVolumesResult {
   Volumes?: Volume[];
 }
 
+export interface DescribeVpcAttributeRequest {
+  Attribute: string;
+  VpcId: string;
+  DryRun?: boolean;
+}
+
+export interface DescribeVpcAttributeResult {
+  EnableDnsHostnames?: AttributeBooleanValue;
+  EnableDnsSupport?: AttributeBooleanValue;
+  EnableNetworkAddressUsageMetrics?: AttributeBooleanValue;
+  VpcId?: string;
+}
+
 export interface DescribeVpcsRequest {
   Filters?: Filter[];
   VpcIds?: string[];
@@ -787,6 +883,18 @@ export interface DetachVolumeRequest {
   Force?: boolean;
   InstanceId?: string;
   DryRun?: boolean;
+}
+
+export interface DhcpConfiguration {
+  Key?: string;
+  Values?: AttributeValue[];
+}
+
+export interface DhcpOptions {
+  OwnerId?: string;
+  Tags?: Tag[];
+  DhcpOptionsId?: string;
+  DhcpConfigurations?: DhcpConfiguration[];
 }
 
 export interface DisableEbsEncryptionByDefaultRequest {
@@ -1137,6 +1245,11 @@ export interface IamInstanceProfileSpecification {
   Name?: string;
 }
 
+export interface IcmpTypeCode {
+  Code?: number;
+  Type?: number;
+}
+
 export interface Image {
   PlatformDetails?: string;
   UsageOperation?: string;
@@ -1358,6 +1471,11 @@ export interface InstanceBlockDeviceMappingSpecification {
   Ebs?: EbsInstanceBlockDeviceSpecification;
   VirtualName?: string;
   NoDevice?: string;
+}
+
+export interface InstanceCreditSpecification {
+  InstanceId?: string;
+  CpuCredits?: string;
 }
 
 export interface InstanceIpv4Prefix {
@@ -1636,6 +1754,18 @@ export interface InstanceTypeSpecification {
   UnsupportedInstanceTypes?: InstanceTypeItem[];
 }
 
+export interface InternetGateway {
+  Attachments?: InternetGatewayAttachment[];
+  InternetGatewayId?: string;
+  OwnerId?: string;
+  Tags?: Tag[];
+}
+
+export interface InternetGatewayAttachment {
+  State?: AttachmentStatus;
+  VpcId?: string;
+}
+
 export interface IpPermission {
   IpProtocol?: string;
   FromPort?: number;
@@ -1888,6 +2018,33 @@ export interface Monitoring {
   State?: MonitoringState;
 }
 
+export interface NetworkAcl {
+  Associations?: NetworkAclAssociation[];
+  Entries?: NetworkAclEntry[];
+  IsDefault?: boolean;
+  NetworkAclId?: string;
+  Tags?: Tag[];
+  VpcId?: string;
+  OwnerId?: string;
+}
+
+export interface NetworkAclAssociation {
+  NetworkAclAssociationId?: string;
+  NetworkAclId?: string;
+  SubnetId?: string;
+}
+
+export interface NetworkAclEntry {
+  CidrBlock?: string;
+  Egress?: boolean;
+  IcmpTypeCode?: IcmpTypeCode;
+  Ipv6CidrBlock?: string;
+  PortRange?: PortRange;
+  Protocol?: string;
+  RuleAction?: RuleAction;
+  RuleNumber?: number;
+}
+
 export interface NetworkCardInfo {
   NetworkCardIndex?: number;
   NetworkPerformance?: string;
@@ -2052,6 +2209,11 @@ export interface PlacementGroupInfo {
   SupportedStrategies?: PlacementGroupStrategy[];
 }
 
+export interface PortRange {
+  From?: number;
+  To?: number;
+}
+
 export interface PrefixListId {
   Description?: string;
   PrefixListId?: string;
@@ -2092,6 +2254,10 @@ export interface ProductCode {
   ProductCodeType?: ProductCodeValues;
 }
 
+export interface PropagatingVgw {
+  GatewayId?: string;
+}
+
 export interface PublicIpDnsNameOptions {
   DnsHostnameType?: string;
   PublicIpv4DnsName?: string;
@@ -2102,6 +2268,14 @@ export interface PublicIpDnsNameOptions {
 export interface RebootInstancesRequest {
   InstanceIds: string[];
   DryRun?: boolean;
+}
+
+export interface ReferencedSecurityGroup {
+  GroupId?: string;
+  PeeringStatus?: string;
+  UserId?: string;
+  VpcId?: string;
+  VpcPeeringConnectionId?: string;
 }
 
 export interface Region {
@@ -2231,6 +2405,52 @@ export interface RestoreVolumeFromRecycleBinResult {
   Return?: boolean;
 }
 
+export interface Route {
+  DestinationCidrBlock?: string;
+  DestinationIpv6CidrBlock?: string;
+  DestinationPrefixListId?: string;
+  EgressOnlyInternetGatewayId?: string;
+  GatewayId?: string;
+  InstanceId?: string;
+  InstanceOwnerId?: string;
+  NatGatewayId?: string;
+  TransitGatewayId?: string;
+  LocalGatewayId?: string;
+  CarrierGatewayId?: string;
+  NetworkInterfaceId?: string;
+  Origin?: RouteOrigin;
+  State?: RouteState;
+  VpcPeeringConnectionId?: string;
+  CoreNetworkArn?: string;
+  OdbNetworkArn?: string;
+  IpAddress?: string;
+}
+
+export interface RouteTable {
+  Associations?: RouteTableAssociation[];
+  PropagatingVgws?: PropagatingVgw[];
+  RouteTableId?: string;
+  Routes?: Route[];
+  Tags?: Tag[];
+  VpcId?: string;
+  OwnerId?: string;
+}
+
+export interface RouteTableAssociation {
+  Main?: boolean;
+  RouteTableAssociationId?: string;
+  RouteTableId?: string;
+  SubnetId?: string;
+  GatewayId?: string;
+  PublicIpv4Pool?: string;
+  AssociationState?: RouteTableAssociationState;
+}
+
+export interface RouteTableAssociationState {
+  State?: RouteTableAssociationStateCode;
+  StatusMessage?: string;
+}
+
 export interface RunInstancesMonitoringEnabled {
   Enabled: boolean;
   MetricCategoryIds?: string[];
@@ -2307,6 +2527,23 @@ export interface SecurityGroup {
   GroupName?: string;
   Description?: string;
   IpPermissions?: IpPermission[];
+}
+
+export interface SecurityGroupRule {
+  SecurityGroupRuleId?: string;
+  GroupId?: string;
+  GroupOwnerId?: string;
+  IsEgress?: boolean;
+  IpProtocol?: string;
+  FromPort?: number;
+  ToPort?: number;
+  CidrIpv4?: string;
+  CidrIpv6?: string;
+  PrefixListId?: string;
+  ReferencedGroupInfo?: ReferencedSecurityGroup;
+  Description?: string;
+  Tags?: Tag[];
+  SecurityGroupRuleArn?: string;
 }
 
 export interface Snapshot {
@@ -2735,19 +2972,25 @@ export interface Operations {
   DeregisterImage: { in: DeregisterImageRequest; out: DeregisterImageResult };
   DescribeAccountAttributes: { in: DescribeAccountAttributesRequest; out: DescribeAccountAttributesResult };
   DescribeAvailabilityZones: { in: DescribeAvailabilityZonesRequest; out: DescribeAvailabilityZonesResult };
+  DescribeDhcpOptions: { in: DescribeDhcpOptionsRequest; out: DescribeDhcpOptionsResult };
   DescribeFastSnapshotRestores: { in: DescribeFastSnapshotRestoresRequest; out: DescribeFastSnapshotRestoresResult };
   DescribeImageAttribute: { in: DescribeImageAttributeRequest; out: ImageAttribute };
   DescribeImages: { in: DescribeImagesRequest; out: DescribeImagesResult };
   DescribeInstanceAttribute: { in: DescribeInstanceAttributeRequest; out: InstanceAttribute };
+  DescribeInstanceCreditSpecifications: { in: DescribeInstanceCreditSpecificationsRequest; out: DescribeInstanceCreditSpecificationsResult };
   DescribeInstanceStatus: { in: DescribeInstanceStatusRequest; out: DescribeInstanceStatusResult };
   DescribeInstanceTypeOfferings: { in: DescribeInstanceTypeOfferingsRequest; out: DescribeInstanceTypeOfferingsResult };
   DescribeInstanceTypes: { in: DescribeInstanceTypesRequest; out: DescribeInstanceTypesResult };
   DescribeInstances: { in: DescribeInstancesRequest; out: DescribeInstancesResult };
+  DescribeInternetGateways: { in: DescribeInternetGatewaysRequest; out: DescribeInternetGatewaysResult };
   DescribeKeyPairs: { in: DescribeKeyPairsRequest; out: DescribeKeyPairsResult };
   DescribeLockedSnapshots: { in: DescribeLockedSnapshotsRequest; out: DescribeLockedSnapshotsResult };
+  DescribeNetworkAcls: { in: DescribeNetworkAclsRequest; out: DescribeNetworkAclsResult };
   DescribeNetworkInterfaces: { in: DescribeNetworkInterfacesRequest; out: DescribeNetworkInterfacesResult };
   DescribeRegions: { in: DescribeRegionsRequest; out: DescribeRegionsResult };
   DescribeReplaceRootVolumeTasks: { in: DescribeReplaceRootVolumeTasksRequest; out: DescribeReplaceRootVolumeTasksResult };
+  DescribeRouteTables: { in: DescribeRouteTablesRequest; out: DescribeRouteTablesResult };
+  DescribeSecurityGroupRules: { in: DescribeSecurityGroupRulesRequest; out: DescribeSecurityGroupRulesResult };
   DescribeSecurityGroups: { in: DescribeSecurityGroupsRequest; out: DescribeSecurityGroupsResult };
   DescribeSnapshotAttribute: { in: DescribeSnapshotAttributeRequest; out: DescribeSnapshotAttributeResult };
   DescribeSnapshotTierStatus: { in: DescribeSnapshotTierStatusRequest; out: DescribeSnapshotTierStatusResult };
@@ -2758,6 +3001,7 @@ export interface Operations {
   DescribeVolumeStatus: { in: DescribeVolumeStatusRequest; out: DescribeVolumeStatusResult };
   DescribeVolumes: { in: DescribeVolumesRequest; out: DescribeVolumesResult };
   DescribeVolumesModifications: { in: DescribeVolumesModificationsRequest; out: DescribeVolumesModificationsResult };
+  DescribeVpcAttribute: { in: DescribeVpcAttributeRequest; out: DescribeVpcAttributeResult };
   DescribeVpcs: { in: DescribeVpcsRequest; out: DescribeVpcsResult };
   DetachVolume: { in: DetachVolumeRequest; out: VolumeAttachment };
   DisableEbsEncryptionByDefault: { in: DisableEbsEncryptionByDefaultRequest; out: DisableEbsEncryptionByDefaultResult };

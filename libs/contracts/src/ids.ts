@@ -39,4 +39,5 @@ const newEc2Id = (prefix: string) => `${prefix}-0${randomBytes(8).toString('hex'
 export const newVolumeId = () => newEc2Id('vol') as VolumeId;
 export const newSnapshotId = () => newEc2Id('snap') as SnapshotId;
 export const newInstanceId = () => newEc2Id('i') as InstanceId;
+export const newImageId = () => newEc2Id('ami') as ImageId;
 export const newReservationId = () => newEc2Id('r');

@@ -10,6 +10,7 @@ export {
   instanceId,
   type KeyArn,
   keyArn,
+  newImageId,
   newInstanceId,
   newReservationId,
   newSnapshotId,

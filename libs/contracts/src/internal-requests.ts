@@ -2,7 +2,7 @@
  * Requests between services that no AWS API has. Subject: `<service>.request.<Action>.v1`. (AWS's own operations use the
  * same subjects with AWS's own shapes, generated in `@holdfast/aws-protocol`.)
  */
-import type { AccountId, Instant, InstanceId, Region, SnapshotId, VolumeId } from './ids.ts';
+import type { AccountId, ImageId, Instant, InstanceId, Region, SnapshotId, VolumeId } from './ids.ts';
 import type { IdentityRequests } from './identity-requests.ts';
 import type { Principal } from './request-context.ts';
 
@@ -47,11 +47,16 @@ export interface InternalRequests {
     GetVolume: { in: { volumeId: VolumeId }; out: VolumeRecord | null };
     /** Attachments of the caller's account, all instances when `instanceIds` is absent. */
     ListAttachments: { in: { instanceIds?: InstanceId[] }; out: { attachments: AttachmentRecord[] } };
-    /** What a CreateVolume of the same members would make; its refusals, and no volume. */
+    /**
+     * What a CreateVolume of the same members would make; its refusals, and no volume. With `throughImage` a snapshot of that
+     * image may be used whose owner lets the caller launch from the image.
+     */
     PlanVolume: {
-      in: { input: Record<string, unknown> };
+      in: { input: Record<string, unknown>; throughImage?: ImageId };
       out: { sizeGiB: number; snapshotSizeGiB: number | null; volumeType: string; encrypted: boolean };
     };
+    /** CreateVolume for an instance that is launched from the image. `input` as CreateVolume takes it, with a client token. */
+    CreateLaunchVolume: { in: { input: Record<string, unknown>; throughImage: ImageId }; out: { volumeId: VolumeId } };
     /** How far the creation of a volume has got; `cause` is why a volume that is gone never came to be. */
     GetCreation: { in: { volumeId: VolumeId }; out: { state: 'creating' | 'ready' | 'gone'; cause: string | null } };
     /**
@@ -84,11 +89,44 @@ export interface InternalRequests {
     ListHostAttachments: { in: { hostId: string }; out: { attachments: HostAttachment[] } };
   };
   snapshots: {
-    /** Null when absent or not visible to the caller. */
-    GetSnapshot: { in: { snapshotId: SnapshotId }; out: SnapshotRecord | null };
+    /**
+     * Null when absent or not visible to the caller. With `throughImage` it is visible, too, when its owner also owns that image
+     * and lets the caller launch from it.
+     */
+    GetSnapshot: { in: { snapshotId: SnapshotId; throughImage?: ImageId }; out: SnapshotRecord | null };
+    /** CreateSnapshot under an id that the caller of this chose. Idempotent. Refused as CreateSnapshot is. */
+    CreateImageSnapshot: {
+      in: { snapshotId: SnapshotId; volumeId: VolumeId; description: string; tags: Record<string, string> };
+      out: Record<string, never>;
+    };
+    /**
+     * CopySnapshot under an id that the caller of this chose, and under this key (null: under none). Idempotent. Refused as
+     * CopySnapshot is.
+     */
+    CopyImageSnapshot: {
+      in: {
+        snapshotId: SnapshotId;
+        sourceSnapshotId: SnapshotId;
+        sourceRegion: Region;
+        keyArn: string | null;
+        description: string;
+        tags: Record<string, string>;
+      };
+      out: Record<string, never>;
+    };
   };
   instances: {
     GetInstance: { in: { instanceId: InstanceId }; out: InstanceRecord | null };
+    /** Images, of any account, that are made of the snapshot: while there are some it can't be deleted. */
+    ListImagesOfSnapshot: { in: { snapshotId: SnapshotId }; out: { imageIds: ImageId[] } };
+    /**
+     * The owner of an image that has the snapshot and from which the caller may launch; null: there is no such image. What the
+     * owner doesn't own of it is not theirs to give.
+     */
+    GetLaunchableImageOwner: {
+      in: { imageId: ImageId; snapshotId: SnapshotId };
+      out: { ownerId: AccountId } | null;
+    };
   };
   'data-plane': {
     /**

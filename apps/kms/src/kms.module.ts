@@ -1,5 +1,5 @@
-import { CallerPoliciesCache } from '@holdfast/access';
-import { CommandHandler, type EventStore } from '@holdfast/event-store';
+import { CallerPoliciesCache, DecisionLog } from '@holdfast/access';
+import { CommandHandler, type EventStore, type SubscribableStore } from '@holdfast/event-store';
 import { type Database, PostgresEventStore } from '@holdfast/event-store/postgres';
 import type { Requests } from '@holdfast/messaging';
 import {
@@ -29,6 +29,7 @@ import { SignedMarkers } from './adapters/outbound/signed-markers.ts';
 import type { Kms, KeyUseLog } from './application/ports.ts';
 import { aliasStream, grantStream, keyStream } from './application/stream-ids.ts';
 import { rootKeySource } from './config.ts';
+import { NOTHING_CONSIDERED } from './application/decision-record.ts';
 import { aliasDecider } from './domain/alias.decider.ts';
 import { grantDecider } from './domain/grant.decider.ts';
 import { keyDecider } from './domain/key.decider.ts';
@@ -40,6 +41,7 @@ export const KMS = Symbol('Kms');
 export const KEY_MATERIALS = Symbol('StoredKeyMaterials');
 const ROOT_KEYS = Symbol('RootKeys');
 const STORE = Symbol('EventStore');
+export const DECISIONS = Symbol('DecisionLog');
 const KEY_USES = Symbol('KeyUseLog');
 const KEY_CLOCK = Symbol('KeyClock');
 
@@ -61,6 +63,7 @@ const makeKms = async (
   keys: new KeysTable(database),
   aliases: new AliasesTable(database),
   grants: new GrantsTable(database),
+  considered: NOTHING_CONSIDERED,
   keyStreams: new CommandHandler(store, keyDecider, keyStream),
   aliasStreams: new CommandHandler(store, aliasDecider, aliasStream),
   grantStreams: new CommandHandler(store, grantDecider, grantStream),
@@ -86,6 +89,13 @@ class OwnKeyMaterials extends StoredKeyMaterials {
  */
 class OwnKeyUseStreams extends KeyUseStreams {
   constructor(private readonly own: PostgresEventStore) {
+/** What waits is sent while the bus is still there. */
+class OwnDecisionLog extends DecisionLog {
+  onModuleDestroy(): Promise<void> {
+    return this.close();
+  }
+}
+
     super(own);
   }
 
@@ -133,6 +143,11 @@ export class KmsModule {
           inject: [KMS, LOGGER],
         },
       ],
+        {
+          provide: DECISIONS,
+          useFactory: (bus: Requests, logger: Logger) => new OwnDecisionLog(bus, logger),
+          inject: [BUS, LOGGER],
+        },
     };
   }
 }

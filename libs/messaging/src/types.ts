@@ -2,7 +2,7 @@ import type { InternalRequests, RequestContext } from '@holdfast/contracts';
 import type { DomainEvent, StoredEvent } from '@holdfast/event-store';
 
 export type ServiceName =
-  'account-settings' | 'data-plane' | 'identity' | 'instances' | 'kms' | 'snapshots' | 'volumes';
+  'account-settings' | 'audit' | 'data-plane' | 'identity' | 'instances' | 'kms' | 'snapshots' | 'volumes';
 
 /** By action name. What it returns is the reply; AwsError crosses the bus as it is, anything else as an internal error. */
 export type RequestHandlers = Readonly<Record<string, (input: never, context: RequestContext) => Promise<unknown>>>;

@@ -112,8 +112,11 @@ export const accessRequest = async (
   };
 };
 
-const decide = (request: AccessRequest, grants: readonly Grant[]): string | null => {
-  const decision = authorize(request, grants);
+const decide = (kms: Kms, request: AccessRequest, grants: readonly Grant[]): string | null =>
+  conclude(kms, authorize(request, grants));
+
+const conclude = ({ considered }: Kms, decision: Decision): string | null => {
+  considered.decided(decision.because);
   return decision.allowed ? decision.grantId : refuse('AccessDenied', { message: decision.message });
 };
 
@@ -129,10 +132,12 @@ export const requireAccess = async (
   details: AccessDetails = {},
 ): Promise<string | null> => {
   const request = await accessRequest(kms, action, key, context, details);
-  if (key === null || !grantsMatterTo(action)) return decide(request, []);
-  if (authorize(request, []).allowed) return null;
+  if (key !== null) kms.considered.found(key);
+  if (key === null || !grantsMatterTo(action)) return decide(kms, request, []);
+  const withoutGrants = authorize(request, []);
+  if (withoutGrants.allowed) return conclude(kms, withoutGrants);
   const pairs = action === 'CreateGrant' ? null : (details.encryptionContext ?? null);
-  return decide(request, await kms.grants.applicable(key, granteeNames(context.principal), action, pairs));
+  return decide(kms, request, await kms.grants.applicable(key, granteeNames(context.principal), action, pairs));
 };
 
 /** Whether one grant, which may be of a principal that no policy mentions, lets the caller retire it. @throws DomainError AccessDenied */
@@ -142,7 +147,8 @@ export const requireRetirement = async (
   grants: readonly Grant[],
   context: RequestContext,
 ): Promise<void> => {
-  decide(await accessRequest(kms, 'RetireGrant', key, context), grants);
+  kms.considered.found(key);
+  decide(kms, await accessRequest(kms, 'RetireGrant', key, context), grants);
 };
 
 /** Of operations on an alias, the half that is about the alias itself. @throws DomainError AccessDenied */
@@ -154,7 +160,7 @@ export const requireAliasAccess = async (
   context: RequestContext,
 ): Promise<void> => {
   const request = await accessRequest(kms, action, key, context);
-  decide({ ...request, resource: aliasArnOf(context, aliasName) }, []);
+  decide(kms, { ...request, resource: aliasArnOf(context, aliasName) }, []);
 };
 
 /** Resolves a key and checks access to it: the start of every operation on one key. */

@@ -2,6 +2,7 @@ import type { EnvelopeKey, EnvelopeKeyName, KeyPairSpec } from '@holdfast/crypto
 import type { KeyObject } from 'node:crypto';
 import type { AccountId, Instant, KeyArn, Region, RequestContext } from '@holdfast/contracts';
 import type { CommandHandler } from '@holdfast/event-store';
+import type { Decision as PolicyDecision } from '@holdfast/iam';
 import type { AliasCommand, AliasState } from '../domain/alias.decider.ts';
 import type { AliasEvent } from '../domain/alias.events.ts';
 import type { ActiveGrant, CallerPolicies } from '../domain/access.ts';
@@ -212,8 +213,22 @@ export interface Kms {
   readonly materials: KeyMaterials;
   readonly uses: KeyUseLog;
   readonly transport: Transport;
+/** Whom policies and grants name. */
+export interface Principals {
+  /** Ids by name, null where there is nobody of that name: unique ids of users and roles, numbers of accounts. */
+  resolve(names: readonly string[], context: RequestContext): Promise<ReadonlyMap<string, string | null>>;
+}
+
+/** Is told what a request's decision is made from, as it is looked at. */
+export interface Considered {
+  decided(decision: PolicyDecision): void;
+  found(key: Pick<KeyRecord, 'arn' | 'state'>): void;
+}
+
   readonly tokens: GrantTokens;
   readonly markers: Markers;
+  /** Of the request that is being served. */
+  readonly considered: Considered;
   readonly importTokens: ImportTokens;
   readonly callers: Callers;
 }

@@ -6,6 +6,7 @@ import {
   type ConditionContext,
   defaultKeyPolicy,
   ebsKeyPolicy,
+  type Decision as PolicyDecision,
   evaluate,
   type Grant,
   kmsDenialMessage,
@@ -67,8 +68,12 @@ export interface AccessRequest {
   readonly conditions?: ConditionContext;
 }
 
-export type Decision =
-  { readonly allowed: true; readonly grantId: string | null } | { readonly allowed: false; readonly message: string };
+export type Decision = (
+  { readonly allowed: true; readonly grantId: string | null } | { readonly allowed: false; readonly message: string }
+) & {
+  /** What was looked at. */
+  readonly because: PolicyDecision;
+};
 
 /** Whether asking for the key's grants can change the decision. */
 export const grantsMatterTo = (action: string): boolean => (GRANT_OPERATIONS as readonly string[]).includes(action);
@@ -169,10 +174,10 @@ const questionOf = (asked: AccessRequest, grants: readonly Grant[]): AccessQuest
  * @param grants active ones of this key, at least all that name the principal and hold for the context; others do no harm.
  */
 export const authorize = (request: AccessRequest, grants: readonly Grant[]): Decision => {
-  const decision = evaluate(questionOf(request, grants));
-  if (!decision.allowed) return { allowed: false, message: kmsDenialMessage(decision) };
-  const { deciding } = decision;
-  return { allowed: true, grantId: deciding?.source === 'grant' ? deciding.grantId : null };
+  const because = evaluate(questionOf(request, grants));
+  if (!because.allowed) return { allowed: false, message: kmsDenialMessage(because), because };
+  const { deciding } = because;
+  return { allowed: true, grantId: deciding?.source === 'grant' ? deciding.grantId : null, because };
 };
 
 /** Whether a key's aliases have to be looked up before its policies are asked. */

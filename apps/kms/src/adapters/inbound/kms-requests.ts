@@ -1,10 +1,12 @@
-import type { RequestContext } from '@holdfast/contracts';
+import { AwsError, type RequestContext } from '@holdfast/contracts';
+import type { DecisionRecord } from '@holdfast/iam';
 import type { RequestHandlers } from '@holdfast/messaging';
 import type { Action } from '../../application/action.ts';
 import { cancelKeyDeletion } from '../../application/cancel-key-deletion.ts';
 import { createAlias } from '../../application/create-alias.ts';
 import { createGrant } from '../../application/create-grant.ts';
 import { createKey } from '../../application/create-key.ts';
+import { ConsideredSoFar, decisionRecord, isKeptWhenAllowed, isRefusal } from '../../application/decision-record.ts';
 import { decrypt } from '../../application/decrypt.ts';
 import { deleteAlias } from '../../application/delete-alias.ts';
 import { deleteImportedKeyMaterial } from '../../application/delete-imported-key-material.ts';
@@ -22,6 +24,7 @@ import { generateDataKey } from '../../application/generate-data-key.ts';
 import { generateMac } from '../../application/generate-mac.ts';
 import { generateRandom } from '../../application/generate-random.ts';
 import { getKeyManager } from '../../application/get-key-manager.ts';
+import { getKeyLastUsage } from '../../application/get-key-last-usage.ts';
 import { getKeyPolicy } from '../../application/get-key-policy.ts';
 import { getKeyRotationStatus } from '../../application/get-key-rotation-status.ts';
 import { getParametersForImport } from '../../application/get-parameters-for-import.ts';
@@ -77,6 +80,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   GenerateMac: generateMac,
   GenerateRandom: generateRandom,
   GetKeyManager: getKeyManager,
+  GetKeyLastUsage: getKeyLastUsage,
   GetKeyPolicy: getKeyPolicy,
   GetKeyRotationStatus: getKeyRotationStatus,
   GetParametersForImport: getParametersForImport,
@@ -108,15 +112,28 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   ...Object.fromEntries(UNSUPPORTED_OPERATIONS.map((operation) => [operation, unsupported(operation)])),
 };
 
-export const kmsRequests = (kms: Kms): RequestHandlers =>
+/** What the request's decision is kept as; `allowed` says whether the answer has to wait for it. */
+export interface Decisions {
+  allowed(record: DecisionRecord): void;
+  refused(record: DecisionRecord): Promise<void>;
+}
+
+export const kmsRequests = (kms: Kms, decisions: Decisions): RequestHandlers =>
   Object.fromEntries(
     Object.entries(ACTIONS).map(([name, action]) => [
       name,
       async (input: unknown, context: RequestContext) => {
+        const considered = new ConsideredSoFar();
+        const served = { operation: name, input, context, considered, at: kms.clock.instant() };
         try {
-          return await action(kms, input, context);
+          const output = await action({ ...kms, considered }, input, context);
+          if (isKeptWhenAllowed(name)) decisions.allowed(decisionRecord(served, null));
+          return output;
         } catch (error) {
-          throw toAwsError(error);
+          const answer = toAwsError(error);
+          if (isRefusal(error) && answer instanceof AwsError)
+            await decisions.refused(decisionRecord(served, { error, answer }));
+          throw answer;
         }
       },
     ]),

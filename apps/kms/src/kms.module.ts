@@ -1,5 +1,5 @@
 import { CallerPoliciesCache, DecisionLog } from '@holdfast/access';
-import { CommandHandler, type EventStore, type SubscribableStore } from '@holdfast/event-store';
+import { CommandHandler, type EventStore } from '@holdfast/event-store';
 import { type Database, PostgresEventStore } from '@holdfast/event-store/postgres';
 import type { Requests } from '@holdfast/messaging';
 import {
@@ -26,10 +26,10 @@ import { SealedImportTokens } from './adapters/outbound/sealed-import-tokens.ts'
 import { SealedTransport } from './adapters/outbound/sealed-transport.ts';
 import { SignedGrantTokens } from './adapters/outbound/signed-grant-tokens.ts';
 import { SignedMarkers } from './adapters/outbound/signed-markers.ts';
+import { NOTHING_CONSIDERED } from './application/decision-record.ts';
 import type { Kms, KeyUseLog } from './application/ports.ts';
 import { aliasStream, grantStream, keyStream } from './application/stream-ids.ts';
 import { rootKeySource } from './config.ts';
-import { NOTHING_CONSIDERED } from './application/decision-record.ts';
 import { aliasDecider } from './domain/alias.decider.ts';
 import { grantDecider } from './domain/grant.decider.ts';
 import { keyDecider } from './domain/key.decider.ts';
@@ -38,10 +38,10 @@ import { aliasTargets } from './projections/alias-targets.ts';
 import { keyDetails } from './projections/key-details.ts';
 
 export const KMS = Symbol('Kms');
+export const DECISIONS = Symbol('DecisionLog');
 export const KEY_MATERIALS = Symbol('StoredKeyMaterials');
 const ROOT_KEYS = Symbol('RootKeys');
 const STORE = Symbol('EventStore');
-export const DECISIONS = Symbol('DecisionLog');
 const KEY_USES = Symbol('KeyUseLog');
 const KEY_CLOCK = Symbol('KeyClock');
 
@@ -59,11 +59,11 @@ const makeKms = async (
   uses: KeyUseLog,
   bus: Requests,
 ): Promise<Kms> => ({
+  considered: NOTHING_CONSIDERED,
   clock,
   keys: new KeysTable(database),
   aliases: new AliasesTable(database),
   grants: new GrantsTable(database),
-  considered: NOTHING_CONSIDERED,
   keyStreams: new CommandHandler(store, keyDecider, keyStream),
   aliasStreams: new CommandHandler(store, aliasDecider, aliasStream),
   grantStreams: new CommandHandler(store, grantDecider, grantStream),
@@ -83,12 +83,6 @@ class OwnKeyMaterials extends StoredKeyMaterials {
   }
 }
 
-/**
- * Uses of keys move no read model, so they go through a store without projections: one statement, no transaction around
- * it. The log they go to is the same.
- */
-class OwnKeyUseStreams extends KeyUseStreams {
-  constructor(private readonly own: PostgresEventStore) {
 /** What waits is sent while the bus is still there. */
 class OwnDecisionLog extends DecisionLog {
   onModuleDestroy(): Promise<void> {
@@ -96,6 +90,12 @@ class OwnDecisionLog extends DecisionLog {
   }
 }
 
+/**
+ * Uses of keys move no read model, so they go through a store without projections: one statement, no transaction around
+ * it. The log they go to is the same.
+ */
+class OwnKeyUseStreams extends KeyUseStreams {
+  constructor(private readonly own: PostgresEventStore) {
     super(own);
   }
 
@@ -138,16 +138,16 @@ export class KmsModule {
           inject: [CLOCK, DATABASE, STORE, ROOT_KEYS, KEY_MATERIALS, KEY_USES, BUS],
         },
         {
+          provide: DECISIONS,
+          useFactory: (bus: Requests, logger: Logger) => new OwnDecisionLog(bus, logger),
+          inject: [BUS, LOGGER],
+        },
+        {
           provide: KEY_CLOCK,
           useFactory: (kms: Kms, logger: Logger) => new KeyClock(kms, logger),
           inject: [KMS, LOGGER],
         },
       ],
-        {
-          provide: DECISIONS,
-          useFactory: (bus: Requests, logger: Logger) => new OwnDecisionLog(bus, logger),
-          inject: [BUS, LOGGER],
-        },
     };
   }
 }

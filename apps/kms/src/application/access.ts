@@ -4,6 +4,7 @@ import {
   type AccessRequest,
   authorize,
   type CallerPolicies,
+  type Decision,
   goneDenial,
   granteeNames,
   grantsMatterTo,

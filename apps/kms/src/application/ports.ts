@@ -201,8 +201,16 @@ export interface Callers {
   of(context: RequestContext): Promise<CallerPolicies | null>;
 }
 
+/** Is told what a request's decision is made from, as it is looked at. */
+export interface Considered {
+  decided(decision: PolicyDecision): void;
+  found(key: Pick<KeyRecord, 'arn' | 'state'>): void;
+}
+
 /** Everything an action of the API works with. */
 export interface Kms {
+  /** Of the request that is being served. */
+  readonly considered: Considered;
   readonly clock: { now(): Date; instant(): Instant };
   readonly keys: KeyDirectory;
   readonly aliases: AliasDirectory;
@@ -213,22 +221,8 @@ export interface Kms {
   readonly materials: KeyMaterials;
   readonly uses: KeyUseLog;
   readonly transport: Transport;
-/** Whom policies and grants name. */
-export interface Principals {
-  /** Ids by name, null where there is nobody of that name: unique ids of users and roles, numbers of accounts. */
-  resolve(names: readonly string[], context: RequestContext): Promise<ReadonlyMap<string, string | null>>;
-}
-
-/** Is told what a request's decision is made from, as it is looked at. */
-export interface Considered {
-  decided(decision: PolicyDecision): void;
-  found(key: Pick<KeyRecord, 'arn' | 'state'>): void;
-}
-
   readonly tokens: GrantTokens;
   readonly markers: Markers;
-  /** Of the request that is being served. */
-  readonly considered: Considered;
   readonly importTokens: ImportTokens;
   readonly callers: Callers;
 }

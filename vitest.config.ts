@@ -5,6 +5,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     pool: 'forks',
+    // Vitest would leave one of two cores idle; most of an integration test waits for a disk or a server.
+    maxWorkers: 2,
     projects: [
       {
         extends: true,

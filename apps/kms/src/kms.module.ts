@@ -1,5 +1,5 @@
 import { CallerPoliciesCache, DecisionLog } from '@holdfast/access';
-import { CommandHandler, type EventStore } from '@holdfast/event-store';
+import { CommandHandler, type EventStore, type SubscribableStore } from '@holdfast/event-store';
 import { type Database, PostgresEventStore } from '@holdfast/event-store/postgres';
 import type { Requests } from '@holdfast/messaging';
 import {
@@ -16,8 +16,10 @@ import {
 } from '@holdfast/service-kit';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { KeyClock } from './adapters/inbound/key-clock.ts';
+import { LastUseFollower } from './adapters/inbound/last-use-follower.ts';
 import { AliasesTable } from './adapters/outbound/aliases.table.ts';
 import { GrantsTable } from './adapters/outbound/grants.table.ts';
+import { KeyLastUsesTable } from './adapters/outbound/key-last-uses.table.ts';
 import { StoredKeyMaterials } from './adapters/outbound/key-materials.ts';
 import { KeyUseStreams } from './adapters/outbound/key-use-streams.ts';
 import { KeysTable } from './adapters/outbound/keys.table.ts';
@@ -44,6 +46,7 @@ const ROOT_KEYS = Symbol('RootKeys');
 const STORE = Symbol('EventStore');
 const KEY_USES = Symbol('KeyUseLog');
 const KEY_CLOCK = Symbol('KeyClock');
+const LAST_USE_FOLLOWER = Symbol('LastUseFollower');
 
 const rootKeysInUse = async (database: Database): Promise<string[]> => {
   const rows = await database.query<{ root_key_id: string }>('SELECT DISTINCT root_key_id FROM key_material', []);
@@ -69,6 +72,7 @@ const makeKms = async (
   grantStreams: new CommandHandler(store, grantDecider, grantStream),
   materials,
   uses,
+  lastUses: new KeyLastUsesTable(database),
   transport: await SealedTransport.from(rootKeys.derive('transport')),
   tokens: new SignedGrantTokens(rootKeys.deriveAll('grant-tokens')),
   markers: new SignedMarkers(rootKeys.deriveAll('markers')),
@@ -146,6 +150,12 @@ export class KmsModule {
           provide: KEY_CLOCK,
           useFactory: (kms: Kms, logger: Logger) => new KeyClock(kms, logger),
           inject: [KMS, LOGGER],
+        },
+        {
+          provide: LAST_USE_FOLLOWER,
+          useFactory: (store: SubscribableStore, database: Database, logger: Logger) =>
+            new LastUseFollower(store, database, logger),
+          inject: [STORE, DATABASE, LOGGER],
         },
       ],
     };

@@ -45,6 +45,7 @@ const GUIDE = `
   CancelKeyDeletion                   4  4  ok 4  4  4  4
   EnableKeyRotation                   ok 1  3  6  ok 14 ok
   DisableKeyRotation                  ok 1  3  6  ok 14 ok
+  GetKeyLastUsage                     ok ok ok ok ok ok ok
   GetKeyRotationStatus                ok ok ok 6  ok ok ok
   RotateKeyOnDemand                   ok 1  3  5  ok 14 15
   ListKeyRotations                    ok ok ok ok ok ok ok

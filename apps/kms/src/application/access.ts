@@ -13,6 +13,7 @@ import {
   withoutPolicies,
 } from '../domain/access.ts';
 import { refuse } from '../domain/errors.ts';
+import { trailingDaysWithoutUse } from '../domain/key-last-use.ts';
 import { type KeyOperation, requireState } from '../domain/key-state.ts';
 import { requireEligible } from '../domain/key.decider.ts';
 import { aliasArnOf, EBS_ALIAS, type KeyReference, parseKeyReference, referenceArn } from '../domain/names.ts';
@@ -85,6 +86,14 @@ const callerOf = async (
   return caller ?? refuse('AccessDenied', { message: goneDenial(principal, action, key?.arn ?? '*') });
 };
 
+/** The actions that the condition key is documented for. */
+const ASKS_ABOUT_USE: ReadonlySet<string> = new Set(['DisableKey', 'ScheduleKeyDeletion']);
+
+const idleDays = async (kms: Kms, key: KeyRecord): Promise<ConditionContext> => {
+  const days = trailingDaysWithoutUse(kms.clock.instant(), await kms.lastUses.of(key), key.createdAt);
+  return { 'kms:TrailingDaysWithoutKeyUsage': days };
+};
+
 /** The question for the policy engine, with the values of all condition keys. */
 export const accessRequest = async (
   kms: Kms,
@@ -94,6 +103,7 @@ export const accessRequest = async (
   { encryptionContext, newGrant, conditions }: AccessDetails = {},
 ): Promise<AccessRequest> => {
   const caller = await callerOf(kms, action, key, context);
+  const idle = ASKS_ABOUT_USE.has(action) && key !== null ? await idleDays(kms, key) : {};
   const aliased =
     key !== null && mentionsAliases(key, caller)
       ? { 'kms:ResourceAliases': (await kms.aliases.ofKey(key)).map(({ aliasName }) => aliasName) }
@@ -107,6 +117,7 @@ export const accessRequest = async (
     details: { ...(encryptionContext && { encryptionContext }), ...(newGrant && { newGrant }) },
     conditions: {
       ...aliased,
+      ...idle,
       ...(key?.requestAlias === undefined ? {} : { 'kms:RequestAlias': key.requestAlias }),
       ...conditions,
     },

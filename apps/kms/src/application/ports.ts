@@ -12,6 +12,7 @@ import type { KeyCommand } from '../domain/key.commands.ts';
 import type { KeyState } from '../domain/key-state.ts';
 import type { KeyKind } from '../domain/key-specs.ts';
 import type { KeyEvent, KeyManager, KeyOrigin, RotationType, Tag } from '../domain/key.events.ts';
+import type { LastUse } from '../domain/key-last-use.ts';
 import type { KeyUsed } from '../domain/key-use.events.ts';
 import type { Place } from '../domain/names.ts';
 
@@ -167,6 +168,12 @@ export interface ImportTokens {
   read(token: Buffer): ImportParameters;
 }
 
+/** When each key was last used, exact at any time. */
+export interface KeyLastUses {
+  /** Of the key in its Region; null: not since it was made. */
+  of(key: KeyRecord): Promise<LastUse | null>;
+}
+
 export interface KeyUseLog {
   /** Resolves once the uses are committed: their results may leave then and not before. */
   record(uses: readonly KeyUsed[], context: RequestContext): Promise<void>;
@@ -220,6 +227,7 @@ export interface Kms {
   readonly grantStreams: CommandHandler<GrantCommand, GrantEvent, unknown>;
   readonly materials: KeyMaterials;
   readonly uses: KeyUseLog;
+  readonly lastUses: KeyLastUses;
   readonly transport: Transport;
   readonly tokens: GrantTokens;
   readonly markers: Markers;

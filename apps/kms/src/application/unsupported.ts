@@ -10,7 +10,6 @@ export const UNSUPPORTED_OPERATIONS = [
   'DescribeCustomKeyStores',
   'DisconnectCustomKeyStore',
   'Encapsulate',
-  'GetKeyLastUsage',
   'UpdateCustomKeyStore',
 ] as const;
 

@@ -116,7 +116,7 @@ const SYMMETRIC_ONLY: ReadonlySet<CryptographicOperation> = new Set([
 ]);
 
 /** The name that a refusal shows: the API has one ReEncrypt. */
-const apiName = (operation: CryptographicOperation): string =>
+export const apiName = (operation: CryptographicOperation): string =>
   operation.startsWith('ReEncrypt') ? 'ReEncrypt' : operation;
 
 /**

@@ -84,6 +84,7 @@ export const OPERATION_STATES = {
   CancelKeyDeletion: [not, not, ok, not, not, not, not],
   EnableKeyRotation: [ok, dis, del, imp, ok, cre, ok],
   DisableKeyRotation: [ok, dis, del, imp, ok, cre, ok],
+  GetKeyLastUsage: ALWAYS,
   GetKeyRotationStatus: ALWAYS,
   RotateKeyOnDemand: [ok, dis, del, imp, ok, cre, upd],
   ListKeyRotations: ALWAYS,

@@ -130,11 +130,12 @@ const shred = async (sql: Sql, event: KeyEvent, key: ExistingKey): Promise<void>
 const removeRegion = async (sql: Sql, keyId: string, region: string): Promise<void> => {
   await sql.query('DELETE FROM kms_keys WHERE key_id = $1 AND region = $2', [keyId, region]);
   await sql.query('DELETE FROM grants WHERE key_id = $1 AND region = $2', [keyId, region]);
+  await sql.query('DELETE FROM key_last_uses WHERE key_id = $1 AND region = $2', [keyId, region]);
 };
 
 /** Nothing of the key remains but its history. */
 const removeAll = async (sql: Sql, keyId: string): Promise<void> => {
-  for (const table of ['kms_keys', 'grants', 'key_material', 'key_versions', 'imported_materials']) {
+  for (const table of ['kms_keys', 'grants', 'key_material', 'key_versions', 'imported_materials', 'key_last_uses']) {
     await sql.query(`DELETE FROM ${table} WHERE key_id = $1`, [keyId]);
   }
 };

@@ -1,5 +1,6 @@
 import { grantReadModel } from '@holdfast/event-store/postgres';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { TrackLastUses1700000200000 } from './key-last-uses.migration.ts';
 import { BroadenKms1700000100001 } from './kms-breadth.migration.ts';
 
 const TABLES = `
@@ -75,4 +76,4 @@ export class CreateKms1700000100000 implements MigrationInterface {
   }
 }
 
-export const kmsMigrations = [CreateKms1700000100000, BroadenKms1700000100001];
+export const kmsMigrations = [CreateKms1700000100000, BroadenKms1700000100001, TrackLastUses1700000200000];

@@ -145,14 +145,19 @@ describe('ResolvePrincipals', () => {
       ...{ RoleName: name('named'), AssumeRolePolicyDocument: trust },
     });
     const { Arn, RoleId } = Role;
-    const absent = `arn:aws:iam::${ACCOUNT}:user/absent`;
-    const arns = [bob.arn, Arn, absent, `arn:aws:iam::${ACCOUNT}:root`, '__proto__'];
+    const session = (role: string) => `arn:aws:sts::${ACCOUNT}:assumed-role/${role}/nightly`;
+    const root = `arn:aws:iam::${ACCOUNT}:root`;
+    const federated = `arn:aws:sts::${ACCOUNT}:federated-user/eve`;
+    const absent = [`arn:aws:iam::${ACCOUNT}:user/absent`, session('absent'), 'AIDAABSENTABSENT', '__proto__'];
+    const arns = [bob.arn, Arn, session(name('named')), RoleId, root, federated, ACCOUNT, ...absent];
     const { principalIds } = await identity.call<{ principalIds: object }>('ResolvePrincipals', { arns });
-    expect(Object.entries(principalIds)).toEqual([
+    const expected = [
       [bob.arn, bob.principalId],
-      [Arn, RoleId],
-      ...arns.slice(2).map((arn) => [arn, null]),
-    ]);
+      ...[Arn, session(name('named')), RoleId].map((arn) => [arn, RoleId]),
+      ...[root, federated, ACCOUNT].map((arn) => [arn, ACCOUNT]),
+      ...absent.map((arn) => [arn, null]),
+    ];
+    expect(new Map(Object.entries(principalIds))).toEqual(new Map(expected as [string, string | null][]));
   });
 });
 

@@ -21,6 +21,7 @@ import { AliasesTable } from './adapters/outbound/aliases.table.ts';
 import { GrantsTable } from './adapters/outbound/grants.table.ts';
 import { KeyLastUsesTable } from './adapters/outbound/key-last-uses.table.ts';
 import { StoredKeyMaterials } from './adapters/outbound/key-materials.ts';
+import { IdentityPrincipals } from './adapters/outbound/identity-principals.ts';
 import { KeyUseStreams } from './adapters/outbound/key-use-streams.ts';
 import { KeysTable } from './adapters/outbound/keys.table.ts';
 import { loadRootKeys, type RootKeys } from './adapters/outbound/root-keys.ts';
@@ -78,6 +79,7 @@ const makeKms = async (
   markers: new SignedMarkers(rootKeys.deriveAll('markers')),
   importTokens: new SealedImportTokens(rootKeys),
   callers: new CallerPoliciesCache(bus),
+  principals: new IdentityPrincipals(bus),
 });
 
 /** Ends with the module: material is zeroed, and nothing keeps the process alive. */

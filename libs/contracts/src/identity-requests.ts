@@ -64,8 +64,9 @@ export interface IdentityRequests {
     out: { arn: string; tags: Record<string, string> } | null;
   };
   /**
-   * Unique ids of users and roles by their ARNs, whatever the account; null: there is no such user or role. For whoever keeps
-   * a policy or grant that names them: the name can be given to somebody else later. At most 1000 ARNs.
+   * Whom names in policies and grants stand for, whatever the account; null: nobody. Users and roles, by ARN or unique id:
+   * their unique ids, for the name can be given to somebody else later. Sessions of roles: the role's id. Root ARNs,
+   * account numbers and federated users: the account's number. At most 1000 names.
    */
   ResolvePrincipals: { in: { arns: string[] }; out: { principalIds: Record<string, string | null> } };
   /**

@@ -16,6 +16,11 @@ export const principalSchema = z.object({
   userName: z.string().optional(),
   /** Of a role session: the role's own ARN, with its path. It is what `aws:PrincipalArn` says. */
   roleArn: z.string().optional(),
+  /** Of a federated user: the user who asked for the session, with its path, and that user's unique id. Absent: root did. */
+  issuerArn: z.string().optional(),
+  issuerId: z.string().optional(),
+  /** Of a role session: set once when the first role was assumed, and handed on to every session made from it. */
+  sourceIdentity: z.string().optional(),
   /** Of a role session, and a federated user's name. */
   sessionName: z.string().optional(),
   /** Passed when the session was made; they override the user's or role's tags. */

@@ -22,10 +22,13 @@ const longLivedKey = async (iam: Iam, accessKeyId: string): Promise<Found | null
   return { principal: { type: 'User', arn, accountId, principalId, userName, accessKeyId }, secretAccessKey };
 };
 
-/** The user may have been renamed since the session was issued. */
+/** The user, or the one behind a federated user, may have been renamed since the session was issued. */
 const currentPrincipal = async (iam: Iam, principal: Principal): Promise<Principal> => {
-  const user = principal.type === 'User' ? await iam.tables.identityById(principal.principalId) : null;
-  return user === null ? principal : { ...principal, arn: user.arn, userName: user.name };
+  const { type, principalId, issuerId } = principal;
+  const userId = type === 'User' ? principalId : type === 'FederatedUser' ? issuerId : undefined;
+  const user = userId === undefined ? null : await iam.tables.identityById(userId);
+  if (user === null) return principal;
+  return { ...principal, ...(type === 'User' ? { arn: user.arn } : { issuerArn: user.arn }), userName: user.name };
 };
 
 const temporaryKey = async (iam: Iam, accessKeyId: string): Promise<Found | null> => {

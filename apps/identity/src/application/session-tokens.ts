@@ -50,14 +50,14 @@ const getFederationToken = async (iam: Iam, input: sts.GetFederationTokenRequest
   const { Name: name, Policy, PolicyArns, DurationSeconds, Tags, ...rest } = input;
   refuseParameters(rest);
   checkLongLived('GetFederationToken', context);
-  const { accountId, userName } = context.principal;
+  const { accountId, userName, arn: issuerArn, principalId: issuerId } = context.principal;
   const tags = sessionTagsOf(Tags);
   const { policies, packedPolicySize } = await sessionLimits(iam, { Policy, PolicyArns }, tags, accountId);
   const arn = federatedUserArn(accountId, name);
   const principalId = `${accountId}:${name}`;
   const principal = {
     ...{ type: 'FederatedUser' as const, arn, accountId, principalId, sessionName: name },
-    ...(userName === undefined ? {} : { userName }),
+    ...(userName === undefined ? {} : { userName, issuerArn, issuerId }),
     ...(Object.keys(tags).length === 0 ? {} : { sessionTags: { ...tags } }),
   };
   const session = {

@@ -1,5 +1,5 @@
 import { AwsError, type InternalRequests } from '@holdfast/contracts';
-import { parsePolicy, principalsOf } from '@holdfast/iam';
+import { parsePolicy, principalsOf, renamePrincipals } from '@holdfast/iam';
 import type { PrincipalIds } from '../domain/iam.events.ts';
 import type { Iam, IdentityRow } from './ports.ts';
 import { checkDocument } from './support.ts';
@@ -15,13 +15,35 @@ export const uniqueIds = async (iam: Iam, arns: readonly string[]): Promise<Prin
 type Resolve = InternalRequests['identity']['ResolvePrincipals'];
 
 const MAX_ARNS = 1000;
+const UNIQUE_ID = /^A(?:IDA|ROA)[A-Z0-9]+$/;
+const ACCOUNT = /^(?:arn:aws:iam::(\d{12}):root|(\d{12}))$/;
+const ROLE_SESSION = /^arn:aws:sts::(\d{12}):assumed-role\/([^/]+)\/[^/]+$/;
+const FEDERATED_USER = /^arn:aws:sts::(\d{12}):federated-user\/[^/]+$/;
 
-/** @throws RangeError for more than 1000 ARNs. */
+/** What stands behind names that are no user's or role's ARN. */
+const otherId = async (iam: Iam, name: string): Promise<string | null> => {
+  if (UNIQUE_ID.test(name)) return (await iam.tables.identityById(name))?.id ?? null;
+  const [, , role = ''] = ROLE_SESSION.exec(name) ?? [];
+  if (role !== '') {
+    const row = await iam.tables.identity(name.split(':')[4] ?? '', 'role', role);
+    return row?.name === role ? row.id : null;
+  }
+  const [, root, plain] = ACCOUNT.exec(name) ?? [];
+  // A federated user is in no table: whoever its account is, may make a session of that name at any time.
+  const account = root ?? plain ?? FEDERATED_USER.exec(name)?.[1];
+  return account !== undefined && iam.rootKeys.hasAccount(account) ? account : null;
+};
+
+/** @throws RangeError for more than 1000 names. */
 export const resolvePrincipals = async (iam: Iam, { arns }: Resolve['in']): Promise<Resolve['out']> => {
   if (arns.length > MAX_ARNS) throw new RangeError(`${String(arns.length)} ARNs at once`);
   const ids = await uniqueIds(iam, arns);
-  const idOf = (arn: string) => (Object.hasOwn(ids, arn) ? (ids[arn] ?? null) : null);
-  return { principalIds: Object.fromEntries(arns.map((arn) => [arn, idOf(arn)])) };
+  const principalIds: [string, string | null][] = [];
+  for (const arn of arns) {
+    const known = USER_OR_ROLE.test(arn) ? (Object.hasOwn(ids, arn) ? ids[arn] : null) : await otherId(iam, arn);
+    principalIds.push([arn, known ?? null]);
+  }
+  return { principalIds: Object.fromEntries(principalIds) };
 };
 
 /**
@@ -38,14 +60,6 @@ export const checkTrustPolicy = async (iam: Iam, document: string): Promise<Prin
   throw new AwsError({ code: 'MalformedPolicyDocument', message: `Invalid principal in policy: "AWS":"${absent}"` });
 };
 
-/** Replaces strings of a JSON value that stand in `names`. */
-const replaced = (value: unknown, names: ReadonlyMap<string, string>): unknown => {
-  if (typeof value === 'string') return names.get(value) ?? value;
-  if (Array.isArray(value)) return value.map((item) => replaced(item, names));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, replaced(item, names)]));
-};
-
 /**
  * The trust policy as it stands now: users and roles that were deleted since it was put are named by their unique ids, even
  * when others have got their names.
@@ -58,19 +72,5 @@ export const currentTrustPolicy = async (
   const named = Object.entries(principalIds);
   if (named.length === 0) return document;
   const now = await uniqueIds(iam, Object.keys(principalIds));
-  const gone = new Map(named.filter(([arn, id]) => now[arn] !== id));
-  if (gone.size === 0) return document;
-  const { Statement, ...rest } = JSON.parse(document) as { Statement: object | object[] };
-  const statements = (Array.isArray(Statement) ? Statement : [Statement]) as Record<string, unknown>[];
-  return JSON.stringify({
-    ...rest,
-    Statement: statements.map((statement) =>
-      Object.fromEntries(
-        Object.entries(statement).map(([name, value]) => [
-          name,
-          name === 'Principal' || name === 'NotPrincipal' ? replaced(value, gone) : value,
-        ]),
-      ),
-    ),
-  });
+  return renamePrincipals(document, Object.fromEntries(named.filter(([arn, id]) => now[arn] !== id)));
 };

@@ -10,6 +10,8 @@ export interface AccessKey {
 /** Who an access key id belongs to; null: nobody. */
 export interface AccessKeys {
   find(accessKeyId: string): AccessKey | null;
+  /** Whether the deployment has the account. */
+  hasAccount(accountId: string): boolean;
 }
 
 export const rootPrincipal = (account: AccountId): Principal => ({
@@ -27,10 +29,12 @@ export const developmentAccessKeys: AccessKeys = {
     /^\d{12}$/.test(accessKeyId)
       ? { accessKeyId, secretAccessKey: DEVELOPMENT_SECRET, principal: rootPrincipal(accountId(accessKeyId)) }
       : null,
+  hasAccount: (id) => /^\d{12}$/.test(id),
 };
 
 /** Production: the root users that the deployment names, and nobody else. */
 export const rootUserAccessKeys = (keys: readonly AccessKey[]): AccessKeys => {
   const byId = new Map(keys.map((key) => [key.accessKeyId, key]));
-  return { find: (accessKeyId) => byId.get(accessKeyId) ?? null };
+  const accounts = new Set<string>(keys.map(({ principal }) => principal.accountId));
+  return { find: (accessKeyId) => byId.get(accessKeyId) ?? null, hasAccount: (id) => accounts.has(id) };
 };

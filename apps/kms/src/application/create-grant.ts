@@ -10,6 +10,7 @@ import { checkGrantTokens, requireAccess, resolveKey } from './access.ts';
 import { action, appendOptions } from './action.ts';
 import { endDryRun } from './key-use.ts';
 import type { Kms, KeyRecord } from './ports.ts';
+import { grantPrincipalIds } from './principals.ts';
 import { dryRun, encryptionContext, grantTokens, keyId, principalArn } from './shapes.ts';
 
 const shape = z.strictObject({
@@ -26,13 +27,19 @@ const shape = z.strictObject({
 }); // prettier-ignore
 type CreateGrantRequest = z.output<typeof shape>;
 
-const termsOf = (input: CreateGrantRequest, key: KeyRecord, { principal }: RequestContext): GrantTerms => ({
+const termsOf = async (
+  kms: Kms,
+  input: CreateGrantRequest,
+  key: KeyRecord,
+  context: RequestContext,
+): Promise<GrantTerms> => ({
   keyId: key.keyId,
   keyArn: key.arn,
-  issuingAccount: principal.accountId,
+  issuingAccount: context.principal.accountId,
   name: input.Name ?? '',
   granteePrincipal: input.GranteePrincipal,
   retiringPrincipal: input.RetiringPrincipal ?? null,
+  ...(await grantPrincipalIds(kms, input.GranteePrincipal, input.RetiringPrincipal ?? null, context)),
   operations: checkOperations(input.Operations, key),
   constraints: checkConstraints(input.Constraints),
 });
@@ -74,7 +81,7 @@ export const createGrant = action(shape, async (kms, input, context) => {
     constraints,
   };
   const parentGrantId = await requireAccess(kms, 'CreateGrant', key, context, { newGrant });
-  const terms = termsOf(input, key, context);
+  const terms = await termsOf(kms, input, key, context);
   requireState('CreateGrant', key.state, key.arn);
   const existing = await findNamed(kms, key, terms);
   const isCounted = key.keyManager === 'CUSTOMER' && existing === null;

@@ -11,6 +11,7 @@ import { action, appendOptions } from './action.ts';
 import { describeMetadata } from './key-metadata.ts';
 import { makeMaterial } from './new-material.ts';
 import type { Kms } from './ports.ts';
+import { principalIdsOf } from './principals.ts';
 import { policyText, tagList } from './shapes.ts';
 
 /** Keys of one account in one Region. @see KMS developer guide, Resource quotas */
@@ -84,15 +85,25 @@ export const createKey = action(shape, async (kms, input, context) => {
   const keyId = multiRegion ? `mrk-${randomBytes(16).toString('hex')}` : randomUUID();
   if (policy !== null) {
     const place = { accountId, region, arn: keyArnOf(context, keyId), primaryRegion: region };
-    const future = { ...kind, ...place, keyManager: 'CUSTOMER', origin, multiRegion, tags, policy } as const;
+    const future = {
+      ...kind,
+      ...place,
+      keyManager: 'CUSTOMER',
+      origin,
+      multiRegion,
+      tags,
+      policy,
+      principalIds: {},
+    } as const;
     const asked = { ...(await accessRequest(kms, 'PutKeyPolicy', null, context)), key: future };
     checkPolicy(policy, asked, input.BypassPolicyLockoutSafetyCheck);
   }
+  const principalIds = await principalIdsOf(kms, policy, context);
   if (await kms.keys.hasAtLeast(context, MAX_KEYS)) refuse('KeyLimitExceeded', {});
   const none = { materialId: null, publicKey: null };
   const material = origin === 'EXTERNAL' ? none : await makeMaterial(kms, keyId, kind.keySpec);
   const whose = { keyId, accountId, region, keyManager: 'CUSTOMER' } as const;
-  const what = { ...kind, origin, multiRegion, description, tags, policy, ...material };
+  const what = { ...kind, origin, multiRegion, description, tags, policy, principalIds, ...material };
   const command = { type: 'CreateKey', ...whose, ...what, at: kms.clock.instant() } as const;
   await kms.keyStreams.handle(keyId, command, appendOptions(kms, context));
   const record = await kms.keys.find(keyId, region);

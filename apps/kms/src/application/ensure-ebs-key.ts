@@ -25,7 +25,7 @@ export const ensureEbsKey = async (kms: Kms, context: RequestContext): Promise<K
   const { materialId, publicKey } = await makeMaterial(kms, keyId, 'SYMMETRIC_DEFAULT');
   const kind = { keySpec: 'SYMMETRIC_DEFAULT', keyUsage: 'ENCRYPT_DECRYPT', origin: 'AWS_KMS' } as const;
   const whose = { keyId, accountId, region, keyManager: 'AWS', multiRegion: false } as const;
-  const what = { description: DESCRIPTION, tags: [], materialId, publicKey, policy: null };
+  const what = { description: DESCRIPTION, tags: [], materialId, publicKey, policy: null, principalIds: {} };
   await kms.keyStreams.handle(keyId, { type: 'CreateKey', ...whose, ...kind, ...what, at }, options);
   const record = await kms.keys.find(keyId, region);
   if (record === null) throw new Error(`key ${keyId} is not found after it was created`);

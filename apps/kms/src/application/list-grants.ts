@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { openKey } from './access.ts';
 import { action } from './action.ts';
-import { grantEntry } from './grant-entry.ts';
 import { page } from './paging.ts';
+import { grantEntries, storedNames } from './principals.ts';
 import { grantId, keyId, limit, marker, principalArn } from './shapes.ts';
 
 const shape = z.strictObject({
@@ -15,7 +15,9 @@ const shape = z.strictObject({
 
 export const listGrants = action(shape, async (kms, input, context) => {
   const key = await openKey(kms, input.KeyId, context, { action: 'ListGrants', aliases: false });
-  const filter = { key, grantId: input.GrantId, granteePrincipal: input.GranteePrincipal };
+  const { GrantId: grantId, GranteePrincipal: grantee } = input;
+  const grantees = grantee === undefined ? undefined : await storedNames(kms, grantee, context);
+  const filter = { key, grantId, grantees };
   const { items, paging } = await page(
     kms,
     context,
@@ -25,5 +27,5 @@ export const listGrants = action(shape, async (kms, input, context) => {
     (after, size) => kms.grants.list(filter, Number(after), size),
     (grant) => String(grant.position),
   );
-  return { Grants: items.map(grantEntry), ...paging };
+  return { Grants: await grantEntries(kms, items, context), ...paging };
 });

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { refuse } from '../domain/errors.ts';
 import { requireAccess } from './access.ts';
 import { action } from './action.ts';
-import { grantEntry } from './grant-entry.ts';
 import { page } from './paging.ts';
+import { grantEntries, storedNames } from './principals.ts';
 import { limit, marker, principalArn } from './shapes.ts';
 
 const shape = z.strictObject({ RetiringPrincipal: principalArn, Limit: limit, Marker: marker });
@@ -17,14 +17,15 @@ export const listRetirableGrants = action(shape, async (kms, input, context) => 
     const sentence = `User: ${principal.arn} is not authorized to perform: kms:ListRetirableGrants on resource: *`;
     refuse('AccessDenied', { message: `${sentence}, whose retiring principals are of another account` });
   }
+  const retiringPrincipals = await storedNames(kms, retiringPrincipal, context);
   const { items, paging } = await page(
     kms,
     context,
     ['ListRetirableGrants', retiringPrincipal],
     input,
     { byDefault: 50, most: 100 },
-    (after, size) => kms.grants.list({ retiringPrincipal, region }, Number(after), size),
+    (after, size) => kms.grants.list({ retiringPrincipals, region }, Number(after), size),
     (grant) => String(grant.position),
   );
-  return { Grants: items.map(grantEntry), ...paging };
+  return { Grants: await grantEntries(kms, items, context), ...paging };
 });

@@ -11,7 +11,7 @@ import type { GrantEvent } from '../domain/grant.events.ts';
 import type { KeyCommand } from '../domain/key.commands.ts';
 import type { KeyState } from '../domain/key-state.ts';
 import type { KeyKind } from '../domain/key-specs.ts';
-import type { KeyEvent, KeyManager, KeyOrigin, RotationType, Tag } from '../domain/key.events.ts';
+import type { KeyEvent, KeyManager, KeyOrigin, PrincipalIds, RotationType, Tag } from '../domain/key.events.ts';
 import type { LastUse } from '../domain/key-last-use.ts';
 import type { KeyUsed } from '../domain/key-use.events.ts';
 import type { Place } from '../domain/names.ts';
@@ -39,6 +39,8 @@ export interface KeyRecord extends Place, KeyKind {
   readonly rotation: { readonly periodInDays: number; readonly nextDate: Instant } | null;
   /** Null: the default policy. */
   readonly policy: string | null;
+  /** Of users and roles that the policy names. */
+  readonly principalIds: PrincipalIds;
   readonly tags: readonly Tag[];
   /** Order of creation; what ListKeys pages by. */
   readonly position: number;
@@ -97,6 +99,8 @@ export interface GrantRecord extends ActiveGrant {
   readonly issuingAccount: AccountId;
   readonly name: string;
   readonly retiringPrincipal: string | null;
+  /** As they were named; of users and roles `granteePrincipal` and `retiringPrincipal` are the unique ids. */
+  readonly named: { readonly granteePrincipal: string; readonly retiringPrincipal: string | null };
   readonly createdAt: Instant;
   readonly position: number;
 }
@@ -115,7 +119,8 @@ export interface GrantDirectory {
   findNamed(key: KeyName, name: string, termsHash: string): Promise<string | null>;
   list(
     filter:
-      { key: KeyName; grantId?: string; granteePrincipal?: string } | { retiringPrincipal: string; region: Region },
+      | { key: KeyName; grantId?: string | undefined; grantees?: readonly string[] | undefined }
+      | { retiringPrincipals: readonly string[]; region: Region },
     afterPosition: number,
     limit: number,
   ): Promise<GrantRecord[]>;
@@ -214,6 +219,12 @@ export interface Considered {
   found(key: Pick<KeyRecord, 'arn' | 'state'>): void;
 }
 
+/** Whom policies and grants name. */
+export interface Principals {
+  /** Ids by name, null where there is nobody of that name: unique ids of users and roles, numbers of accounts. */
+  resolve(names: readonly string[], context: RequestContext): Promise<ReadonlyMap<string, string | null>>;
+}
+
 /** Everything an action of the API works with. */
 export interface Kms {
   /** Of the request that is being served. */
@@ -233,4 +244,5 @@ export interface Kms {
   readonly markers: Markers;
   readonly importTokens: ImportTokens;
   readonly callers: Callers;
+  readonly principals: Principals;
 }

@@ -4,6 +4,7 @@ import { refuse } from '../domain/errors.ts';
 import { accessRequest, openKeyFor } from './access.ts';
 import { action } from './action.ts';
 import { applyChange } from './key-changes.ts';
+import { principalIdsOf } from './principals.ts';
 import { keyId, policyText } from './shapes.ts';
 
 const shape = z.strictObject({
@@ -19,6 +20,7 @@ export const putKeyPolicy = action(shape, async (kms, input, context) => {
   const key = await openKeyFor(kms, 'PutKeyPolicy', input.KeyId, context, { conditions });
   if (input.PolicyName !== POLICY_NAME) refuse('PolicyNotFound', {});
   checkPolicy(policy, await accessRequest(kms, 'PutKeyPolicy', key, context), bypass);
-  await applyChange(kms, key, context, { type: 'PutKeyPolicy', policy });
+  const principalIds = await principalIdsOf(kms, policy, context);
+  await applyChange(kms, key, context, { type: 'PutKeyPolicy', policy, principalIds });
   return {};
 });

@@ -9,6 +9,7 @@ import { action } from './action.ts';
 import { tagConditions } from './create-key.ts';
 import { applyChange } from './key-changes.ts';
 import { describeMetadata } from './key-metadata.ts';
+import { principalIdsOf } from './principals.ts';
 import { keyId, policyText, regionName, tagList } from './shapes.ts';
 
 const shape = z.strictObject({
@@ -38,10 +39,12 @@ export const replicateKey = action(shape, async (kms, input, context) => {
   const replicaArn = keyArnOf({ region: replicaRegion, accountId: key.accountId }, key.keyId);
   if (policy !== null) {
     const { requestAlias: _, ...same } = key;
-    const future = { ...same, region: replicaRegion, arn: replicaArn, tags, policy };
+    const future = { ...same, region: replicaRegion, arn: replicaArn, tags, policy, principalIds: {} };
     checkPolicy(policy, { ...(await accessRequest(kms, 'PutKeyPolicy', null, there)), key: future }, bypass);
   }
-  await applyChange(kms, key, context, { type: 'ReplicateKey', replicaRegion, description, tags, policy });
+  const principalIds = await principalIdsOf(kms, policy, context);
+  const change = { type: 'ReplicateKey', replicaRegion, description, tags, policy, principalIds } as const;
+  await applyChange(kms, key, context, change);
   const replica = await kms.keys.find(key.keyId, replicaRegion);
   if (replica === null) throw new Error(`${replicaArn} is not found after it was created`);
   return {

@@ -14,13 +14,14 @@ import {
   loadPolicy,
   lockoutCheck,
   PolicyError,
+  renamePrincipals,
   type Principal as PolicyPrincipal,
   principalOf,
 } from '@holdfast/iam';
 import { refuse } from './errors.ts';
 import { GRANT_OPERATIONS, type GrantConstraints, type GrantOperation } from './grant.events.ts';
 import type { KeyKind } from './key-specs.ts';
-import type { KeyManager, KeyOrigin, Tag } from './key.events.ts';
+import type { KeyManager, KeyOrigin, PrincipalIds, Tag } from './key.events.ts';
 import type { Place } from './names.ts';
 
 /** Every key has one policy, under this name. */
@@ -35,6 +36,7 @@ export interface ProtectedKey extends Place, KeyKind {
   readonly tags: readonly Tag[];
   /** Null: the default policy. */
   readonly policy: string | null;
+  readonly principalIds: PrincipalIds;
 }
 
 /** A grant on the key in question, as far as it decides. */
@@ -78,22 +80,33 @@ export type Decision = (
 /** Whether asking for the key's grants can change the decision. */
 export const grantsMatterTo = (action: string): boolean => (GRANT_OPERATIONS as readonly string[]).includes(action);
 
-/** The names under which grants may list this principal. */
+const USER_OR_ROLE = /^arn:aws:iam::\d{12}:(?:user|role)\//;
+
+/** Whether a name is that of one user or role, which another can get once it has gone. */
+export const namesIdentity = (name: string): boolean => USER_OR_ROLE.test(name);
+
+/** The names under which grants may list this principal: unique ids, and ARNs in grants that know no ids. */
 export const granteeNames = (caller: Principal): readonly string[] => {
   const principal = principalOf(caller);
   const names = new Set<string>([principal.arn]);
   if (principal.accountId !== null) names.add(`arn:aws:iam::${principal.accountId}:root`);
-  if (principal.kind === 'role-session') names.add(principal.roleArn);
+  if (principal.kind === 'user') names.add(principal.id);
+  if (principal.kind === 'role-session') {
+    names.add(principal.roleArn).add(principal.id.slice(0, principal.id.lastIndexOf(':')));
+  }
   if (principal.kind === 'federated-user' && principal.userArn !== null) names.add(principal.userArn);
+  if (principal.kind === 'federated-user' && principal.userId !== null) names.add(principal.userId);
   return [...names];
 };
 
 /** The role under which EC2's hosts act for instances: it is in no account's IAM, and has nothing but grants. */
 const INFRASTRUCTURE_SESSION = /^arn:aws:sts::\d{12}:assumed-role\/aws:ec2-infrastructure\//;
 
+export const isInfrastructureSession = (arn: string): boolean => INFRASTRUCTURE_SESSION.test(arn);
+
 /** Whether identity knows the caller, and may know policies of it. */
 export const hasIdentity = ({ type, arn }: Principal): boolean =>
-  type !== 'Root' && type !== 'AWSService' && !INFRASTRUCTURE_SESSION.test(arn);
+  type !== 'Root' && type !== 'AWSService' && !isInfrastructureSession(arn);
 
 /** Of callers that identity does not know. */
 export const withoutPolicies = (caller: Principal): CallerPolicies => ({
@@ -118,12 +131,15 @@ const MAX_COMPILED = 2000;
 const compiled = new Map<string, CompiledPolicy<'key'>>();
 
 /** Texts come back with every request; compiling one costs more than evaluating it. */
-const compiledPolicy = (text: string): CompiledPolicy<'key'> => {
-  const known = compiled.get(text);
+const compiledPolicy = (key: ProtectedKey): CompiledPolicy<'key'> => {
+  const text = keyPolicyText(key);
+  const ids = Object.entries(key.principalIds).flat();
+  const name = ids.length === 0 ? text : [text, ...ids].join('\0'); // U+0000 is in no policy and in no name.
+  const known = compiled.get(name);
   if (known !== undefined) return known;
-  const policy = loadPolicy(text, 'key');
+  const policy = loadPolicy(renamePrincipals(text, key.principalIds), 'key');
   if (compiled.size >= MAX_COMPILED) compiled.clear();
-  compiled.set(text, policy);
+  compiled.set(name, policy);
   return policy;
 };
 
@@ -163,7 +179,7 @@ const questionOf = (asked: AccessRequest, grants: readonly Grant[]): AccessQuest
     permissionsBoundary: caller.permissionsBoundary,
     ...(caller.sessionPolicies === undefined ? {} : { sessionPolicies: caller.sessionPolicies }),
     // An alias has no policy of its own: identity-based policies decide, and the key's policy about the key.
-    resourcePolicy: key === null || onAlias ? null : compiledPolicy(keyPolicyText(key)),
+    resourcePolicy: key === null || onAlias ? null : compiledPolicy(key),
     resourceAccount: key === null ? null : key.accountId,
     grants: key === null || onAlias ? [] : grants,
   };

@@ -10,7 +10,9 @@ const sortedPairs = (pairs: Readonly<Record<string, string>> | undefined): [stri
 
 /** The same for the same terms, whatever the order of pairs; operations come in AWS's order already. */
 export const hashTerms = (terms: GrantTerms): string => {
-  const { granteePrincipal, retiringPrincipal, issuingAccount, name, operations, constraints } = terms;
+  const { issuingAccount, name, operations, constraints } = terms;
+  const { granteeId: granteePrincipal = terms.granteePrincipal } = terms;
+  const { retiringId: retiringPrincipal = terms.retiringPrincipal } = terms;
   const subset = sortedPairs(constraints?.EncryptionContextSubset);
   const equals = sortedPairs(constraints?.EncryptionContextEquals);
   return digest([name, granteePrincipal, retiringPrincipal, issuingAccount, operations, subset, equals]);

@@ -28,7 +28,7 @@ const decide = (command: GrantCommand, state: State): readonly GrantEvent[] => {
     case 'CreateGrant': {
       if (state.status !== 'absent') return [];
       const { keyId, keyArn, issuingAccount, name, granteePrincipal, retiringPrincipal } = command.terms;
-      const { operations, constraints } = command.terms;
+      const { operations, constraints, granteeId, retiringId } = command.terms;
       return [
         {
           type: 'GrantCreated',
@@ -40,6 +40,8 @@ const decide = (command: GrantCommand, state: State): readonly GrantEvent[] => {
           name,
           granteePrincipal,
           retiringPrincipal,
+          ...(granteeId === undefined ? {} : { granteeId }),
+          ...(retiringId === undefined ? {} : { retiringId }),
           operations,
           constraints,
           at,

@@ -38,6 +38,9 @@ export interface GrantTerms {
   name: string;
   granteePrincipal: string;
   retiringPrincipal: string | null;
+  /** Unique ids, when they are users or roles: their names may be given to others. Absent: they are not, or were not looked up. */
+  granteeId?: string;
+  retiringId?: string;
   operations: GrantOperation[];
   constraints: GrantConstraints | null;
 }

@@ -21,7 +21,14 @@ const created = (fields: Partial<Extract<KeyEvent, { type: 'KeyCreated' }>> = {}
 }); // prettier-ignore
 const external = created({ origin: 'EXTERNAL', materialId: null });
 const base = (region = home) => ({ keyId, region, at });
-const replicated: KeyEvent = { type: 'KeyReplicated', ...base(away), description: '', tags: [], policy: null };
+const replicated: KeyEvent = {
+  type: 'KeyReplicated',
+  ...base(away),
+  description: '',
+  tags: [],
+  policy: null,
+  principalIds: {},
+};
 const imported = (materialId: string, region = home): KeyEvent => ({
   type: 'KeyMaterialImported', ...base(region), materialId, importType: 'NEW_KEY_MATERIAL', description: null,
   expirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE', validTo: null, publicKey: null,
@@ -135,7 +142,7 @@ describe('a primary key', () => {
     given(created(), replicated, awaits).when({ type: 'CancelKeyDeletion', ...base() }).then({ type: 'KeyDeletionCancelled', ...base() }); // prettier-ignore
   });
   it('is replicated once a Region, by itself', () => {
-    const replicate = (region = home): KeyCommand => ({ type: 'ReplicateKey', ...base(region), replicaRegion: away, description: '', tags: [], policy: null }); // prettier-ignore
+    const replicate = (region = home): KeyCommand => ({ type: 'ReplicateKey', ...base(region), replicaRegion: away, description: '', tags: [], policy: null, principalIds: {} }); // prettier-ignore
     given(created()).when(replicate()).then(replicated);
     given(created(), replicated).when(replicate()).thenRefuses('ReplicaAlreadyExists');
     given(created(), replicated).when(replicate(away)).thenRefuses('NotPrimaryKey');
@@ -166,7 +173,7 @@ it('every event is acceptable in every state, and a key is Enabled only with all
     importing(one), importing(two, 'NEW_KEY_MATERIAL'), importing(one, null, away), importing(two, null, away),
     rotate('ON_DEMAND'), { type: 'DeleteImportedKeyMaterial', ...base(), materialId: one },
     { type: 'DeleteImportedKeyMaterial', ...base(away), materialId: null },
-    { type: 'ReplicateKey', ...base(), replicaRegion: away, description: '', tags: [], policy: null },
+    { type: 'ReplicateKey', ...base(), replicaRegion: away, description: '', tags: [], policy: null, principalIds: {} },
     { type: 'EnableKey', ...base() }, { type: 'DisableKey', ...base() }, { type: 'CancelKeyDeletion', ...base() },
     { type: 'ScheduleKeyDeletion', ...base(), pendingWindowInDays: 7 },
   ]; // prettier-ignore

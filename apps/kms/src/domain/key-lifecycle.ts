@@ -162,11 +162,11 @@ export const decideRegions = (
     if (primaryRegion === region) return [];
     return [{ type: 'PrimaryRegionUpdated', keyId, primaryRegion, at }];
   }
-  const { replicaRegion, description, policy } = command;
+  const { replicaRegion, description, policy, principalIds } = command;
   if (key.regions.has(replicaRegion)) return refuse('ReplicaAlreadyExists', { arn: arnIn(key, replicaRegion) });
   checkTags(command.tags);
   const tags = command.tags.map(({ TagKey, TagValue }) => ({ TagKey, TagValue }));
-  return [{ type: 'KeyReplicated', keyId, region: replicaRegion, description, tags, policy, at }];
+  return [{ type: 'KeyReplicated', keyId, region: replicaRegion, description, tags, policy, principalIds, at }];
 };
 
 const isLastReplica = (key: ExistingKey, region: Region): boolean =>

@@ -1,6 +1,14 @@
 import type { AccountId, Instant, Region } from '@holdfast/contracts';
 import type { KeySpec, KeyUsage } from './key-specs.ts';
-import type { ExpirationModel, ImportType, KeyManager, KeyOrigin, RotationType, Tag } from './key.events.ts';
+import type {
+  ExpirationModel,
+  ImportType,
+  KeyManager,
+  KeyOrigin,
+  PrincipalIds,
+  RotationType,
+  Tag,
+} from './key.events.ts';
 
 interface Base {
   keyId: string;
@@ -21,6 +29,7 @@ export interface CreateKeyCommand extends Base {
   materialId: string | null;
   publicKey: string | null;
   policy: string | null;
+  principalIds: PrincipalIds;
 }
 
 export interface ImportKeyMaterialCommand extends Base {
@@ -45,7 +54,7 @@ export type KeyCommand =
   | ({ type: 'CompleteKeyDeletion' } & Base)
   | ({ type: 'TagResource'; tags: readonly Tag[] } & Base)
   | ({ type: 'UntagResource'; tagKeys: readonly string[] } & Base)
-  | ({ type: 'PutKeyPolicy'; policy: string } & Base)
+  | ({ type: 'PutKeyPolicy'; policy: string; principalIds: PrincipalIds } & Base)
   | ({ type: 'EnableKeyRotation'; rotationPeriodInDays: number | null } & Base)
   | ({ type: 'DisableKeyRotation' } & Base)
   /** `materialId`: made here for it; not used when imported material is waiting. AUTOMATIC comes from the clock. */
@@ -61,5 +70,6 @@ export type KeyCommand =
       description: string;
       tags: readonly Tag[];
       policy: string | null;
+      principalIds: PrincipalIds;
     } & Base)
   | ({ type: 'UpdatePrimaryRegion'; primaryRegion: Region } & Base);

@@ -12,7 +12,7 @@ const place = { accountId: '111122223333' as AccountId, region: 'eu-central-1' a
 const fixed = { keySpec: 'SYMMETRIC_DEFAULT', keyUsage: 'ENCRYPT_DECRYPT', origin: 'AWS_KMS' } as const;
 const { region } = place;
 const materialId = 'ab'.repeat(32);
-const plain = { multiRegion: false, publicKey: null, policy: null } as const;
+const plain = { multiRegion: false, publicKey: null, policy: null, principalIds: {} } as const;
 const tag = (TagKey: string, TagValue = '') => ({ TagKey, TagValue });
 
 const create = (extra: Partial<Extract<KeyCommand, { type: 'CreateKey' }>> = {}): KeyCommand => ({

@@ -10,7 +10,7 @@ import {
 } from './key-lifecycle.ts';
 import { type KeyOperation, requireState } from './key-state.ts';
 import type { CreateKeyCommand, KeyCommand } from './key.commands.ts';
-import type { KeyEvent } from './key.events.ts';
+import type { KeyEvent, PrincipalIds } from './key.events.ts';
 import { arnIn, evolve, type ExistingKey, type KeyHistory, type RegionalKey } from './key.state.ts';
 import { checkTags } from './tags.ts';
 
@@ -18,13 +18,14 @@ export type { KeyCommand } from './key.commands.ts';
 
 const create = (command: CreateKeyCommand, state: KeyHistory): readonly KeyEvent[] => {
   const { keyId, accountId, region, keyManager, keySpec, keyUsage, origin, multiRegion, description } = command;
-  const { materialId, publicKey, policy, at } = command;
+  const { materialId, publicKey, policy, principalIds, at } = command;
   if (state.status !== 'absent') return keyManager === 'AWS' ? [] : refuse('KeyAlreadyExists', { keyId });
   checkTags(command.tags);
   const tags = command.tags.map(({ TagKey, TagValue }) => ({ TagKey, TagValue }));
   const kind = { keySpec, keyUsage, origin, multiRegion };
   const whose = { keyId, accountId, region, keyManager };
-  return [{ type: 'KeyCreated', ...whose, ...kind, description, tags, materialId, publicKey, policy, at }];
+  const protection = { policy, principalIds };
+  return [{ type: 'KeyCreated', ...whose, ...kind, description, tags, materialId, publicKey, ...protection, at }];
 };
 
 /** The API's name of the operation, where the command has another. */
@@ -78,6 +79,9 @@ const decideTags = (
   return tagKeys.length === 0 ? [] : [{ type: 'KeyUntagged', keyId, region, tagKeys, at }];
 };
 
+const sameIds = (a: PrincipalIds, b: PrincipalIds): boolean =>
+  Object.keys(a).length === Object.keys(b).length && Object.entries(a).every(([arn, id]) => b[arn] === id);
+
 const decideExisting = (
   command: Exclude<KeyCommand, CreateKeyCommand>,
   key: ExistingKey,
@@ -102,8 +106,10 @@ const decideExisting = (
     case 'UntagResource':
       return decideTags(command, regional.tags);
     case 'PutKeyPolicy': {
-      const { policy } = command;
-      return policy === regional.policy ? [] : [{ type: 'KeyPolicyPut', keyId, region, policy, at }];
+      const { policy, principalIds } = command;
+      // The same text may mean others than it did: users and roles that have got their names since.
+      const isSame = policy === regional.policy && sameIds(principalIds, regional.principalIds);
+      return isSame ? [] : [{ type: 'KeyPolicyPut', keyId, region, policy, principalIds, at }];
     }
     case 'EnableKeyRotation':
     case 'DisableKeyRotation':

@@ -19,6 +19,9 @@ export type ImportType = 'NEW_KEY_MATERIAL' | 'EXISTING_KEY_MATERIAL';
 
 export type ExpirationModel = 'KEY_MATERIAL_EXPIRES' | 'KEY_MATERIAL_DOES_NOT_EXPIRE';
 
+/** Unique ids of the users and roles that a policy names, by ARN, as they were when it was put. */
+export type PrincipalIds = Readonly<Record<string, string>>;
+
 /** Of a key with replicas: which of its Regions the event is about. Absent in events of the first release: the only one. */
 interface InRegion {
   keyId: string;
@@ -51,6 +54,8 @@ export type KeyEvent =
       publicKey?: string | null;
       /** Absent or null: the default policy. */
       policy?: string | null;
+      /** Absent: the policy names none, or is of before they were looked up. */
+      principalIds?: PrincipalIds;
       at: Instant;
     }
   | ({ type: 'KeyDescriptionUpdated'; description: string } & InRegion)
@@ -64,7 +69,14 @@ export type KeyEvent =
   | ({ type: 'KeyDeleted' } & InRegion)
   | ({ type: 'KeyTagged'; tags: Tag[] } & InRegion)
   | ({ type: 'KeyUntagged'; tagKeys: string[] } & InRegion)
-  | { type: 'KeyPolicyPut'; keyId: string; region: Region; policy: string; at: Instant }
+  | {
+      type: 'KeyPolicyPut';
+      keyId: string;
+      region: Region;
+      policy: string;
+      principalIds?: PrincipalIds;
+      at: Instant;
+    }
   | {
       type: 'KeyRotationEnabled';
       keyId: string;
@@ -114,6 +126,7 @@ export type KeyEvent =
       tags: Tag[];
       /** Null: the default policy. */
       policy: string | null;
+      principalIds?: PrincipalIds;
       at: Instant;
     }
   | { type: 'PrimaryRegionUpdated'; keyId: string; primaryRegion: Region; at: Instant };

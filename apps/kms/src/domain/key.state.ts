@@ -2,7 +2,7 @@ import type { AccountId, Instant, Region } from '@holdfast/contracts';
 import { assertNever } from '@holdfast/decider';
 import type { KeySpec, KeyUsage } from './key-specs.ts';
 import type { KeyState } from './key-state.ts';
-import type { KeyEvent, KeyManager, KeyOrigin, Tag } from './key.events.ts';
+import type { KeyEvent, KeyManager, KeyOrigin, PrincipalIds, Tag } from './key.events.ts';
 import { keyArnOf } from './names.ts';
 
 /** A key in one of its Regions. */
@@ -15,6 +15,7 @@ export interface RegionalKey {
   readonly tags: ReadonlyMap<string, string>;
   /** Null: the default policy. */
   readonly policy: string | null;
+  readonly principalIds: PrincipalIds;
   /** Imported materials that are here now, and until when. */
   readonly imported: ReadonlyMap<string, Instant | null>;
 }
@@ -49,7 +50,7 @@ const tagMap = (tags: readonly Tag[]): Map<string, string> =>
   new Map(tags.map(({ TagKey, TagValue }) => [TagKey, TagValue]));
 
 const newRegional = (
-  event: { description: string; tags: readonly Tag[]; policy?: string | null },
+  event: { description: string; tags: readonly Tag[]; policy?: string | null; principalIds?: PrincipalIds },
   status: KeyState,
 ): RegionalKey => ({
   status,
@@ -58,6 +59,7 @@ const newRegional = (
   description: event.description,
   tags: tagMap(event.tags),
   policy: event.policy ?? null,
+  principalIds: event.principalIds ?? {},
   imported: new Map(),
 });
 
@@ -189,7 +191,7 @@ const evolveRegional = (key: ExistingKey, event: RegionalEvent): KeyHistory => {
         tags: new Map([...regional.tags].filter(([name]) => !event.tagKeys.includes(name))),
       });
     case 'KeyPolicyPut':
-      return change(key, region, { policy: event.policy });
+      return change(key, region, { policy: event.policy, principalIds: event.principalIds ?? {} });
     case 'KeyMaterialImported':
       return imported(key, event);
     case 'KeyMaterialDeleted':

@@ -12,8 +12,8 @@ export const activeGrants: InlineProjection = {
         const { constraints } = event;
         await sql.query(
           `INSERT INTO grants (grant_id, key_id, key_arn, region, issuing_account, name, terms_hash, grantee_principal,
-             retiring_principal, operations, constraints, lead_pair, created_at, position)
-           VALUES ($1, $2, $3, split_part($3, ':', 4), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+             retiring_principal, operations, constraints, lead_pair, created_at, position, grantee_name, retiring_name)
+           VALUES ($1, $2, $3, split_part($3, ':', 4), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
           [
             event.grantId,
             event.keyId,
@@ -21,13 +21,15 @@ export const activeGrants: InlineProjection = {
             event.issuingAccount,
             event.name,
             hashTerms(event),
-            event.granteePrincipal,
-            event.retiringPrincipal,
+            event.granteeId ?? event.granteePrincipal,
+            event.retiringId ?? event.retiringPrincipal,
             event.operations,
             constraints === null ? null : JSON.stringify(constraints),
             leadPair(constraints),
             event.at,
             globalPosition,
+            event.granteePrincipal,
+            event.retiringPrincipal,
           ],
         );
         return;

@@ -21,11 +21,11 @@ const historyOf = async (keyId: string, sql: Sql): Promise<KeyHistory> => {
 const UPSERT = `
   INSERT INTO kms_keys (key_id, region, account_id, key_manager, key_spec, key_usage, origin, multi_region, primary_region,
     description, state, created_at, deletion_at, pending_window_days, material_id, tags, position, policy,
-    rotation_period_days, next_rotation_at, valid_to)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+    rotation_period_days, next_rotation_at, valid_to, principal_ids)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
   ON CONFLICT (key_id, region) DO UPDATE SET primary_region = $9, description = $10, state = $11, deletion_at = $13,
     pending_window_days = $14, material_id = $15, tags = $16, policy = $18, rotation_period_days = $19,
-    next_rotation_at = $20, valid_to = $21`;
+    next_rotation_at = $20, valid_to = $21, principal_ids = $22`;
 
 /** A new row is as old as the event that made it: the key's, or its replica's. */
 const writeRegion = (
@@ -59,6 +59,7 @@ const writeRegion = (
     key.rotation?.periodInDays ?? null,
     key.rotation?.nextDate ?? null,
     materialId === null ? null : (regional.imported.get(materialId) ?? null),
+    JSON.stringify(regional.principalIds),
   ]);
 };
 

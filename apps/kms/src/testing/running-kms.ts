@@ -35,12 +35,26 @@ export class RunningKms {
     await stack.bus.serveRequests('identity', {
       GetPrincipalPolicies: (input: { principal: { arn: string } }) =>
         Promise.resolve(running.policiesOf(input.principal.arn)),
+      ResolvePrincipals: ({ arns }: { arns: string[] }) =>
+        Promise.resolve({ principalIds: Object.fromEntries(arns.map((arn) => [arn, running.idOf(arn)])) }),
     });
     return running;
   }
 
   /** What the stand-in for identity answers, by the principal's ARN; others have no policies, and null is gone. */
   readonly identities = new Map<string, PrincipalPolicies | null>();
+
+  /** Whom the stand-in does not know; everybody else exists. */
+  readonly absent = new Set<string>();
+
+  /** Of users and roles; of everything else the account. */
+  idOf(name: string): string | null {
+    if (this.absent.has(name)) return null;
+    const [kind] = /:(?:user|role)(?=\/)/.exec(name) ?? [];
+    if (kind === undefined) return name.startsWith('arn:') ? (name.split(':')[4] ?? '') : name;
+    const made = `${kind === ':user' ? 'AIDA' : 'AROA'}${name.replace(/\W/g, '').toUpperCase()}`;
+    return this.identities.get(name)?.userId ?? made;
+  }
 
   /** Gives a user policies, at once: each asker is new, since none is kept for a user that has not been asked about. */
   giveUser(arn: string, identityPolicies: readonly object[], rest: Partial<PrincipalPolicies> = {}): Principal {
@@ -50,8 +64,8 @@ export class RunningKms {
       document: JSON.stringify(policy),
     });
     const accountId = (arn.split(':')[4] ?? '') as Principal['accountId'];
-    const userId = `AIDA${arn.replace(/\W/g, '').toUpperCase()}`;
-    this.identities.set(arn, { identityPolicies: identityPolicies.map(document), principalTags: {}, userId, ...rest });
+    const { userId = `AIDA${arn.replace(/\W/g, '').toUpperCase()}` } = rest;
+    this.identities.set(arn, { identityPolicies: identityPolicies.map(document), principalTags: {}, ...rest, userId });
     return { type: 'User', arn, accountId, principalId: userId, userName: arn.split('/').at(-1) ?? '' };
   }
 

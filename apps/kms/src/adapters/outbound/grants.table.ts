@@ -15,12 +15,14 @@ interface GrantRow {
   retiring_principal: string | null;
   operations: GrantOperation[];
   constraints: GrantConstraints | null;
+  grantee_name: string | null;
+  retiring_name: string | null;
   created_at: Date;
   position: string;
 }
 
 const COLUMNS = `grant_id, key_id, key_arn, issuing_account, name, grantee_principal, retiring_principal, operations,
-  constraints, created_at, position`;
+  constraints, grantee_name, retiring_name, created_at, position`;
 
 const grantRecord = (row: GrantRow): GrantRecord => ({
   grantId: row.grant_id,
@@ -30,6 +32,10 @@ const grantRecord = (row: GrantRow): GrantRecord => ({
   name: row.name,
   granteePrincipal: row.grantee_principal,
   retiringPrincipal: row.retiring_principal,
+  named: {
+    granteePrincipal: row.grantee_name ?? row.grantee_principal,
+    retiringPrincipal: row.retiring_name ?? row.retiring_principal,
+  },
   operations: row.operations,
   constraints: row.constraints,
   createdAt: instant(row.created_at),
@@ -81,7 +87,8 @@ export class GrantsTable implements GrantDirectory {
 
   async list(
     filter:
-      { key: KeyName; grantId?: string; granteePrincipal?: string } | { retiringPrincipal: string; region: Region },
+      | { key: KeyName; grantId?: string | undefined; grantees?: readonly string[] | undefined }
+      | { retiringPrincipals: readonly string[]; region: Region },
     afterPosition: number,
     limit: number,
   ): Promise<GrantRecord[]> {
@@ -89,12 +96,12 @@ export class GrantsTable implements GrantDirectory {
       'key' in filter
         ? [
             `key_id = $1 AND region = $2 AND ($3::text IS NULL OR grant_id = $3)
-             AND ($4::text IS NULL OR grantee_principal = $4)`,
-            [filter.key.keyId, filter.key.region, filter.grantId ?? null, filter.granteePrincipal ?? null],
+             AND ($4::text[] IS NULL OR grantee_principal = ANY ($4))`,
+            [filter.key.keyId, filter.key.region, filter.grantId ?? null, filter.grantees ?? null],
           ]
         : [
-            'retiring_principal = $1 AND region = $2 AND $3::text IS NULL AND $4::text IS NULL',
-            [filter.retiringPrincipal, filter.region, null, null],
+            'retiring_principal = ANY ($1) AND region = $2 AND $3::text IS NULL AND $4::text IS NULL',
+            [filter.retiringPrincipals, filter.region, null, null],
           ];
     const rows = await this.sql.query<GrantRow>(
       `SELECT ${COLUMNS} FROM grants WHERE ${condition} AND position > $5 ORDER BY position LIMIT $6`,

@@ -3,7 +3,7 @@ import type { Sql } from '@holdfast/event-store';
 import type { KeyDirectory, KeyName, KeyRecord, KeyVersion } from '../../application/ports.ts';
 import type { KeySpec, KeyUsage } from '../../domain/key-specs.ts';
 import type { KeyState } from '../../domain/key-state.ts';
-import type { KeyManager, KeyOrigin, RotationType, Tag } from '../../domain/key.events.ts';
+import type { KeyManager, KeyOrigin, PrincipalIds, RotationType, Tag } from '../../domain/key.events.ts';
 import { keyArnOf, type Place } from '../../domain/names.ts';
 
 interface KeyRow {
@@ -27,13 +27,14 @@ interface KeyRow {
   rotation_period_days: number | null;
   next_rotation_at: Date | null;
   policy: string | null;
+  principal_ids: PrincipalIds;
   tags: Tag[];
   position: string;
 }
 
 const COLUMNS = `k.key_id, k.account_id, k.region, k.key_manager, k.key_spec, k.key_usage, k.origin, k.description, k.state,
   k.created_at, k.deletion_at, k.pending_window_days, k.material_id, k.valid_to, k.public_key, k.multi_region,
-  k.primary_region, k.rotation_period_days, k.next_rotation_at, k.policy, k.tags, k.position`;
+  k.primary_region, k.rotation_period_days, k.next_rotation_at, k.policy, k.principal_ids, k.tags, k.position`;
 
 const rotationOf = ({ rotation_period_days: periodInDays, next_rotation_at: next }: KeyRow): KeyRecord['rotation'] =>
   periodInDays === null || next === null ? null : { periodInDays, nextDate: instant(next) };
@@ -60,6 +61,7 @@ const keyRecord = (row: KeyRow): KeyRecord => {
     primaryRegion: row.primary_region,
     rotation: rotationOf(row),
     policy: row.policy,
+    principalIds: row.principal_ids,
     tags: row.tags,
     position: Number(row.position),
   };

@@ -2,6 +2,7 @@ import { grantReadModel } from '@holdfast/event-store/postgres';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { TrackLastUses1700000200000 } from './key-last-uses.migration.ts';
 import { BroadenKms1700000100001 } from './kms-breadth.migration.ts';
+import { NamePrincipalsById1700000100010 } from './kms-principals.migration.ts';
 
 const TABLES = `
   CREATE TABLE kms_keys (
@@ -76,4 +77,9 @@ export class CreateKms1700000100000 implements MigrationInterface {
   }
 }
 
-export const kmsMigrations = [CreateKms1700000100000, BroadenKms1700000100001, TrackLastUses1700000200000];
+export const kmsMigrations = [
+  CreateKms1700000100000,
+  BroadenKms1700000100001,
+  NamePrincipalsById1700000100010,
+  TrackLastUses1700000200000,
+];

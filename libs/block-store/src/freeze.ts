@@ -146,8 +146,9 @@ export class Freeze {
 
 /** Everything but the manifest; the job file goes last, for it names the rest. */
 export const discardJobFiles = (paths: SnapshotPaths): void => {
-  const { spill, journal, checksums, intent, need, base } = paths;
-  for (const path of [spill, journal, checksums, intent, need, base]) rmSync(path, { force: true });
+  const { spill, journal, checksums, intent, need, base, inherited, inheritedOrigin } = paths;
+  for (const path of [spill, journal, checksums, intent, need, base, inherited, inheritedOrigin])
+    rmSync(path, { force: true });
   rmSync(paths.job, { force: true });
   syncDirectory(paths.folder);
 };

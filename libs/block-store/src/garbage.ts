@@ -92,6 +92,7 @@ const markedDigests = (layout: StoreLayout): Set<string> => {
     mark(() => digestsIn(readFileSync(paths.intent)));
     mark(() => readJournal(paths.journal));
     mark(() => manifestDigests(paths.base));
+    mark(() => manifestDigests(paths.inherited));
   }
   for (const paths of volumes) mark(() => manifestDigests(paths.source));
   // Listed again: a snapshot that was completed or frozen since has what it needs in one of these.

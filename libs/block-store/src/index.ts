@@ -1,3 +1,4 @@
+export { archiveSize, type ArchiveWork, restoreArchive, writeArchive } from './archive.ts';
 export { type BackingFile, openNodeFile, type OpenFile } from './backing-file.ts';
 export { BackgroundWork } from './background.ts';
 export { Bitmap } from './bitmap.ts';
@@ -19,6 +20,7 @@ export { type FaultPlan, InjectedFaults } from './fault-injection.ts';
 export { discardJobFiles, Freeze, type FreezeJob } from './freeze.ts';
 export { type Collected, collectGarbage } from './garbage.ts';
 export { BLOCK_SIZE_BYTES, GIB, MAX_VOLUME_GIB, UNIT_SIZE_BYTES, UNITS_PER_BLOCK } from './geometry.ts';
+export { ChangeGate, GatedDevice } from './gated-device.ts';
 export { GuestDevice } from './guest-device.ts';
 export { type SnapshotPaths, StoreLayout, type VolumePaths } from './layout.ts';
 export { blockCount, type KeyReference, Manifest, ManifestDamaged, type ManifestHeader } from './manifest.ts';

@@ -71,6 +71,14 @@ export interface SnapshotPaths {
   readonly spill: string;
   /** Of blocks that are put one by one: SHA-256 of their plaintext, as a journal. */
   readonly checksums: string;
+  /** Index and blocks in one file, of a snapshot in the archive tier. */
+  readonly archive: string;
+  /** Of a copy under another key: the source's manifest, by which the next copy knows what is the same. Names no block here. */
+  readonly origin: string;
+  /** While a copy goes on: the manifest of the earlier copy whose blocks it takes over. */
+  readonly inherited: string;
+  /** And the manifest of that copy's source. */
+  readonly inheritedOrigin: string;
   /** Why it failed. */
   readonly failed: string;
   /** There from the moment it is deleted: a copy that is under way is thrown away at its end. */
@@ -97,6 +105,10 @@ const snapshotPaths = (folder: string): SnapshotPaths => ({
   intent: join(folder, 'intent'),
   spill: join(folder, 'spill'),
   checksums: join(folder, 'checksums'),
+  archive: join(folder, 'archive'),
+  origin: join(folder, 'origin'),
+  inherited: join(folder, 'inherited'),
+  inheritedOrigin: join(folder, 'inherited-origin'),
   failed: join(folder, 'failed.json'),
   removed: join(folder, 'removed'),
 });

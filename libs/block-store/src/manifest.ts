@@ -64,7 +64,11 @@ export class Manifest {
 
   /** @throws ManifestDamaged; ENOENT as the file system words it. */
   static read(path: string): Manifest {
-    const file = readFileSync(path);
+    return Manifest.parse(readFileSync(path), path);
+  }
+
+  /** @param path named in what is thrown. @throws ManifestDamaged */
+  static parse(file: Buffer, path: string): Manifest {
     const damaged = (reason: string) => new ManifestDamaged(`${path}: ${reason}`);
     if (file.length < MAGIC.length + 4 + DIGEST_BYTES) throw damaged('too short');
     const body = file.subarray(0, -DIGEST_BYTES);

@@ -41,9 +41,20 @@ const batches = function* <Item>(items: Iterable<Item>, size: number): Generator
 };
 
 /** Durable when it returns. */
-export const createCopyJob = <Request>(paths: SnapshotPaths, job: CopyJob<Request>, sourceManifest: string): void => {
+export const createCopyJob = <Request>(
+  paths: SnapshotPaths,
+  job: CopyJob<Request>,
+  sourceManifest: string,
+  /** An earlier copy under the same data key; null, or gone meanwhile: everything is copied. */
+  previous: SnapshotPaths | null = null,
+): void => {
   makeDirectory(paths.folder);
   if (!existsSync(paths.base)) linkSync(sourceManifest, paths.base);
+  if (!existsSync(paths.origin)) linkSync(sourceManifest, paths.origin);
+  if (previous !== null && existsSync(previous.manifest) && existsSync(previous.origin)) {
+    if (!existsSync(paths.inherited)) linkSync(previous.manifest, paths.inherited);
+    if (!existsSync(paths.inheritedOrigin)) linkSync(previous.origin, paths.inheritedOrigin);
+  }
   writeFileDurably(paths.job, JSON.stringify(job));
 };
 
@@ -62,6 +73,7 @@ export const reEncryptSnapshot = async (
   const journal = BlockJournal.open(paths.journal, openNodeFile);
   const intent = new IntentFile(paths.intent);
   try {
+    await inherit(paths, source, header, journal);
     const rest = [...source].filter(([block]) => !journal.entries.has(block));
     for (const batch of batches(rest, BATCH_BLOCKS)) {
       signal.throwIfAborted();
@@ -80,6 +92,25 @@ export const reEncryptSnapshot = async (
     journal.close();
   }
   discardJobFiles(paths);
+};
+
+/** Blocks that are as they were when the earlier copy was made are that copy's own. */
+const inherit = async (
+  paths: SnapshotPaths,
+  source: Manifest,
+  { dataKey }: ManifestHeader,
+  journal: BlockJournal,
+): Promise<void> => {
+  if (!existsSync(paths.inherited) || !existsSync(paths.inheritedOrigin)) return;
+  const [copy, origin] = [Manifest.read(paths.inherited), Manifest.read(paths.inheritedOrigin)];
+  // Under another plaintext key its blocks would be of no use.
+  if (copy.header.dataKey?.keyCheck !== dataKey?.keyCheck) return;
+  const same = [...source].flatMap(([block, digest]): (readonly [number, Buffer])[] => {
+    const copied = origin.digest(block)?.equals(digest) === true ? copy.digest(block) : undefined;
+    return copied === undefined || journal.entries.has(block) ? [] : [[block, copied]];
+  });
+  journal.append(same);
+  await journal.sync();
 };
 
 /**

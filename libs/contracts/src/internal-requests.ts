@@ -94,6 +94,16 @@ export interface InternalRequests {
      * and lets the caller launch from it.
      */
     GetSnapshot: { in: { snapshotId: SnapshotId; throughImage?: ImageId }; out: SnapshotRecord | null };
+    /**
+     * Whether a volume that the caller makes of it in this zone is to be initialized from the start, by fast snapshot restore.
+     * It takes one of the volume creation credits.
+     */
+    UseFastRestore: { in: { snapshotId: SnapshotId; availabilityZone: string }; out: { fastRestored: boolean } };
+    /** How long the Recycle Bin keeps such a resource of the caller's that is deleted now; null: no rule keeps it. */
+    GetRetention: {
+      in: { resourceType: 'EBS_SNAPSHOT' | 'EC2_IMAGE' | 'EBS_VOLUME'; tags: Record<string, string> };
+      out: { days: number | null };
+    };
     /** CreateSnapshot under an id that the caller of this chose. Idempotent. Refused as CreateSnapshot is. */
     CreateImageSnapshot: {
       in: { snapshotId: SnapshotId; volumeId: VolumeId; description: string; tags: Record<string, string> };
@@ -137,7 +147,14 @@ export interface InternalRequests {
      * Errors: KmsKeyUnusable (message = KMS's), SnapshotNotFound.
      */
     AllocateVolume: {
-      in: { volumeId: VolumeId; sizeGiB: number; dataKey?: DataKeyUse; source?: BlockSource };
+      in: {
+        volumeId: VolumeId;
+        sizeGiB: number;
+        dataKey?: DataKeyUse;
+        source?: BlockSource;
+        /** Answers only when every block of the source is in the volume: nothing is left to be fetched on first access. */
+        initialized?: boolean;
+      };
       out: { hostId: string };
     };
     /**
@@ -160,15 +177,37 @@ export interface InternalRequests {
     };
     /** Idempotent. Refused (VolumeBusy) while an export is open. */
     RemoveVolume: { in: { volumeId: VolumeId }; out: Record<string, never> };
-    /** Opens the NBD export. Idempotent. Errors: KmsKeyUnusable, VolumeNotFound. */
+    /** Opens the instance's NBD export. Idempotent. Errors: KmsKeyUnusable, VolumeNotFound, VolumeBusy. */
     OpenExport: { in: HostAttachment; out: { socketPath: string } };
     /** Flushes, closes, zeroes the key. Idempotent. */
     CloseExport: { in: { volumeId: VolumeId; instanceId: InstanceId }; out: Record<string, never> };
     /** Fixes the point in time of a snapshot (milliseconds; durable when it answers) and starts copying. Idempotent. */
     FreezeSnapshot: { in: { snapshotId: SnapshotId; volumeId: VolumeId }; out: Record<string, never> };
-    /** Starts a copy of a snapshot's blocks, re-encrypted where data keys differ. Idempotent. */
+    /**
+     * As FreezeSnapshot for several volumes at one moment: all of them stand still before the first is frozen. All or none;
+     * `SetIncomplete` (AwsError code) when some were frozen and the rest can't be at that moment any more.
+     */
+    FreezeSnapshots: {
+      in: { snapshots: { snapshotId: SnapshotId; volumeId: VolumeId }[] };
+      out: Record<string, never>;
+    };
+    /** Begins to write a snapshot into an archive of its own. Idempotent. Errors: SnapshotNotFound. */
+    ArchiveSnapshot: { in: { snapshotId: SnapshotId }; out: Record<string, never> };
+    /** Begins to put an archive's blocks back into the store. Idempotent. Errors: SnapshotNotFound. */
+    RestoreArchive: { in: { snapshotId: SnapshotId }; out: Record<string, never> };
+    /** Where a snapshot's blocks are, whole and durable; `failure`: why they can't be moved. `progress` in percent. */
+    GetArchiveProgress: {
+      in: { snapshotId: SnapshotId };
+      out: { blocks: boolean; archive: boolean; progress: number; failure?: string };
+    };
+    /** Drops the other one of the two. Idempotent. Errors: SnapshotNotFound (there is nothing to keep), InProgress. */
+    ReleaseArchive: { in: { snapshotId: SnapshotId; keep: 'archive' | 'blocks' }; out: Record<string, never> };
+    /**
+     * Starts a copy of a snapshot's blocks, re-encrypted where data keys differ. Idempotent. `previousCopy` is under the same
+     * data key and of an earlier snapshot of the source's lineage: what has not changed since is taken over from it.
+     */
     StartSnapshotCopy: {
-      in: { snapshotId: SnapshotId; source: BlockSource; dataKey?: DataKeyUse };
+      in: { snapshotId: SnapshotId; source: BlockSource; dataKey?: DataKeyUse; previousCopy?: SnapshotId };
       out: Record<string, never>;
     };
     /** `progress` in percent. */
@@ -269,6 +308,8 @@ export interface SnapshotRecord {
   dataKey: WrappedDataKey | null;
   /** Nothing was ever written to it, and no host has blocks of it: what is made from it is made of zeroes. */
   empty?: boolean;
+  /** In the archive tier, or on its way there or back: nothing can be made of it. */
+  archived?: boolean;
 }
 
 export interface AttachmentRecord {
@@ -286,6 +327,8 @@ export interface HostAttachment {
   /** As the caller named it, e.g. `/dev/sdf`. */
   device: string;
   dataKey?: DataKeyUse;
+  /** May be served to other instances at the same time. */
+  multiAttach?: boolean;
 }
 
 export interface InstanceRecord {
@@ -295,6 +338,9 @@ export interface InstanceRecord {
   state: 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
   availabilityZone: string;
   instanceType: string;
+  hypervisor: 'nitro' | 'xen';
+  /** Volumes that the type can have attached, its root volume included. */
+  maximumEbsAttachments: number;
   /** Whether the type can use encrypted volumes. */
   ebsEncryptionSupported: boolean;
   /** The data-plane host that serves its devices. */

@@ -1,0 +1,126 @@
+import { existsSync, fsyncSync, openSync, closeSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { openNodeFile } from './backing-file.ts';
+import { IntentFile, storeBlocks } from './background.ts';
+import { BlockJournal } from './block-journal.ts';
+import { BlockDamaged, type BlockStore, digestOf } from './block-store.ts';
+import { syncDirectory } from './durable-files.ts';
+import { discardJobFiles } from './freeze.ts';
+import { BLOCK_SIZE_BYTES } from './geometry.ts';
+import type { SnapshotPaths } from './layout.ts';
+import { Manifest, ManifestDamaged } from './manifest.ts';
+
+/**
+ * A snapshot by itself: its block index and every block's bytes in one file, which shares nothing with any other snapshot.
+ * File: magic, length of the index (u32 BE), the index as the manifest's file has it, then the blocks in the index's order.
+ */
+const MAGIC = Buffer.from('HFARCHV1');
+const PREFIX_BYTES = MAGIC.length + 4;
+/** Stored between two commits of the journal: 8 MiB. */
+const BATCH_BLOCKS = 16;
+
+const writeAll = (fd: number, bytes: Uint8Array, offsetBytes: number): void => {
+  for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, offsetBytes + done);
+};
+
+const readAll = (fd: number, length: number, offsetBytes: number, path: string): Buffer<ArrayBuffer> => {
+  const bytes = Buffer.alloc(length);
+  for (let done = 0; done < length;) {
+    const count = readSync(fd, bytes, done, length - done, offsetBytes + done);
+    if (count === 0) throw new ManifestDamaged(`${path} ends after ${offsetBytes + done} bytes`);
+    done += count;
+  }
+  return bytes;
+};
+
+export interface ArchiveWork {
+  readonly signal: AbortSignal;
+  /** In percent. */
+  onProgress(percent: number): void;
+}
+
+/**
+ * Writes a complete snapshot's archive beside its block index. The archive is there whole and durable, or not at all; each
+ * block is held against its digest on the way.
+ * @throws BlockDamaged, ManifestDamaged: it can't be archived; the reason of the signal's abort.
+ */
+export const writeArchive = async (
+  paths: SnapshotPaths,
+  manifestBytes: Buffer,
+  store: BlockStore,
+  { signal, onProgress }: ArchiveWork,
+): Promise<void> => {
+  if (existsSync(paths.archive)) return;
+  const manifest = Manifest.parse(manifestBytes, paths.manifest);
+  const unfinished = `${paths.archive}.unfinished`;
+  const fd = openSync(unfinished, 'w', 0o600);
+  try {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(manifestBytes.length);
+    writeAll(fd, Buffer.concat([MAGIC, length, manifestBytes]), 0);
+    let at = PREFIX_BYTES + manifestBytes.length;
+    let done = 0;
+    for (const [, digest] of manifest) {
+      signal.throwIfAborted();
+      writeAll(fd, await store.get(digest), at);
+      at += BLOCK_SIZE_BYTES;
+      onProgress(Math.floor((100 * ++done) / manifest.length));
+    }
+    fsyncSync(fd);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+  signal.throwIfAborted();
+  renameSync(unfinished, paths.archive);
+  syncDirectory(paths.folder);
+};
+
+/** Bytes of the archive's file. */
+export const archiveSize = (paths: SnapshotPaths): number => statSync(paths.archive).size;
+
+/**
+ * Puts an archive's blocks into the store again and writes the block index; the archive stays. Goes on where it was killed.
+ * @throws ManifestDamaged, BlockDamaged: the archive is not what was written.
+ */
+export const restoreArchive = async (
+  paths: SnapshotPaths,
+  store: BlockStore,
+  { signal, onProgress }: ArchiveWork,
+): Promise<void> => {
+  if (existsSync(paths.manifest)) return;
+  const fd = openSync(paths.archive, 'r');
+  const journal = BlockJournal.open(paths.journal, openNodeFile);
+  const intent = new IntentFile(paths.intent);
+  let manifest: Manifest;
+  try {
+    const prefix = readAll(fd, PREFIX_BYTES, 0, paths.archive);
+    if (!prefix.subarray(0, MAGIC.length).equals(MAGIC)) throw new ManifestDamaged(`${paths.archive} is no archive`);
+    const manifestLength = prefix.readUInt32BE(MAGIC.length);
+    const start = PREFIX_BYTES + manifestLength;
+    if (start > statSync(paths.archive).size) throw new ManifestDamaged(`${paths.archive} is cut short`);
+    manifest = Manifest.parse(readAll(fd, manifestLength, PREFIX_BYTES, paths.archive), paths.archive);
+    const blocks = [...manifest];
+    for (let first = 0; first < blocks.length; first += BATCH_BLOCKS) {
+      signal.throwIfAborted();
+      const batch = blocks.slice(first, first + BATCH_BLOCKS);
+      const contents: (readonly [number, Buffer<ArrayBuffer>])[] = [];
+      for (const [place, [block, digest]] of batch.entries()) {
+        const bytes = readAll(fd, BLOCK_SIZE_BYTES, start + (first + place) * BLOCK_SIZE_BYTES, paths.archive);
+        if (!(await digestOf(bytes)).equals(digest)) throw new BlockDamaged(digest.toString('hex'), 'damaged');
+        contents.push([block, bytes]);
+      }
+      journal.append(await storeBlocks(store, intent, contents));
+      await journal.sync();
+      onProgress(Math.floor((100 * (first + batch.length)) / blocks.length));
+    }
+    signal.throwIfAborted();
+    manifest.write(paths.manifest);
+  } finally {
+    closeSync(fd);
+    intent.close();
+    journal.close();
+  }
+  discardJobFiles(paths);
+};

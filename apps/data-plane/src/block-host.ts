@@ -40,6 +40,7 @@ const handlers: Handlers = {
     }
     return open.attach(socketPath);
   },
+  Detach: ({ socketPath }) => needVolume().detach(socketPath),
   Freeze: async ({ snapshotId }) => {
     await needVolume().freeze(snapshotId);
   },
@@ -61,7 +62,7 @@ const handlers: Handlers = {
   },
   OpenBlockSession: (params) => needBlocks().openSession(params),
   CloseBlocks: ({ snapshotId }) => needBlocks().closeBlocks(snapshotId),
-  Stats: () => Promise.resolve(volume?.stats() ?? null),
+  Stats: () => Promise.resolve(volume?.stats() ?? []),
   ReEncryptSnapshot: (params) => copyUnderOtherKey(peer, params, abort.signal),
   ReEncryptVolume: (params) => restoreUnderOtherKey(peer, params),
 };

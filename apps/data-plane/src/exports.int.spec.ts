@@ -4,12 +4,13 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { newInstanceId, newVolumeId } from '@holdfast/contracts';
+import { instancePrincipal, newInstanceId, newVolumeId } from '@holdfast/contracts';
+import { testContext } from '@holdfast/messaging/testing';
 import { resetServices } from '@holdfast/service-kit';
 import { NbdClient } from '@holdfast/nbd/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { debianTool } from '../../../tools/testing/debian-tools.mjs';
-import { buildDataPlane, filesUnder, removeBundle, TestHost } from './testing/harness.ts';
+import { buildDataPlane, filesUnder, removeBundle, TestHost, until } from './testing/harness.ts';
 
 const GIB = 1_073_741_824;
 let bundle: string;
@@ -115,6 +116,95 @@ describe('an export', () => {
     await expect(host.call('OpenExport', second)).rejects.toMatchObject({ code: 'InvalidDevice' });
     await expect(host.call('RemoveVolume', { volumeId: '../..' as never })).rejects.toThrow();
     expect(existsSync(join(host.home, 'data-plane', 'volumes', attachment.volumeId))).toBe(true);
+  });
+});
+
+describe('a volume with Multi-Attach', () => {
+  /** One more instance's export, under a grant of its own. */
+  const another = async (first: Awaited<ReturnType<TestHost['attached']>>) => {
+    const instanceId = newInstanceId();
+    const principal = instancePrincipal(testContext().accountId, instanceId);
+    const dataKey = first.dataKey === undefined ? undefined : { ...first.dataKey, principal };
+    const attachment = { ...first, instanceId, dataKey, multiAttach: true };
+    host.attachments.push(attachment);
+    return { ...attachment, ...(await host.call('OpenExport', attachment)) };
+  };
+
+  const shared = async (key: string) => {
+    const first = await host.attached({ key, multiAttach: true });
+    const second = await another(first);
+    return { first, second, clients: await Promise.all([first, second].map(({ socketPath }) => NbdClient.connect(socketPath))) };
+  }; // prettier-ignore
+
+  it('is one device for all, down to parts of one encrypted unit written at once', async () => {
+    const { first, second, clients } = await shared('shared');
+    expect(second.socketPath).not.toBe(first.socketPath);
+    const parts = Array.from({ length: 64 }, () => randomBytes(512));
+    await Promise.all(parts.map((part, index) => clients[index % 2]!.write(8192 + index * 512, part)));
+    for (const client of clients) expect((await client.read(8192, 64 * 512)).equals(Buffer.concat(parts))).toBe(true);
+    // A flush on one covers what the other was told is written.
+    await clients[0]!.flush();
+    const asked = host.kms.asked.filter(({ keyId }) => keyId === 'shared').map(({ principal }) => principal);
+    expect(asked.slice(-2)).toEqual([first.dataKey!.principal.arn, second.dataKey!.principal.arn]);
+    for (const client of clients) await client.close();
+  });
+
+  it('goes on for one when the other is detached, and is snapshotted as both see it', async () => {
+    const { first, second, clients } = await shared('shared-2');
+    const [before, after] = [randomBytes(4096), randomBytes(4096)];
+    await clients[0]!.write(0, before);
+    const snapshotId = await host.snapshot(first.volumeId);
+    await clients[1]!.write(0, after);
+    await host.call('CloseExport', first);
+    expect(existsSync(first.socketPath)).toBe(false);
+    expect((await clients[1]!.read(0, 4096)).equals(after)).toBe(true);
+    await expect(host.call('RemoveVolume', first)).rejects.toMatchObject({ code: 'VolumeBusy' });
+    expect(await host.settled(snapshotId)).toMatchObject({ state: 'completed' });
+    const restored = newVolumeId();
+    await host.allocate({
+      volumeId: restored,
+      sizeGiB: 1,
+      dataKey: first.dataKey,
+      source: { snapshotId, dataKey: first.dataKey },
+    });
+    const third = await host.attach(restored, first.dataKey);
+    const client = await NbdClient.connect(third.socketPath);
+    expect((await client.read(0, 4096)).equals(before)).toBe(true);
+    await Promise.all([client.close(), clients[1]!.close()]);
+    await host.call('CloseExport', second);
+    expect(await host.call('RemoveVolume', first)).toEqual({});
+  });
+
+  it('is served to all again after its block host was killed', async () => {
+    const { first, second, clients } = await shared('shared-3');
+    const written = randomBytes(4096);
+    await clients[1]!.write(0, written);
+    const lock = join(host.home, 'data-plane', 'volumes', first.volumeId, 'lock');
+    const pid = () => Number.parseInt(readFileSync(lock, 'utf8'), 10);
+    const killed = pid();
+    process.kill(killed, 'SIGKILL');
+    for (const { socketPath } of [first, second]) {
+      let client: NbdClient | null = null;
+      await until(
+        `${socketPath} answers`,
+        async () => {
+          client = await NbdClient.connect(socketPath).catch(() => null);
+          return client !== null;
+        },
+        30_000,
+      );
+      expect((await client!.read(0, 4096)).equals(written)).toBe(true);
+      await client!.close();
+    }
+    expect(pid()).not.toBe(killed);
+  });
+
+  it('keeps the others when one of them may not use the key', async () => {
+    const { first, clients } = await shared('shared-4');
+    host.kms.disabled.add('shared-4');
+    await expect(another(first)).rejects.toMatchObject({ code: 'KmsKeyUnusable' });
+    await clients[0]!.write(0, randomBytes(512));
+    for (const client of clients) await client.close();
   });
 });
 

@@ -35,8 +35,10 @@ export const hostRequests = {
   ProveKey: z.object({ slot: keySlotSchema }),
   /** Opens a volume's files, without key; frozen blocks are copied and missing ones fetched from now on. */
   OpenVolume: z.object({ root: z.string(), volumeId: id }),
-  /** Serves the open volume; `encrypted` as the caller believes it to be. */
+  /** Serves the open volume at one more socket; `encrypted` as the caller believes it to be. */
   Attach: z.object({ socketPath: z.string(), encrypted: z.boolean() }),
+  /** Ends one of several exports, flushes, and forgets its key. */
+  Detach: z.object({ socketPath: z.string() }),
   Freeze: z.object({ snapshotId: id }),
   /** Development mode: what goes wrong on the open volume's device from now on. */
   SetFaults: z.object({ faults: faultsSchema.nullable() }),

@@ -2,10 +2,13 @@ import { Gauge, type Registry } from 'prom-client';
 import { z } from 'zod';
 import type { VolumeHosts } from './application/volume-hosts.ts';
 
-const statsSchema = z.object({
-  connections: z.number(),
-  commands: z.array(z.object({ command: z.string(), requests: z.number(), bytes: z.number(), errors: z.number() })),
-});
+/** Of each of a volume's exports. */
+const statsSchema = z.array(
+  z.object({
+    connections: z.number(),
+    commands: z.array(z.object({ command: z.string(), requests: z.number(), bytes: z.number(), errors: z.number() })),
+  }),
+);
 
 /** Asks the block hosts when the metrics are read. Totals of a host start anew with it. */
 export const countNbdOperations = (metrics: Registry, hosts: Pick<VolumeHosts, 'stats'>): void => {
@@ -31,11 +34,13 @@ export const countNbdOperations = (metrics: Registry, hosts: Pick<VolumeHosts, '
       for (const [volume, raw] of all) {
         const stats = statsSchema.safeParse(raw);
         if (!stats.success) continue;
-        connections.set({ volume }, stats.data.connections);
-        for (const { command, ...totals } of stats.data.commands) {
-          requests.set({ volume, command }, totals.requests);
-          bytes.set({ volume, command }, totals.bytes);
-          errors.set({ volume, command }, totals.errors);
+        for (const served of stats.data) {
+          connections.inc({ volume }, served.connections);
+          for (const { command, ...totals } of served.commands) {
+            requests.inc({ volume, command }, totals.requests);
+            bytes.inc({ volume, command }, totals.bytes);
+            errors.inc({ volume, command }, totals.errors);
+          }
         }
       }
     },

@@ -24,8 +24,10 @@ const MAX_BACKGROUND_HOSTS = 2;
 
 interface Slot {
   host: HostProcess | null;
-  /** What is to be served, whether or not its host is running at the moment. */
-  attachment: HostAttachment | null;
+  /** What is to be served, whether or not its host is running at the moment; more than one with Multi-Attach. */
+  readonly attachments: Map<InstanceId, HostAttachment>;
+  /** Those of them that the running host serves. */
+  readonly served: Set<InstanceId>;
   restarts: number;
   /** Development mode: what goes wrong on its device. */
   faults: DeviceFaults | null;
@@ -57,18 +59,15 @@ export class VolumeHosts {
 
   /** @returns the path of the export's socket. @throws AwsError VolumeNotFound, VolumeBusy, KmsKeyUnusable */
   async open(attachment: HostAttachment): Promise<string> {
-    const { volumeId } = attachment;
+    const { volumeId, instanceId } = attachment;
     const socketPath = this.#socketPath(attachment);
     return this.#serial.run(volumeId, async () => {
       this.#checkEncryption(attachment);
       const slot = this.#slot(volumeId);
-      const { attachment: current } = slot;
-      if (current !== null && this.#socketPath(current) !== socketPath) {
-        throw refusal('VolumeBusy', `volume ${volumeId} is exported to ${current.instanceId}`);
-      }
-      if (current === null || slot.host === null) {
-        await this.#attach(volumeId, slot, attachment, socketPath);
-        slot.attachment = attachment;
+      this.#checkShared(slot, attachment, socketPath);
+      if (!slot.served.has(instanceId)) {
+        await this.#attach(slot, attachment, socketPath);
+        slot.attachments.set(instanceId, attachment);
       }
       return socketPath;
     });
@@ -81,7 +80,7 @@ export class VolumeHosts {
       this.#options.logger.warn({ err: error, volumeId: attachment.volumeId }, 'cannot open an export again yet');
       if (this.#closing || readVolumeHeader(this.#options.layout, attachment.volumeId) === null) return;
       const slot = this.#slot(attachment.volumeId);
-      slot.attachment ??= attachment;
+      if (!slot.attachments.has(attachment.instanceId)) slot.attachments.set(attachment.instanceId, attachment);
       this.#restartLater(attachment.volumeId, slot);
     });
   }
@@ -96,8 +95,10 @@ export class VolumeHosts {
     if (this.#restoring) this.#closed.add(`${volumeId} ${instanceId}`);
     return this.#serial.run(volumeId, async () => {
       const slot = this.#slots.get(volumeId);
-      if (slot?.attachment?.instanceId !== instanceId) return;
-      slot.attachment = null;
+      const attachment = slot?.attachments.get(instanceId);
+      if (slot === undefined || attachment === undefined) return;
+      slot.attachments.delete(instanceId);
+      if (slot.attachments.size > 0) return this.#detach(slot, attachment);
       // The process goes, and the key with it; what is left to copy needs none.
       await this.#stop(volumeId, slot);
       this.continueInBackground(volumeId);
@@ -113,7 +114,7 @@ export class VolumeHosts {
       try {
         await host.call('Freeze', { snapshotId });
       } finally {
-        if (slot.attachment === null) this.#backgroundRunning.add(volumeId);
+        if (slot.attachments.size === 0) this.#backgroundRunning.add(volumeId);
       }
     });
   }
@@ -127,7 +128,7 @@ export class VolumeHosts {
       try {
         await host.call('Grow', { sizeGiB });
       } finally {
-        if (slot.attachment === null && !this.#needsBackground(volumeId)) {
+        if (slot.attachments.size === 0 && !this.#needsBackground(volumeId)) {
           await this.#stop(volumeId, slot);
           this.#slots.delete(volumeId);
         }
@@ -159,7 +160,8 @@ export class VolumeHosts {
   exclusively(volumeId: VolumeId, work: () => Promise<void>): Promise<void> {
     return this.#serial.run(volumeId, async () => {
       const slot = this.#slots.get(volumeId);
-      if (slot !== undefined && slot.attachment !== null) throw refusal('VolumeBusy', `volume ${volumeId} is exported`);
+      if (slot !== undefined && slot.attachments.size > 0)
+        throw refusal('VolumeBusy', `volume ${volumeId} is exported`);
       if (this.#hasFreezes(volumeId)) {
         if (slot === undefined || slot.host === null) this.continueInBackground(volumeId);
         throw refusal('VolumeBusy', `snapshots of volume ${volumeId} are still being copied`);
@@ -188,7 +190,10 @@ export class VolumeHosts {
   /** Development reset: what the hosts hold is thrown away with them. */
   async killAll(): Promise<void> {
     const hosts = [...this.#slots.values()].flatMap(({ host }) => (host === null ? [] : [host]));
-    for (const slot of this.#slots.values()) Object.assign(slot, { host: null, attachment: null });
+    for (const slot of this.#slots.values()) {
+      slot.host = null;
+      slot.attachments.clear();
+    }
     this.#slots.clear();
     this.#background.splice(0);
     this.#backgroundRunning.clear();
@@ -205,9 +210,9 @@ export class VolumeHosts {
     );
   }
 
-  /** NBD counters of each served volume; without those whose host is just starting. */
+  /** NBD counters of each served volume, a list of its exports'; without those whose host is just starting. */
   async stats(): Promise<ReadonlyMap<VolumeId, unknown>> {
-    const served = [...this.#slots].filter(([, { host, attachment }]) => host !== null && attachment !== null);
+    const served = [...this.#slots].filter(([, { host, attachments }]) => host !== null && attachments.size > 0);
     const answers = await Promise.all(
       served.map(async ([volumeId, { host }]) => [volumeId, await host?.call('Stats', {}).catch(() => null)] as const),
     );
@@ -217,7 +222,7 @@ export class VolumeHosts {
   #slot(volumeId: VolumeId): Slot {
     const existing = this.#slots.get(volumeId);
     if (existing !== undefined) return existing;
-    const slot: Slot = { host: null, attachment: null, restarts: 0, faults: null };
+    const slot: Slot = { host: null, attachments: new Map(), served: new Set(), restarts: 0, faults: null };
     this.#slots.set(volumeId, slot);
     return slot;
   }
@@ -241,6 +246,16 @@ export class VolumeHosts {
     const header = this.#header(volumeId);
     if (header.dataKey?.dataKeyId !== dataKey?.dataKeyId) {
       throw refusal('EncryptionMismatch', `volume ${volumeId} is not under the data key that the request names`);
+    }
+  }
+
+  /** Only volumes that are meant for it are served to more than one. */
+  #checkShared({ attachments }: Slot, attachment: HostAttachment, socketPath: string): void {
+    const { volumeId, instanceId, multiAttach = false } = attachment;
+    for (const current of attachments.values()) {
+      const shared = current.instanceId !== instanceId && multiAttach && current.multiAttach === true;
+      if (!shared && this.#socketPath(current) !== socketPath)
+        throw refusal('VolumeBusy', `volume ${volumeId} is exported to ${current.instanceId}`);
     }
   }
 
@@ -271,28 +286,47 @@ export class VolumeHosts {
     }
   }
 
-  async #attach(volumeId: VolumeId, slot: Slot, attachment: HostAttachment, socketPath: string): Promise<void> {
+  async #attach(slot: Slot, attachment: HostAttachment, socketPath: string): Promise<void> {
+    const { volumeId, instanceId, dataKey } = attachment;
     const host = slot.host ?? (await this.#start(volumeId, slot));
-    const { dataKey } = attachment;
+    // Each attachment's key is unwrapped for its own instance.
     if (dataKey === undefined) host.slots.clear();
     else host.slots.set('volume', dataKey);
     try {
       await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
       await host.call('Attach', { socketPath, encrypted: dataKey !== undefined });
     } catch (error) {
-      await this.#stop(volumeId, slot);
-      this.continueInBackground(volumeId);
+      if (slot.served.size === 0) {
+        await this.#stop(volumeId, slot);
+        this.continueInBackground(volumeId);
+      }
       throw asRefusal(error);
+    } finally {
+      host.slots.clear();
     }
+    slot.served.add(instanceId);
     slot.restarts = 0;
     this.#backgroundRunning.delete(volumeId);
     this.#pumpBackground();
+  }
+
+  /** One of several. What can't be closed alone is closed with its host: no device outlives its grant. */
+  async #detach({ host, served }: Slot, attachment: HostAttachment): Promise<void> {
+    if (!served.delete(attachment.instanceId)) return;
+    try {
+      await host?.call('Detach', { socketPath: this.#socketPath(attachment) });
+    } catch (error) {
+      this.#options.logger.error({ err: error, volumeId: attachment.volumeId }, 'an export did not end by itself');
+      host?.kill();
+      await host?.exited;
+    }
   }
 
   /** Not an unexpected end: nothing starts it again. */
   async #stop(volumeId: VolumeId, slot: Slot): Promise<void> {
     const { host } = slot;
     slot.host = null;
+    slot.served.clear();
     await host?.close();
     this.#backgroundRunning.delete(volumeId);
     this.#pumpBackground();
@@ -301,7 +335,7 @@ export class VolumeHosts {
   #idle(volumeId: VolumeId, slot: Slot): void {
     void this.#serial.run(volumeId, async () => {
       // A freeze may have come in between; the host says again when that is copied.
-      if (slot.attachment !== null || slot.host === null || this.#needsBackground(volumeId)) return;
+      if (slot.attachments.size > 0 || slot.host === null || this.#needsBackground(volumeId)) return;
       await this.#stop(volumeId, slot);
       this.#slots.delete(volumeId);
     });
@@ -310,6 +344,7 @@ export class VolumeHosts {
   #exited(volumeId: VolumeId, slot: Slot, host: HostProcess): void {
     if (slot.host !== host) return;
     slot.host = null;
+    slot.served.clear();
     this.#backgroundRunning.delete(volumeId);
     this.#options.logger.error({ volumeId, host: host.pid }, 'a block host ended unexpectedly');
     if (!this.#closing) this.#restartLater(volumeId, slot);
@@ -322,15 +357,18 @@ export class VolumeHosts {
   }
 
   async #restart(volumeId: VolumeId, slot: Slot): Promise<void> {
-    const { attachment } = slot;
-    if (this.#closing || slot.host !== null || this.#slots.get(volumeId) !== slot) return;
-    if (attachment === null) return this.continueInBackground(volumeId);
-    try {
-      await this.#attach(volumeId, slot, attachment, this.#socketPath(attachment));
-    } catch (error) {
-      this.#options.logger.warn({ volumeId, reason: messageOf(error) }, 'cannot open an export again yet');
-      this.#restartLater(volumeId, slot);
+    if (this.#closing || this.#slots.get(volumeId) !== slot) return;
+    if (slot.attachments.size === 0) return slot.host === null ? this.continueInBackground(volumeId) : undefined;
+    let complete = true;
+    for (const attachment of [...slot.attachments.values()].filter(({ instanceId }) => !slot.served.has(instanceId))) {
+      try {
+        await this.#attach(slot, attachment, this.#socketPath(attachment));
+      } catch (error) {
+        complete = false;
+        this.#options.logger.warn({ volumeId, reason: messageOf(error) }, 'cannot open an export again yet');
+      }
     }
+    if (!complete) this.#restartLater(volumeId, slot);
   }
 
   #pumpBackground(): void {
@@ -344,8 +382,8 @@ export class VolumeHosts {
 
   async #runInBackground(volumeId: VolumeId): Promise<void> {
     const slot = this.#slot(volumeId);
-    if (slot.host !== null || slot.attachment !== null || readVolumeHeader(this.#options.layout, volumeId) === null) {
-      if (slot.attachment !== null || slot.host === null) this.#backgroundRunning.delete(volumeId);
+    if (slot.host !== null || slot.attachments.size > 0 || readVolumeHeader(this.#options.layout, volumeId) === null) {
+      if (slot.attachments.size > 0 || slot.host === null) this.#backgroundRunning.delete(volumeId);
       return;
     }
     try {

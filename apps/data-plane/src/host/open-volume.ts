@@ -18,7 +18,7 @@ import {
   writeFileDurably,
 } from '@holdfast/block-store';
 import { type SectorCipher, selectXtsEngine } from '@holdfast/crypto/xts';
-import { type NbdServer, serveNbd } from '@holdfast/nbd';
+import { type NbdServer, type NbdStats, serveNbd } from '@holdfast/nbd';
 import { HOST_ERRORS } from '../host-protocol.ts';
 import { messageOf, type Peer, PeerError } from '../ipc.ts';
 import { openDataKey } from './data-keys.ts';
@@ -30,7 +30,16 @@ const IDLE_SAVE_MS = 2_000;
 const RETRY_MS = 1_000;
 const CLOSE_GRACE_MS = 2_000;
 
-/** One volume, open in this process: its files, its export, the copying of its snapshots. */
+/** One attachment's device: its socket, and the key that was unwrapped for its instance. */
+interface Export {
+  readonly server: NbdServer;
+  readonly cipher: SectorCipher | null;
+}
+
+/**
+ * One volume, open in this process: its files, its exports, the copying of its snapshots. However many instances it is
+ * attached to, all their requests go through one `VolumeFile` on one event loop: what one has been answered, all see.
+ */
 export class OpenVolume {
   #header: VolumeHeader;
   readonly #peer: Peer;
@@ -38,13 +47,10 @@ export class OpenVolume {
   readonly #layout: StoreLayout;
   readonly #unlock: () => void;
   readonly #faults = new InjectedFaults();
-  #device: GuestDevice | null = null;
   readonly #abort = new AbortController();
   readonly #background: BackgroundWork;
   #backgroundRun: Promise<void> | null = null;
-  #server: NbdServer | null = null;
-  #socketPath: string | null = null;
-  #cipher: SectorCipher | null = null;
+  readonly #exports = new Map<string, Export>();
   readonly #idleTimer: NodeJS.Timeout;
 
   private constructor(peer: Peer, header: VolumeHeader, layout: StoreLayout, unlock: () => void) {
@@ -95,35 +101,50 @@ export class OpenVolume {
 
   /** The caller ends this process. */
   async losePower(): Promise<void> {
-    if (this.#device !== null) await this.#faults.losePower(this.#device);
+    const [served] = this.#exports.values();
+    // Whatever instance wrote it, one device's cipher is every one's.
+    if (served !== undefined) await this.#faults.losePower(new GuestDevice(this.#volume, served.cipher));
   }
 
   get backgroundNeeded(): boolean {
     return this.#background.isNeeded;
   }
 
-  /** Idempotent for the same path. @throws PeerError KmsKeyUnusable, WrongDataKey */
+  /** Opens one more export; idempotent for the same path. @throws PeerError KmsKeyUnusable, WrongDataKey */
   async attach(socketPath: string): Promise<{ keyCheck: string | null }> {
     const keyCheck = this.header.dataKey?.keyCheck ?? null;
-    if (this.#server !== null) {
-      if (this.#socketPath !== socketPath) throw new PeerError('VolumeBusy', 'the volume is exported elsewhere');
-      return { keyCheck };
-    }
+    if (this.#exports.has(socketPath)) return { keyCheck };
     const key = keyCheck === null ? null : await openDataKey(this.#peer, 'volume', keyCheck);
-    const guest = new GuestDevice(this.#volume, key?.cipher ?? null);
-    this.#device = guest;
-    // Only a plan costs anything; none comes in production.
-    const device = this.#faults.device(guest);
-    this.#cipher = key?.cipher ?? null;
-    this.#server = await serveNbd({
-      listen: { socketPath },
-      exports: (name) => (name === '' ? device : null),
-      onConnectionError: (error) => this.#log('warn', `a client's connection ended: ${error.message}`),
-    });
-    this.#socketPath = socketPath;
+    const cipher = key?.cipher ?? null;
+    try {
+      // Only a plan of faults costs anything; none comes in production.
+      const device = this.#faults.device(new GuestDevice(this.#volume, cipher));
+      const server = await serveNbd({
+        listen: { socketPath },
+        exports: (name) => (name === '' ? device : null),
+        onConnectionError: (error) => this.#log('warn', `a client's connection ended: ${error.message}`),
+      });
+      this.#exports.set(socketPath, { server, cipher });
+    } catch (error) {
+      cipher?.destroy();
+      throw error;
+    }
     const { engine, fallbackReason } = selectXtsEngine();
     if (key !== null && fallbackReason !== null) this.#log('warn', `encrypting with ${engine.name}: ${fallbackReason}`);
     return { keyCheck };
+  }
+
+  /** Ends one export, whose writes are durable afterwards; the others go on. Idempotent. */
+  async detach(socketPath: string): Promise<void> {
+    await this.#end(socketPath);
+    await this.#volume.flush();
+  }
+
+  async #end(socketPath: string): Promise<void> {
+    const served = this.#exports.get(socketPath);
+    this.#exports.delete(socketPath);
+    await served?.server.close({ graceMs: CLOSE_GRACE_MS });
+    served?.cipher?.destroy();
   }
 
   async freeze(snapshotId: string): Promise<void> {
@@ -132,16 +153,16 @@ export class OpenVolume {
     this.#startBackground();
   }
 
-  stats(): unknown {
-    return this.#server?.stats() ?? null;
+  /** Of each export. */
+  stats(): NbdStats[] {
+    return [...this.#exports.values()].map(({ server }) => server.stats());
   }
 
-  /** Ends the export, makes everything durable, and gives the volume up. */
+  /** Ends the exports, makes everything durable, and gives the volume up. */
   async close(): Promise<void> {
     clearInterval(this.#idleTimer);
     this.#abort.abort();
-    await this.#server?.close({ graceMs: CLOSE_GRACE_MS });
-    this.#cipher?.destroy();
+    await Promise.all([...this.#exports.keys()].map((socketPath) => this.#end(socketPath)));
     await this.#backgroundRun;
     await this.#volume.flush();
     await this.#volume.saveClean();

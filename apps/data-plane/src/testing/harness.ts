@@ -197,15 +197,15 @@ export class TestHost {
   }
 
   /** A new volume with an open export. */
-  async attached(options: { sizeGiB?: number; key?: string } = {}) {
+  async attached(options: { sizeGiB?: number; key?: string; multiAttach?: boolean } = {}) {
     const volumeId = newVolumeId();
     const dataKey = options.key === undefined ? undefined : this.kms.use(options.key, volumeId);
     await this.allocate({ volumeId, sizeGiB: options.sizeGiB ?? 1, dataKey });
-    return this.attach(volumeId, dataKey);
+    return this.attach(volumeId, dataKey, '/dev/sdf', options.multiAttach);
   }
 
-  async attach(volumeId: VolumeId, dataKey: DataKeyUse | undefined, device = '/dev/sdf') {
-    const attachment: HostAttachment = { volumeId, instanceId: newInstanceId(), device, dataKey };
+  async attach(volumeId: VolumeId, dataKey: DataKeyUse | undefined, device = '/dev/sdf', multiAttach?: boolean) {
+    const attachment: HostAttachment = { volumeId, instanceId: newInstanceId(), device, dataKey, multiAttach };
     this.attachments.push(attachment);
     const { socketPath } = await this.call('OpenExport', attachment);
     return { ...attachment, socketPath };

@@ -13,7 +13,18 @@ export class GetInstance {
     const row = await this.instances.byId(instanceId);
     if (row?.accountId !== accountId || row.region !== region) return null;
     const { state, availabilityZone, hostId } = row;
-    const ebsEncryptionSupported = instanceType(row.instanceType)?.ebsEncryptionSupported ?? false;
-    return { instanceId, accountId, region, state, availabilityZone, instanceType: row.instanceType, ebsEncryptionSupported, hostId }; // prettier-ignore
+    const type = instanceType(row.instanceType);
+    return {
+      instanceId,
+      accountId,
+      region,
+      state,
+      availabilityZone,
+      instanceType: row.instanceType,
+      hypervisor: type?.hypervisor ?? 'xen',
+      maximumEbsAttachments: type?.maximumEbsAttachments ?? 0,
+      ebsEncryptionSupported: type?.ebsEncryptionSupported ?? false,
+      hostId,
+    };
   }
 }

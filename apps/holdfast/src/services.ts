@@ -38,6 +38,7 @@ export const SERVICES: readonly ServiceDescription[] = [
     settings: ({ home }) => ({ secretsKeyFile: homePaths(home).identityKey }),
   },
   { name: 'kms', database: true, settings: ({ home }) => ({ rootKeyFile: homePaths(home).rootKey }) },
+  { name: 'audit', database: true, settings: () => ({}) },
 ];
 
 export type LoadService = (name: string) => Promise<StartService | undefined>;

@@ -221,6 +221,7 @@ export const ownerOf = (service: ServiceId, operation: string): Owner | null => 
 /** Every service that must be there for the gateway to be healthy. */
 export const SERVICES: readonly ServiceName[] = [
   'account-settings',
+  'audit',
   'data-plane',
   'identity',
   'instances',

@@ -1,0 +1,53 @@
+/**
+ * What notifications are made of: of the events of `volumes` and `snapshots` those that end in an outcome, or say of what,
+ * and of these the members that are read here. Those services own the whole shapes.
+ */
+export type EbsEvent =
+  | {
+      type: 'VolumeCreated';
+      volumeId: string;
+      accountId: string;
+      region: string;
+      encryption: { kmsKeyId: string } | null;
+      at: string;
+    }
+  | { type: 'VolumeDataKeyObtained'; volumeId: string; dataKey: { keyArn: string }; at: string }
+  | { type: 'VolumeProvisioned'; volumeId: string; at: string }
+  | { type: 'VolumeCreationFailed'; volumeId: string; cause: string; at: string }
+  | { type: 'VolumeDeleted'; volumeId: string; at: string }
+  | { type: 'AttachmentFailed'; volumeId: string; instanceId: string; cause: string; at: string }
+  | { type: 'ModificationTookEffect'; volumeId: string; at: string }
+  | { type: 'ModificationCompleted'; volumeId: string; at: string }
+  | { type: 'SnapshotStarted'; snapshotId: string; ownerId: string; region: string; volumeId: string; at: string }
+  | {
+      type: 'SnapshotCopyStarted';
+      snapshotId: string;
+      ownerId: string;
+      region: string;
+      source: { snapshotId: string; region: string };
+      at: string;
+    }
+  | { type: 'SnapshotCompleted'; snapshotId: string; at: string }
+  | { type: 'SnapshotFailed'; snapshotId: string; cause: string; at: string }
+  | { type: 'SnapshotShared'; snapshotId: string; accounts: readonly string[]; at: string }
+  | { type: 'SnapshotDeleted'; snapshotId: string; at: string };
+
+type Each = { readonly [Type in EbsEvent['type']]: 'volumes' | 'snapshots' };
+
+/** Whose each one is. */
+export const EBS_EVENTS: Each = {
+  VolumeCreated: 'volumes',
+  VolumeDataKeyObtained: 'volumes',
+  VolumeProvisioned: 'volumes',
+  VolumeCreationFailed: 'volumes',
+  VolumeDeleted: 'volumes',
+  AttachmentFailed: 'volumes',
+  ModificationTookEffect: 'volumes',
+  ModificationCompleted: 'volumes',
+  SnapshotStarted: 'snapshots',
+  SnapshotCopyStarted: 'snapshots',
+  SnapshotCompleted: 'snapshots',
+  SnapshotFailed: 'snapshots',
+  SnapshotShared: 'snapshots',
+  SnapshotDeleted: 'snapshots',
+};

@@ -1,0 +1,174 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { EBS_EVENTS, type EbsEvent } from './ebs-events.ts';
+import {
+  afterwards,
+  type EbsResource,
+  type Notification,
+  notificationsOf,
+  notificationSubject,
+} from './notification.ts';
+
+const VOLUME = 'vol-0123456789abcdef0';
+const ARN = `arn:aws:ec2:eu-central-1:111122223333:volume/${VOLUME}`;
+const KEY = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+const at = '2026-01-31T12:00:00.123Z';
+const of = { volumeId: VOLUME, at };
+
+const created = (kmsKeyId?: string): EbsEvent => ({
+  ...{ type: 'VolumeCreated', ...of, accountId: '111122223333', region: 'eu-central-1' },
+  encryption: kmsKeyId === undefined ? null : { kmsKeyId },
+});
+
+/** What is told of the last of these events. */
+const told = (...events: EbsEvent[]): Notification[] => {
+  let known: EbsResource | null = null;
+  let last: Notification[] = [];
+  events.forEach((data, index) => {
+    const happened = { eventId: `e${String(index)}`, requestId: 'request-1', data };
+    last = known === null ? [] : notificationsOf(known, happened);
+    known = afterwards(known, data);
+  });
+  return last;
+};
+
+describe('volumes', () => {
+  it('tells of a new volume when it is available', () => {
+    expect(told(created(), { type: 'VolumeProvisioned', ...of })).toEqual([
+      {
+        version: '0',
+        id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/) as string,
+        'detail-type': 'EBS Volume Notification',
+        source: 'aws.ec2',
+        account: '111122223333',
+        time: '2026-01-31T12:00:00Z',
+        region: 'eu-central-1',
+        resources: [ARN],
+        detail: { event: 'createVolume', result: 'available', cause: '', 'request-id': 'request-1' },
+      },
+    ]);
+  });
+
+  it('tells why a volume failed, of which key, and then that it is deleted', () => {
+    const failed = { type: 'VolumeCreationFailed', ...of, cause: `${KEY} is disabled.` } as const;
+    const [failure, deletion] = told(created('alias/data'), failed);
+    expect(failure).toMatchObject({
+      resources: [ARN, KEY],
+      detail: { event: 'createVolume', result: 'failed', cause: `${KEY} is disabled.`, 'request-id': 'request-1' },
+    });
+    expect(deletion).toMatchObject({
+      resources: [ARN],
+      detail: { event: 'deleteVolume', result: 'deleted', cause: '', 'request-id': 'request-1' },
+    });
+    expect(failure?.id).not.toBe(deletion?.id);
+  });
+
+  it.each([
+    ['alias/gone', 'arn:aws:kms:eu-central-1:111122223333:alias/gone'],
+    ['1234', 'arn:aws:kms:eu-central-1:111122223333:key/1234'],
+    [KEY, KEY],
+  ])('names the key %s that was asked for when the cause names none', (kmsKeyId, arn) => {
+    const [failure] = told(created(kmsKeyId), { type: 'VolumeCreationFailed', ...of, cause: 'Alias is not found.' });
+    expect(failure?.resources).toEqual([ARN, arn]);
+  });
+
+  it('tells why a volume could not be attached', () => {
+    const [failure] = told(
+      created('alias/data'),
+      { type: 'VolumeDataKeyObtained', ...of, dataKey: { keyArn: KEY } },
+      { type: 'AttachmentFailed', ...of, instanceId: 'i-1', cause: 'is pending deletion.' },
+    );
+    expect(failure).toMatchObject({
+      resources: [ARN, KEY],
+      detail: { event: 'attachVolume', result: 'failed', cause: 'is pending deletion.' },
+    });
+  });
+
+  it.each([
+    ['ModificationTookEffect', 'modifyVolume', 'optimizing'],
+    ['ModificationCompleted', 'modifyVolume', 'completed'],
+    ['VolumeDeleted', 'deleteVolume', 'deleted'],
+  ] as const)('tells of %s as %s %s', (type, event, result) => {
+    expect(told(created(), { type, ...of })).toMatchObject([{ detail: { event, result } }]);
+  });
+
+  it('has the same id whenever the event is delivered', () => {
+    const events: EbsEvent[] = [created(), { type: 'VolumeProvisioned', ...of }];
+    expect(told(...events)).toEqual(told(...events));
+  });
+});
+
+describe('snapshots', () => {
+  const snapshot = { snapshotId: 'snap-0123456789abcdef0', at: '2026-01-31T12:05:00.000Z' };
+  const SNAPSHOT = 'arn:aws:ec2:eu-central-1::snapshot/snap-0123456789abcdef0';
+  const started: EbsEvent = {
+    ...{ type: 'SnapshotStarted', ...snapshot, at, ownerId: '111122223333', region: 'eu-central-1' },
+    volumeId: VOLUME,
+  };
+  const copied: EbsEvent = {
+    ...{ type: 'SnapshotCopyStarted', ...snapshot, at, ownerId: '111122223333', region: 'eu-central-1' },
+    source: { snapshotId: 'snap-0fedcba9876543210', region: 'us-east-1' },
+  };
+  const times = { startTime: '2026-01-31T12:00:00Z', endTime: '2026-01-31T12:05:00Z' };
+
+  it('tells of a snapshot and its volume', () => {
+    expect(told(started, { type: 'SnapshotCompleted', ...snapshot })).toMatchObject([
+      {
+        'detail-type': 'EBS Snapshot Notification',
+        resources: [SNAPSHOT],
+        detail: {
+          event: 'createSnapshot',
+          result: 'succeeded',
+          cause: '',
+          snapshot_id: SNAPSHOT,
+          source: ARN,
+          ...times,
+        },
+      },
+    ]);
+  });
+
+  it('tells why a copy failed, and of what it is one', () => {
+    const source = 'arn:aws:ec2:us-east-1::snapshot/snap-0fedcba9876543210';
+    expect(told(copied, { type: 'SnapshotFailed', ...snapshot, cause: 'DisabledException: x' })).toMatchObject([
+      { detail: { event: 'copySnapshot', result: 'failed', cause: 'DisabledException: x', source, ...times } },
+    ]);
+  });
+
+  it('tells each account that a snapshot is shared with it', () => {
+    const accounts = ['444455556666', '777788889999'];
+    const shared = told(started, { type: 'SnapshotShared', ...snapshot, accounts });
+    expect(shared).toMatchObject(
+      accounts.map((account) => ({ account, detail: { event: 'shareSnapshot', source: '111122223333' } })),
+    );
+    expect(new Set(shared.map(({ id }) => id)).size).toBe(2);
+  });
+});
+
+it('publishes where account, Region, kind, event and result can be chosen by', () => {
+  const [available] = told(created(), { type: 'VolumeProvisioned', ...of });
+  if (available === undefined) throw new Error('nothing told');
+  expect(notificationSubject(available)).toBe(
+    `notifications.111122223333.eu-central-1.ec2.volume.createVolume.available.${available.id}`,
+  );
+});
+
+it('reads events as their services store them', () => {
+  const samples = ['volumes/src/domain/volume', 'snapshots/src/domain/snapshot'].flatMap(
+    (path) =>
+      JSON.parse(readFileSync(new URL(`../../../${path}.events.v1.json`, import.meta.url), 'utf8')) as EbsEvent[],
+  );
+  const known = { VolumeCreated: samples[0], SnapshotStarted: samples.find(({ type }) => type === 'SnapshotStarted') };
+  for (const [type, service] of Object.entries(EBS_EVENTS)) {
+    const sample = samples.find((event) => event.type === type);
+    expect(sample, type).toBeDefined();
+    const first = service === 'volumes' ? known.VolumeCreated : known.SnapshotStarted;
+    if (sample === undefined || first === undefined) continue;
+    const resource = afterwards(null, first);
+    if (resource === null) throw new Error(`${first.type} tells of nothing`);
+    const made = notificationsOf(resource, { eventId: 'e', requestId: 'r', data: sample });
+    expect(JSON.stringify([made, afterwards(resource, sample)])).not.toMatch(/undefined/);
+    expect(Object.values(afterwards(resource, sample) ?? {})).not.toContain(undefined);
+    for (const { detail, resources } of made) expect([...Object.values(detail), ...resources]).not.toContain(undefined);
+  }
+});

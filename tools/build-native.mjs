@@ -1,26 +1,32 @@
-// Compiles libs/crypto/native/xts.c. No node-gyp: the addon is one C file that links with nothing, so a C compiler is all
-// it takes (node-gyp would ask for Python, make and a download of Node's headers as well).
+// Compiles the addons. No node-gyp: each is one C file that links with nothing, so a C compiler is all it takes (node-gyp
+// would ask for Python, make and a download of Node's headers as well).
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const native = fileURLToPath(new URL('../libs/crypto/native', import.meta.url));
-const FALLBACK = 'encryption uses node:crypto, which is slower';
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Where each addon's source is, and what goes on without it. */
+export const ADDONS = {
+  xts: { folder: 'libs/crypto/native', without: 'encryption uses node:crypto, which is slower' },
+  pkcs11: { folder: 'libs/root-keys/native', without: 'root keys cannot be kept in a PKCS#11 token' },
+};
 
 /**
- * Builds the addon unless it is newer than its source.
+ * Builds an addon unless it is newer than its source.
  * @returns what was done, in one line.
- * @throws Error when it can't be built here; everything works without it.
+ * @throws Error when it can't be built here; everything else works without it.
  */
-export const buildNative = () => {
-  const source = join(native, 'xts.c');
-  const target = join(native, 'build', 'xts.node');
-  if (process.platform === 'win32') return `xts: not built on Windows; ${FALLBACK}`;
-  if (modifiedAt(target) > modifiedAt(source)) return 'xts: built before';
+export const buildNative = (name) => {
+  const { folder, without } = ADDONS[name];
+  const source = join(root, folder, `${name}.c`);
+  const target = join(root, folder, 'build', `${name}.node`);
+  if (process.platform === 'win32') return `${name}: not built on Windows; ${without}`;
+  if (modifiedAt(target) > modifiedAt(source)) return `${name}: built before`;
   const headers = join(dirname(createRequire(import.meta.url).resolve('node-api-headers/package.json')), 'include');
-  const link = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
+  const link = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared', '-pthread'];
   const flags = [
     '-std=c11',
     '-O2',
@@ -33,17 +39,17 @@ export const buildNative = () => {
   ];
   mkdirSync(dirname(target), { recursive: true });
   const partial = `${target}.${process.pid}`;
-  const compiler = findCompiler();
+  const compiler = findCompiler(without);
   try {
     execFileSync(compiler, [...flags, ...link, '-o', partial, source], { stdio: ['ignore', 'ignore', 'inherit'] });
     renameSync(partial, target); // A process that has the old one loaded keeps it.
   } finally {
     rmSync(partial, { force: true });
   }
-  return 'xts: addon built';
+  return `${name}: addon built`;
 };
 
-const findCompiler = () => {
+const findCompiler = (without) => {
   for (const compiler of [process.env.CC, 'cc', 'gcc', 'clang']) {
     try {
       if (compiler) execFileSync(compiler, ['--version'], { stdio: 'ignore' });
@@ -52,9 +58,10 @@ const findCompiler = () => {
       continue;
     }
   }
-  throw new Error(`no C compiler found; ${FALLBACK}`);
+  throw new Error(`no C compiler found; ${without}`);
 };
 
 const modifiedAt = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(buildNative());
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  for (const name of Object.keys(ADDONS)) console.log(buildNative(name));

@@ -28,7 +28,11 @@ const provideNatsServer = async () => {
   return 'nats-server: unpacked into .cache';
 };
 
-const STEPS = { 'nats-server': provideNatsServer, xts: buildNative };
+const STEPS = {
+  'nats-server': provideNatsServer,
+  xts: () => buildNative('xts'),
+  pkcs11: () => buildNative('pkcs11'),
+};
 
 for (const [name, step] of Object.entries(STEPS)) {
   try {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { CallerPoliciesCache } from '@holdfast/access';
+import { CallerPoliciesCache, DecisionLog } from '@holdfast/access';
 import { SignatureVerifier } from '@holdfast/aws-protocol';
 import { PageTokens } from '@holdfast/ec2';
 import { type ServiceParts, systemClock } from '@holdfast/service-kit';
@@ -38,6 +38,13 @@ const requestMetrics = (registry: Registry): Observer => {
   };
 };
 
+/** What waits is sent while the bus is still there. */
+class OwnDecisionLog extends DecisionLog {
+  onModuleDestroy(): Promise<void> {
+    return this.close();
+  }
+}
+
 @Module({})
 export class ApiGatewayModule {
   static register({ environment, bus, clock, logger, metrics }: ServiceParts): DynamicModule {
@@ -48,13 +55,14 @@ export class ApiGatewayModule {
       providers: [
         { provide: SealedMembers, useFactory: () => SealedMembers.create(bus) },
         { provide: SigningKeys, useFactory: () => SigningKeys.create(bus) },
+        { provide: OwnDecisionLog, useFactory: () => new OwnDecisionLog(bus, logger) },
         { provide: BlockPayloads, useFactory: () => new BlockPayloads(bus) },
         {
           provide: Dispatcher,
-          inject: [SealedMembers, BlockPayloads],
-          useFactory: (sealed: SealedMembers, blocks: BlockPayloads) => {
+          inject: [SealedMembers, BlockPayloads, OwnDecisionLog],
+          useFactory: (sealed: SealedMembers, blocks: BlockPayloads, decisions: OwnDecisionLog) => {
             const tokens = new PageTokens(randomBytes(32).toString('base64'));
-            const authorizer = new Authorizer(new CallerPoliciesCache(bus), bus, clock);
+            const authorizer = new Authorizer(new CallerPoliciesCache(bus), bus, clock, decisions);
             return new Dispatcher(authorizer, bus, sealed, new Tags(bus, tokens), blocks);
           },
         },

@@ -20,7 +20,7 @@ const ACCESS_KEY_ID = 'AKIAIOSFODNN7EXAMPLE';
 const ACCOUNT = '111122223333';
 const SECRET = randomBytes(30).toString('base64');
 const DIST = fileURLToPath(new URL('../../../dist/', import.meta.url));
-const WITH_DATABASE = ['kms', 'account-settings', 'volumes', 'snapshots', 'instances', 'identity'];
+const WITH_DATABASE = ['kms', 'audit', 'account-settings', 'volumes', 'snapshots', 'instances', 'identity'];
 
 let folder: string;
 let postgres: RunningPostgres;

@@ -1,4 +1,4 @@
-import type { CallerPoliciesCache } from '@holdfast/access';
+import type { CallerPoliciesCache, DecisionLog } from '@holdfast/access';
 import { accessDenied, type ec2, type ParsedRequest } from '@holdfast/aws-protocol';
 import { type AwsError, MAX_AUTHORIZATION_MESSAGE_BYTES, type RequestContext } from '@holdfast/contracts';
 import {
@@ -14,6 +14,7 @@ import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import { tagOwner } from '../aws/tags.ts';
 import type { AccessTarget, ResourceFacts } from './access-target.ts';
+import { decisionRecord, isKeptWhenAllowed } from './decision-record.ts';
 import { ec2Targets } from './ec2-targets.ts';
 import { ebsTargets, iamTargets, stsTargets } from './iam-targets.ts';
 
@@ -26,6 +27,7 @@ export class Authorizer {
     private readonly policies: CallerPoliciesCache,
     private readonly requests: Requests,
     private readonly clock: Clock,
+    private readonly decisions: Pick<DecisionLog, 'allowed' | 'refused'>,
   ) {}
 
   /** @throws AwsError as the service refuses what no policy allows, or one denies. */
@@ -33,7 +35,7 @@ export class Authorizer {
     if (request.service === 'kms' || context.principal.type === 'Root') return;
     const [targets, caller] = await Promise.all([this.targets(request, context), this.policies.of(context)]);
     if (targets.length === 0) return;
-    const { allowed, decision } = evaluateEach(
+    const joint = evaluateEach(
       {
         request: {
           ...{ principal: principalOf(context.principal), action: '', resource: '', region: context.region },
@@ -49,7 +51,13 @@ export class Authorizer {
       },
       targets,
     );
-    if (!allowed) throw await this.refusal(request, decision, context);
+    if (joint.allowed && !isKeptWhenAllowed(request)) return;
+    const at = this.clock.now();
+    if (joint.allowed) return this.decisions.allowed(decisionRecord(request, joint, context, at, null));
+    const refusal = await this.refusal(request, joint.decision, context);
+    // Kept before it is answered, so that whoever is refused can ask why at once.
+    await this.decisions.refused(decisionRecord(request, joint, context, at, refusal.code));
+    throw refusal;
   }
 
   private targets({ service, operation, input }: ParsedRequest, context: RequestContext): Promise<AccessTarget[]> {

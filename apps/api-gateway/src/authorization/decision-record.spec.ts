@@ -1,0 +1,62 @@
+import type { ParsedRequest } from '@holdfast/aws-protocol';
+import { accountId, region, type RequestContext } from '@holdfast/contracts';
+import { evaluateEach, loadPolicy, principalOf } from '@holdfast/iam';
+import { describe, expect, it } from 'vitest';
+import { decisionRecord, isKeptWhenAllowed } from './decision-record.ts';
+
+const ADA = { arn: 'arn:aws:iam::111122223333:user/ada', accountId: accountId('111122223333'), principalId: 'AIDA' };
+const context = {
+  ...{ requestId: 'r', accountId: ADA.accountId, region: region('eu-central-1'), sourceIp: '', userAgent: '' },
+  ...{ principal: { type: 'User', ...ADA }, deadlineMs: 0 },
+} as const satisfies RequestContext;
+const at = new Date('2026-07-01T12:00:00Z');
+const volume = (n: number) => `arn:aws:ec2:eu-central-1:111122223333:volume/vol-${String(n).padStart(17, '0')}`;
+
+const joint = (allowed: readonly string[], asked: readonly string[]) =>
+  evaluateEach(
+    {
+      request: { principal: principalOf(context.principal), action: 'ec2:DeleteVolume', resource: '', region: 'eu-central-1', at }, // prettier-ignore
+      identityPolicies: [
+        loadPolicy(
+          JSON.stringify({ Statement: { Effect: 'Allow', Action: 'ec2:DeleteVolume', Resource: allowed } }),
+          'identity',
+        ),
+      ],
+      resourceAccount: '111122223333',
+    },
+    asked.map((resource) => ({ resource })),
+  );
+const request = { service: 'ec2', operation: 'DeleteVolume', input: {} } as unknown as ParsedRequest;
+
+describe('what is kept of a decision on a call', () => {
+  it('ends with the resource that is denied', () => {
+    const record = decisionRecord(request, joint([volume(1)], [volume(1), volume(2), volume(3)]), context, at, 'No');
+    expect(record).toMatchObject({
+      ...{ requestId: 'r', at: '2026-07-01T12:00:00.000Z', operation: 'DeleteVolume', allowed: false },
+      refusal: { code: 'No', message: expect.stringContaining('no identity-based policy allows') as string },
+      steps: [
+        { resource: volume(1), allowed: true },
+        { resource: volume(2), allowed: false, change: { changes: [{ kind: 'add-statement', side: 'identity' }] } },
+      ],
+    });
+    expect(record.resources).toContain('vol-00000000000000002');
+  });
+
+  it('keeps its size when a call is on many resources', () => {
+    const many = Array.from({ length: 500 }, (_, n) => volume(n));
+    const record = decisionRecord(request, joint(many, many), context, at, null);
+    expect(record).toMatchObject({ allowed: true, refusal: null });
+    expect(record.steps).toHaveLength(16);
+  });
+});
+
+it.each([
+  ['CreateVolume', true],
+  ['AttachVolume', true],
+  ['DeleteAccessKey', true],
+  ['DescribeVolumes', false],
+  ['GetUser', false],
+  ['PutSnapshotBlock', false],
+])('of a call of %s that is allowed is kept: %s', (operation, kept) => {
+  expect(isKeptWhenAllowed({ operation })).toBe(kept);
+});

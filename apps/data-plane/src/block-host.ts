@@ -41,9 +41,11 @@ const handlers: Handlers = {
     return open.attach(socketPath);
   },
   Detach: ({ socketPath }) => needVolume().detach(socketPath),
-  Freeze: async ({ snapshotId }) => {
-    await needVolume().freeze(snapshotId);
+  Freeze: async ({ snapshotId, held = false }) => {
+    await needVolume().freeze(snapshotId, held);
   },
+  Hold: () => needVolume().hold(),
+  Release: () => Promise.resolve(needVolume().release()),
   SetFaults: ({ faults }) => Promise.resolve(needVolume().setFaults(faults)),
   LosePower: async () => {
     await needVolume().losePower();

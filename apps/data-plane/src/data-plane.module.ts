@@ -6,6 +6,7 @@ import type { SnapshotId } from '@holdfast/contracts';
 import type { ServiceParts } from '@holdfast/service-kit';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AllocateVolume } from './application/allocate-volume.ts';
+import { Archives } from './application/archives.ts';
 import { BlockTransfers } from './application/block-transfers.ts';
 import { BlockUploads } from './application/block-uploads.ts';
 import { DataPlane } from './application/data-plane.ts';
@@ -44,6 +45,7 @@ export class DataPlaneModule {
       progress: (snapshotId) => uploads.progress(snapshotId),
       closeBlocks,
     });
+    const archives = new Archives(layout, logger, () => snapshots.collect());
     const fail = (snapshotId: SnapshotId, reason: string) => snapshots.fail(snapshotId, reason);
     const uploads: BlockUploads = new BlockUploads({ layout, tasks, clock, logger, closeBlocks, fail });
     const allocateVolume = new AllocateVolume(layout, tasks, hosts, hostId);
@@ -59,6 +61,7 @@ export class DataPlaneModule {
       tasks,
       allocateVolume,
       snapshots,
+      archives,
       transfers,
       uploads,
     };
@@ -76,6 +79,7 @@ export class DataPlaneModule {
         },
         { provide: AllocateVolume, useValue: allocateVolume },
         { provide: Snapshots, useValue: snapshots },
+        { provide: Archives, useValue: archives },
         { provide: BlockTransfers, useValue: transfers },
         { provide: BlockUploads, useValue: uploads },
         { provide: VolumeHosts, useValue: hosts },

@@ -11,6 +11,7 @@ export const REFUSALS = [
   'InProgress',
   'InsufficientVolumeCapacity',
   'InvalidDevice',
+  'SetIncomplete',
   HOST_ERRORS.snapshotNotFound,
   HOST_ERRORS.uploadClosed,
   'VolumeBusy',

@@ -39,7 +39,11 @@ export const hostRequests = {
   Attach: z.object({ socketPath: z.string(), encrypted: z.boolean() }),
   /** Ends one of several exports, flushes, and forgets its key. */
   Detach: z.object({ socketPath: z.string() }),
-  Freeze: z.object({ snapshotId: id }),
+  /** `held`: only if no guest's change was let through since `Hold`. */
+  Freeze: z.object({ snapshotId: id, held: z.boolean().optional() }),
+  /** Waits for the guests' changes that are under way, and lets none begin until `Release`, or for some seconds. */
+  Hold: z.object({}),
+  Release: z.object({}),
   /** Development mode: what goes wrong on the open volume's device from now on. */
   SetFaults: z.object({ faults: faultsSchema.nullable() }),
   /** Development mode: loses some of what was not flushed, and ends the process at once. */
@@ -110,4 +114,5 @@ export const HOST_ERRORS = {
   volumeNotFound: 'VolumeNotFound',
   snapshotNotFound: 'SnapshotNotFound',
   uploadClosed: 'UploadClosed',
+  notHeld: 'NotHeld',
 } as const;

@@ -1,6 +1,7 @@
 import { defineService } from '@holdfast/service-kit';
 import { dataPlaneRequests } from './adapters/inbound/requests.ts';
 import { AllocateVolume } from './application/allocate-volume.ts';
+import { Archives } from './application/archives.ts';
 import { BlockTransfers } from './application/block-transfers.ts';
 import { BlockUploads } from './application/block-uploads.ts';
 import { DataPlane } from './application/data-plane.ts';
@@ -14,6 +15,7 @@ export const start = defineService({
     dataPlaneRequests({
       dataPlane: app.get(DataPlane),
       allocateVolume: app.get(AllocateVolume),
+      archives: app.get(Archives),
       snapshots: app.get(Snapshots),
       uploads: app.get(BlockUploads),
       transfers: app.get(BlockTransfers),

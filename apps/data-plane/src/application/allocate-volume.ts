@@ -85,7 +85,8 @@ export class AllocateVolume {
     }
     const existing = readVolumeHeader(this.layout, volumeId);
     if (existing !== null) {
-      if (existing.sizeGiB === sizeGiB && existing.dataKey?.dataKeyId === dataKey?.dataKeyId) return;
+      if (existing.sizeGiB === sizeGiB && existing.dataKey?.dataKeyId === dataKey?.dataKeyId)
+        return this.#checkInitialized(request);
       throw refusal('VolumeExists', `volume ${volumeId} exists and is not what the request describes`);
     }
     if (source === undefined) return this.#allocateEmpty(request);
@@ -110,6 +111,14 @@ export class AllocateVolume {
     } as const;
     createRestoredVolume(this.layout, header, this.layout.snapshot(snapshotId).manifest);
     this.hosts.continueInBackground(volumeId);
+    this.#checkInitialized(request);
+  }
+
+  /** @throws AwsError InProgress while blocks are missing that the request wants to be there. */
+  #checkInitialized({ volumeId, initialized = false }: AllocateVolumeRequest): void {
+    if (!initialized || !existsSync(this.layout.volume(volumeId).source)) return;
+    this.hosts.continueInBackground(volumeId);
+    throw refusal('InProgress', `volume ${volumeId} is being initialized`);
   }
 
   async #allocateEmpty({ volumeId, sizeGiB, dataKey }: AllocateVolumeRequest): Promise<void> {

@@ -14,7 +14,12 @@ import {
 import type { Requests } from '@holdfast/messaging';
 import type { Logger } from '@holdfast/service-kit';
 import { faultsSchema } from '../host-protocol.ts';
+import { refusal } from '../errors.ts';
+import type { HostProcess } from '../host-process.ts';
+import { Serial } from '../serial.ts';
 import type { AllocateVolume } from './allocate-volume.ts';
+import type { Archives } from './archives.ts';
+import { FreezeTogether } from './freeze-together.ts';
 import type { BlockTransfers } from './block-transfers.ts';
 import type { BlockUploads } from './block-uploads.ts';
 import type { HostTasks } from './host-tasks.ts';
@@ -34,6 +39,7 @@ export interface DataPlaneParts {
   readonly tasks: HostTasks;
   readonly allocateVolume: AllocateVolume;
   readonly snapshots: Snapshots;
+  readonly archives: Archives;
   readonly transfers: BlockTransfers;
   readonly uploads: BlockUploads;
 }
@@ -44,8 +50,12 @@ const ASK_AGAIN_MS = 500;
 /** This host: starts, stops, and is asked for what no class of its own answers. */
 export class DataPlane {
   #stopped = false;
+  readonly #sets = new Serial<string>();
+  readonly #together: FreezeTogether;
 
-  constructor(private readonly parts: DataPlaneParts) {}
+  constructor(private readonly parts: DataPlaneParts) {
+    this.#together = new FreezeTogether(parts.hosts);
+  }
 
   /** Goes on with what a stop or a crash interrupted; exports open again as soon as `volumes` and `kms` answer. */
   async start(): Promise<void> {
@@ -64,8 +74,8 @@ export class DataPlane {
   /** Called by Nest when the service closes. */
   async onApplicationShutdown(): Promise<void> {
     this.#stopped = true;
-    const { snapshots, hosts, tasks, transfers, uploads } = this.parts;
-    await Promise.all([snapshots.close(), uploads.close()]);
+    const { snapshots, archives, hosts, tasks, transfers, uploads } = this.parts;
+    await Promise.all([snapshots.close(), archives.close(), uploads.close()]);
     await Promise.all([hosts.closeAll(), tasks.killAll(), transfers.close()]);
   }
 
@@ -108,8 +118,23 @@ export class DataPlane {
 
   async freezeSnapshot({ snapshotId, volumeId }: Input<'FreezeSnapshot'>): Promise<Record<string, never>> {
     const { snapshots, hosts } = this.parts;
-    if (snapshots.progress(snapshotId).state === 'unknown') await hosts.freeze(volumeId, snapshotId);
+    const freeze = async (host: HostProcess) => {
+      await host.call('Freeze', { snapshotId });
+    };
+    if (snapshots.progress(snapshotId).state === 'unknown') await hosts.withHost(volumeId, freeze);
     return {};
+  }
+
+  /** @throws AwsError VolumeNotFound, SetIncomplete */
+  freezeSnapshots({ snapshots: members }: Input<'FreezeSnapshots'>): Promise<Record<string, never>> {
+    const name = members.map(({ snapshotId }) => snapshotId).join(' ');
+    return this.#sets.run(name, async () => {
+      const isUnknown = ({ snapshotId }: (typeof members)[number]) =>
+        this.parts.snapshots.progress(snapshotId).state === 'unknown';
+      if (members.every(isUnknown)) await this.#together.run(members);
+      else if (members.some(isUnknown)) throw refusal('SetIncomplete', 'not all volumes were frozen at one moment');
+      return {};
+    });
   }
 
   async startSnapshotCopy(input: Input<'StartSnapshotCopy'>): Promise<Record<string, never>> {
@@ -117,15 +142,16 @@ export class DataPlane {
     return {};
   }
 
-  removeSnapshot({ snapshotId }: Input<'RemoveSnapshot'>): Record<string, never> {
+  async removeSnapshot({ snapshotId }: Input<'RemoveSnapshot'>): Promise<Record<string, never>> {
+    await this.parts.archives.stop(snapshotId);
     this.parts.snapshots.remove(snapshotId);
     return {};
   }
 
   /** Development mode: as if this host had just been set up. */
   async reset(): Promise<void> {
-    const { hosts, tasks, snapshots, transfers, uploads, layout, home } = this.parts;
-    await Promise.all([snapshots.close(), uploads.close()]);
+    const { hosts, tasks, snapshots, archives, transfers, uploads, layout, home } = this.parts;
+    await Promise.all([snapshots.close(), archives.close(), uploads.close()]);
     await Promise.all([hosts.killAll(), tasks.killAll(), transfers.kill()]);
     // Moved away in one step; the bytes go in their own time.
     const aside = join(home, `data-plane.${randomBytes(4).toString('hex')}.removed`);

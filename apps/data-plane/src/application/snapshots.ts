@@ -92,14 +92,16 @@ export class Snapshots {
       manifest.withHeader({ ...header, dataKey: reference }).write(paths.manifest);
       return;
     }
-    createCopyJob<CopyRequest>(paths, { kind: 'copy', header, request }, sourcePaths.manifest);
+    const { previousCopy } = request;
+    const previous = previousCopy === undefined ? null : this.layout.snapshot(previousCopy);
+    createCopyJob<CopyRequest>(paths, { kind: 'copy', header, request }, sourcePaths.manifest, previous);
     this.#startCopy(request);
   }
 
   progress(snapshotId: SnapshotId): Progress {
     const paths = this.layout.snapshot(snapshotId);
     if (existsSync(paths.removed)) return { state: 'unknown', progress: 0 };
-    if (existsSync(paths.manifest)) return { state: 'completed', progress: 100 };
+    if (existsSync(paths.manifest) || existsSync(paths.archive)) return { state: 'completed', progress: 100 };
     if (existsSync(paths.failed)) {
       const { reason } = JSON.parse(readFileSync(paths.failed, 'utf8')) as { reason: string };
       return { state: 'failed', progress: 0, reason };
@@ -152,6 +154,11 @@ export class Snapshots {
   /** Development reset, once everything is closed: begin anew. */
   reopen(): void {
     this.#closing = false;
+  }
+
+  /** Blocks that nothing names any more go soon. */
+  collect(): void {
+    this.#collectSoon();
   }
 
   #removeUpload(snapshotId: SnapshotId, paths: SnapshotPaths): void {

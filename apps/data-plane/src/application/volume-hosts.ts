@@ -105,14 +105,14 @@ export class VolumeHosts {
     });
   }
 
-  /** @throws AwsError VolumeNotFound */
-  freeze(volumeId: VolumeId, snapshotId: string): Promise<void> {
+  /** While nothing else is done with the volume's host; what is then to be copied is copied. @throws AwsError VolumeNotFound */
+  withHost(volumeId: VolumeId, work: (host: HostProcess) => Promise<void>): Promise<void> {
     return this.#serial.run(volumeId, async () => {
       this.#header(volumeId);
       const slot = this.#slot(volumeId);
       const host = slot.host ?? (await this.#start(volumeId, slot));
       try {
-        await host.call('Freeze', { snapshotId });
+        await work(host);
       } finally {
         if (slot.attachments.size === 0) this.#backgroundRunning.add(volumeId);
       }

@@ -2,10 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   BackgroundWork,
   BlockDamaged,
+  ChangeGate,
   discardJobFiles,
   type FaultPlan,
   finishGrowth,
   FolderBlockStore,
+  GatedDevice,
   GuestDevice,
   growVolume,
   InjectedFaults,
@@ -29,6 +31,8 @@ const LOCK_WAIT_MS = 15_000;
 const IDLE_SAVE_MS = 2_000;
 const RETRY_MS = 1_000;
 const CLOSE_GRACE_MS = 2_000;
+/** How long guests' changes wait at most for the other volumes of a set of snapshots, in milliseconds. */
+const HOLD_LIMIT_MS = 10_000;
 
 /** One attachment's device: its socket, and the key that was unwrapped for its instance. */
 interface Export {
@@ -47,6 +51,7 @@ export class OpenVolume {
   readonly #layout: StoreLayout;
   readonly #unlock: () => void;
   readonly #faults = new InjectedFaults();
+  readonly #gate = new ChangeGate();
   readonly #abort = new AbortController();
   readonly #background: BackgroundWork;
   #backgroundRun: Promise<void> | null = null;
@@ -118,7 +123,7 @@ export class OpenVolume {
     const cipher = key?.cipher ?? null;
     try {
       // Only a plan of faults costs anything; none comes in production.
-      const device = this.#faults.device(new GuestDevice(this.#volume, cipher));
+      const device = new GatedDevice(this.#faults.device(new GuestDevice(this.#volume, cipher)), this.#gate);
       const server = await serveNbd({
         listen: { socketPath },
         exports: (name) => (name === '' ? device : null),
@@ -147,7 +152,18 @@ export class OpenVolume {
     served?.cipher?.destroy();
   }
 
-  async freeze(snapshotId: string): Promise<void> {
+  /** No change of a guest's is under way when it resolves, and none begins before `release`. */
+  hold(): Promise<void> {
+    return this.#gate.hold(HOLD_LIMIT_MS);
+  }
+
+  release(): void {
+    this.#gate.release();
+  }
+
+  /** @param held whether it must have stood still since `hold`. @throws PeerError NotHeld */
+  async freeze(snapshotId: string, held: boolean): Promise<void> {
+    if (held && !this.#gate.isHeld) throw new PeerError(HOST_ERRORS.notHeld, 'the volume was written to again');
     const { volumeId, sizeGiB, dataKey } = this.header;
     await this.#volume.freeze({ snapshotId, volumeId, sizeGiB, dataKey });
     this.#startBackground();
@@ -162,6 +178,7 @@ export class OpenVolume {
   async close(): Promise<void> {
     clearInterval(this.#idleTimer);
     this.#abort.abort();
+    this.#gate.release();
     await Promise.all([...this.#exports.keys()].map((socketPath) => this.#end(socketPath)));
     await this.#backgroundRun;
     await this.#volume.flush();

@@ -2,6 +2,7 @@ import type { InternalRequests, RequestContext } from '@holdfast/contracts';
 import { snapshotId, volumeId } from '@holdfast/contracts';
 import type { RequestHandlers } from '@holdfast/messaging';
 import type { AllocateVolume } from '../../application/allocate-volume.ts';
+import type { Archives } from '../../application/archives.ts';
 import type { BlockTransfers } from '../../application/block-transfers.ts';
 import type { BlockUploads } from '../../application/block-uploads.ts';
 import type { DataPlane } from '../../application/data-plane.ts';
@@ -13,12 +14,14 @@ type Requests = InternalRequests['data-plane'];
 export const dataPlaneRequests = ({
   dataPlane,
   allocateVolume,
+  archives,
   snapshots,
   uploads,
   transfers,
 }: {
   dataPlane: DataPlane;
   allocateVolume: AllocateVolume;
+  archives: Archives;
   snapshots: Snapshots;
   uploads: BlockUploads;
   transfers: BlockTransfers;
@@ -53,14 +56,29 @@ export const dataPlaneRequests = ({
       volumeId(input.volumeId);
       return dataPlane.closeExport(input);
     },
+    ...snapshotRequests(dataPlane, snapshots),
+    ...archiveRequests(archives),
+    ...blockRequests(uploads, transfers),
+  }) satisfies RequestHandlers;
+
+const snapshotRequests = (dataPlane: DataPlane, snapshots: Snapshots) =>
+  ({
     FreezeSnapshot: async (input: Requests['FreezeSnapshot']['in']) => {
       snapshotId(input.snapshotId);
       volumeId(input.volumeId);
       return dataPlane.freezeSnapshot(input);
     },
+    FreezeSnapshots: async (input: Requests['FreezeSnapshots']['in']) => {
+      for (const member of input.snapshots) {
+        snapshotId(member.snapshotId);
+        volumeId(member.volumeId);
+      }
+      return dataPlane.freezeSnapshots(input);
+    },
     StartSnapshotCopy: async (input: Requests['StartSnapshotCopy']['in']) => {
       snapshotId(input.snapshotId);
       snapshotId(input.source.snapshotId);
+      if (input.previousCopy !== undefined) snapshotId(input.previousCopy);
       return dataPlane.startSnapshotCopy(input);
     },
     GetSnapshotProgress: async (input: Requests['GetSnapshotProgress']['in']) =>
@@ -69,7 +87,26 @@ export const dataPlaneRequests = ({
       snapshotId(input.snapshotId);
       return dataPlane.removeSnapshot(input);
     },
-    ...blockRequests(uploads, transfers),
+  }) satisfies RequestHandlers;
+
+/** The archive tier. */
+const archiveRequests = (archives: Archives) =>
+  ({
+    ArchiveSnapshot: async (input: Requests['ArchiveSnapshot']['in']) => {
+      archives.archive(snapshotId(input.snapshotId));
+      return {};
+    },
+    RestoreArchive: async (input: Requests['RestoreArchive']['in']) => {
+      archives.restore(snapshotId(input.snapshotId));
+      return {};
+    },
+    GetArchiveProgress: async (input: Requests['GetArchiveProgress']['in']) =>
+      archives.progress(snapshotId(input.snapshotId)),
+    ReleaseArchive: async ({ snapshotId: id, keep }: Requests['ReleaseArchive']['in']) => {
+      if (keep !== 'archive' && keep !== 'blocks') throw new TypeError(`cannot keep ${String(keep)}`);
+      archives.release(snapshotId(id), keep);
+      return {};
+    },
   }) satisfies RequestHandlers;
 
 /** What EBS direct asks. */

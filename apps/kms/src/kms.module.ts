@@ -1,7 +1,8 @@
 import { CallerPoliciesCache, DecisionLog } from '@holdfast/access';
 import { CommandHandler, type EventStore, type SubscribableStore } from '@holdfast/event-store';
 import { type Database, PostgresEventStore } from '@holdfast/event-store/postgres';
-import type { Requests } from '@holdfast/messaging';
+import type { Bus, Requests } from '@holdfast/messaging';
+import { RootKeyService } from '@holdfast/root-keys';
 import {
   BUS,
   CLOCK,
@@ -12,7 +13,6 @@ import {
   OPEN_EVENT_STORE,
   type OpenEventStore,
   type ServiceParts,
-  type KeySource,
 } from '@holdfast/service-kit';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { KeyClock } from './adapters/inbound/key-clock.ts';
@@ -24,7 +24,7 @@ import { StoredKeyMaterials } from './adapters/outbound/key-materials.ts';
 import { IdentityPrincipals } from './adapters/outbound/identity-principals.ts';
 import { KeyUseStreams } from './adapters/outbound/key-use-streams.ts';
 import { KeysTable } from './adapters/outbound/keys.table.ts';
-import { loadRootKeys, type RootKeys } from './adapters/outbound/root-keys.ts';
+import { type KmsRootKeys, openRootKeys } from './adapters/outbound/root-keys.ts';
 import { SealedImportTokens } from './adapters/outbound/sealed-import-tokens.ts';
 import { SealedTransport } from './adapters/outbound/sealed-transport.ts';
 import { SignedGrantTokens } from './adapters/outbound/signed-grant-tokens.ts';
@@ -32,7 +32,7 @@ import { SignedMarkers } from './adapters/outbound/signed-markers.ts';
 import { NOTHING_CONSIDERED } from './application/decision-record.ts';
 import type { Kms, KeyUseLog } from './application/ports.ts';
 import { aliasStream, grantStream, keyStream } from './application/stream-ids.ts';
-import { rootKeySource } from './config.ts';
+import { kmsRootKeyProvider } from './config.ts';
 import { aliasDecider } from './domain/alias.decider.ts';
 import { grantDecider } from './domain/grant.decider.ts';
 import { keyDecider } from './domain/key.decider.ts';
@@ -43,22 +43,18 @@ import { keyDetails } from './projections/key-details.ts';
 export const KMS = Symbol('Kms');
 export const DECISIONS = Symbol('DecisionLog');
 export const KEY_MATERIALS = Symbol('StoredKeyMaterials');
-const ROOT_KEYS = Symbol('RootKeys');
+export const ROOT_KEY_SERVICE = Symbol('RootKeyService');
+const ROOT_KEYS = Symbol('KmsRootKeys');
 const STORE = Symbol('EventStore');
 const KEY_USES = Symbol('KeyUseLog');
 const KEY_CLOCK = Symbol('KeyClock');
 const LAST_USE_FOLLOWER = Symbol('LastUseFollower');
 
-const rootKeysInUse = async (database: Database): Promise<string[]> => {
-  const rows = await database.query<{ root_key_id: string }>('SELECT DISTINCT root_key_id FROM key_material', []);
-  return rows.map(({ root_key_id: id }) => id);
-};
-
 const makeKms = async (
   clock: Clock,
   database: Database,
   store: EventStore,
-  rootKeys: RootKeys,
+  { secrets }: KmsRootKeys,
   materials: StoredKeyMaterials,
   uses: KeyUseLog,
   bus: Requests,
@@ -74,10 +70,10 @@ const makeKms = async (
   materials,
   uses,
   lastUses: new KeyLastUsesTable(database),
-  transport: await SealedTransport.from(rootKeys.derive('transport')),
-  tokens: new SignedGrantTokens(rootKeys.deriveAll('grant-tokens')),
-  markers: new SignedMarkers(rootKeys.deriveAll('markers')),
-  importTokens: new SealedImportTokens(rootKeys),
+  transport: await SealedTransport.from(secrets.derive('transport')),
+  tokens: new SignedGrantTokens(secrets.deriveAll('grant-tokens')),
+  markers: new SignedMarkers(secrets.deriveAll('markers')),
+  importTokens: new SealedImportTokens(secrets),
   callers: new CallerPoliciesCache(bus),
   principals: new IdentityPrincipals(bus),
 });
@@ -113,7 +109,7 @@ class OwnKeyUseStreams extends KeyUseStreams {
 @Module({})
 export class KmsModule {
   static with(parts: ServiceParts): DynamicModule {
-    const source: KeySource = rootKeySource(parts.environment.settings);
+    const provider = kmsRootKeyProvider(parts.environment.settings);
     return {
       module: KmsModule,
       providers: [
@@ -124,12 +120,18 @@ export class KmsModule {
         },
         {
           provide: ROOT_KEYS,
-          useFactory: async (database: Database) => loadRootKeys(source, await rootKeysInUse(database)),
+          useFactory: (database: Database) => openRootKeys(provider, database),
           inject: [DATABASE],
         },
         {
+          provide: ROOT_KEY_SERVICE,
+          useFactory: ({ rootKeys }: KmsRootKeys, bus: Bus, logger: Logger) =>
+            new RootKeyService(rootKeys, bus, logger),
+          inject: [ROOT_KEYS, BUS, LOGGER],
+        },
+        {
           provide: KEY_MATERIALS,
-          useFactory: (database: Database, rootKeys: RootKeys) => new OwnKeyMaterials(database, rootKeys),
+          useFactory: (database: Database, rootKeys: KmsRootKeys) => new OwnKeyMaterials(database, rootKeys),
           inject: [DATABASE, ROOT_KEYS],
         },
         {

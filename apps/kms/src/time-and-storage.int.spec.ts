@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { unwrapKeyMaterial } from '@holdfast/crypto';
+import { bindingInStore, FileProvider } from '@holdfast/root-keys';
 import { resetServices, turnClocks } from '@holdfast/service-kit';
 import { describe, expect, it } from 'vitest';
-import { loadRootKeys } from './adapters/outbound/root-keys.ts';
+import { keyMaterialStore } from './adapters/outbound/root-keys.ts';
 import { start } from './service.ts';
 import { ACCOUNT, OTHER, runningKms } from './testing/running-kms.ts';
 
@@ -45,7 +45,8 @@ describe('time and storage', () => {
   it('no plaintext key is in any table, and the root key is in a file that is ours alone', async () => {
     const file = join(kms().folder, 'keys', 'root.key');
     expect((await stat(file)).mode & 0o777).toBe(0o600);
-    const rootKey = await loadRootKeys({ file }, []);
+    const provider = new FileProvider(file, 'kms');
+    const [version] = await provider.versions();
     const { id: KeyId } = await me().newKey();
     const dataKey = await me().call('GenerateDataKey', { KeyId, NumberOfBytes: 64 });
     const { CiphertextBlob } = await me().call('Encrypt', { KeyId, Plaintext: Buffer.from('a secret message') });
@@ -54,10 +55,10 @@ describe('time and storage', () => {
       'SELECT material_id, wrapped FROM key_material WHERE key_id = $1',
       [KeyId],
     );
-    const name = { keyId: KeyId, materialId: rows[0]!.material_id };
-    const material = unwrapKeyMaterial(rootKey.current, rows[0]!.wrapped, name);
+    const binding = bindingInStore(keyMaterialStore(provider), [KeyId, rows[0]!.material_id]);
+    const material = await provider.unwrap(rows[0]!.wrapped, binding);
     const secrets = [
-      rootKey.current.material,
+      provider.materialOf(version!.versionId),
       material,
       dataKey.Plaintext,
       Buffer.from('a secret message'),

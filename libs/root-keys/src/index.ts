@@ -1,6 +1,6 @@
 export { EnvironmentProvider } from './environment-provider.ts';
 export { FileProvider } from './file-provider.ts';
-export { CreateRootKeys1700000200000 } from './migration.ts';
+export { CreateRootKeys1700000900000 } from './migration.ts';
 export { loadPkcs11Addon } from './pkcs11/addon.ts';
 export { Pkcs11Provider, type Pkcs11Settings } from './pkcs11/provider.ts';
 export { Rewrapper } from './rewrapper.ts';

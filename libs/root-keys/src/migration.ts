@@ -24,8 +24,8 @@ const TABLES = `
 const NAMES = ['root_key_versions', 'service_secrets'];
 
 /** The tables of RootKeys; a service that has one lists it among its migrations. */
-export class CreateRootKeys1700000200000 implements MigrationInterface {
-  readonly name = 'CreateRootKeys1700000200000';
+export class CreateRootKeys1700000900000 implements MigrationInterface {
+  readonly name = 'CreateRootKeys1700000900000';
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(TABLES);

@@ -9,7 +9,7 @@ const EMPTY_ALL = `
 DO $$
 DECLARE
   tables text[] := ARRAY(
-    SELECT format('%I', tablename) FROM pg_tables WHERE schemaname = current_schema() AND tablename <> 'migrations');
+    SELECT format('%I', tablename) FROM pg_tables WHERE schemaname = current_schema() AND tablename <> ALL ('{migrations,root_key_versions,service_secrets}'));
   one text;
 BEGIN
   IF EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::regnamespace) THEN
@@ -26,7 +26,8 @@ BEGIN
 END $$`;
 
 /**
- * Development only: empties a service's database, all but the list of migrations. Positions go on where they were, so that
+ * Development only: empties a service's database, all but the list of migrations and what goes with the root key, which
+ * stays. Positions go on where they were, so that
  * nothing old compares as new. Keeps a connection as the schema's owner, since the service may not remove events.
  */
 export class DatabaseEraser {

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Sql } from '@holdfast/event-store';
+import { memoryRootKeys } from '@holdfast/root-keys/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { StoredKeyMaterials } from './key-materials.ts';
-import { loadRootKeys } from './root-keys.ts';
+import { keyMaterialStore } from './root-keys.ts';
 
 interface Row {
   key_id: string;
@@ -15,14 +16,14 @@ interface Row {
 class Rows implements Sql {
   rows: Row[] = [];
   reads = 0;
-  async query<Result>(
-    text: string,
-    [keyId, materialId, rootKeyId, wrapped]: readonly unknown[] = [],
-  ): Promise<Result[]> {
+  async query<Result>(text: string, values: readonly unknown[] = []): Promise<Result[]> {
+    const isInsert = text.startsWith('WITH held');
+    const [keyId, materialId] = isInsert ? values.slice(1) : values;
     const isIt = (row: Row) => row.key_id === keyId && row.material_id === materialId;
-    if (text.startsWith('INSERT')) {
-      this.rows.push({ key_id: keyId, material_id: materialId, root_key_id: rootKeyId, wrapped } as Row);
-      return [];
+    if (isInsert) {
+      const [root_key_id, , , wrapped] = values;
+      this.rows.push({ key_id: keyId, material_id: materialId, root_key_id, wrapped } as Row);
+      return [{ bool: true }] as Result[];
     }
     if (text.startsWith('DELETE')) this.rows = this.rows.filter((row) => !isIt(row));
     else this.reads++;
@@ -35,7 +36,9 @@ let materials: StoredKeyMaterials;
 beforeEach(async () => {
   vi.useFakeTimers();
   table = new Rows();
-  materials = new StoredKeyMaterials(table, await loadRootKeys({ secret: randomBytes(32).toString('base64') }, []));
+  const { rootKeys, provider } = await memoryRootKeys('kms');
+  const secrets = { derive: () => Buffer.alloc(32), deriveAll: () => [] };
+  materials = new StoredKeyMaterials(table, { rootKeys, secrets, store: keyMaterialStore(provider) });
 });
 afterEach(() => {
   materials.close();
@@ -106,7 +109,7 @@ describe('key material', () => {
     await materials.store(one, randomBytes(32));
     await materials.store(two, randomBytes(32));
     table.rows[0]!.wrapped = table.rows[1]!.wrapped;
-    await expect(lent(one)).rejects.toThrow('the ciphertext is invalid');
+    await expect(lent(one)).rejects.toThrow('the wrapped key is invalid');
     await materials.discard(two);
     await expect(lent(two)).rejects.toThrow('there is no material');
   });

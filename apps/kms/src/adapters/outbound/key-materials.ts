@@ -1,15 +1,9 @@
 import { createHmac, type KeyObject } from 'node:crypto';
-import {
-  type EnvelopeKey,
-  type EnvelopeKeyName,
-  type KeyPairSpec,
-  privateKeyOf,
-  unwrapKeyMaterial,
-  wrapKeyMaterial,
-} from '@holdfast/crypto';
+import { type EnvelopeKey, type EnvelopeKeyName, type KeyPairSpec, privateKeyOf } from '@holdfast/crypto';
 import type { Sql } from '@holdfast/event-store';
+import { HELD_CURRENT, UnknownRootKeyVersion } from '@holdfast/root-keys';
 import { type KeyMaterials, NoSuchMaterial } from '../../application/ports.ts';
-import type { RootKeys } from './root-keys.ts';
+import type { KmsRootKeys } from './root-keys.ts';
 
 /** From 28 bytes of HMAC_224 to 2.4 KB of RSA_4096. */
 const MAX_CACHED = 1024;
@@ -23,6 +17,11 @@ interface Cached {
   readonly unwrappedAtMs: number;
   /** Of a pair, once it has been asked for; OpenSSL wipes its numbers when the last reference is collected. */
   privateKey?: KeyObject;
+}
+
+/** What wraps material, and what names it. */
+export interface MaterialKeys extends Pick<KmsRootKeys, 'store' | 'secrets'> {
+  readonly rootKeys: Pick<KmsRootKeys['rootKeys'], 'storing' | 'unwrap'>;
 }
 
 /** A request between storing material and appending the event that names it takes seconds at most. */
@@ -41,20 +40,24 @@ export class StoredKeyMaterials implements KeyMaterials {
 
   constructor(
     private readonly sql: Sql,
-    private readonly rootKeys: RootKeys,
+    private readonly keys: MaterialKeys,
   ) {
     this.sweeper = setInterval(() => this.evictOld(performance.now()), SWEEP_INTERVAL_MS);
     this.sweeper.unref();
   }
 
   async store({ keyId, materialId }: EnvelopeKeyName, material: Uint8Array): Promise<void> {
-    const { current } = this.rootKeys;
-    const wrapped = wrapKeyMaterial(current, { keyId, materialId, material });
-    await this.sql.query(
-      `INSERT INTO key_material (key_id, material_id, root_key_id, wrapped) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (key_id, material_id) DO UPDATE SET root_key_id = $3, wrapped = $4`,
-      [keyId, materialId, current.materialId, wrapped],
-    );
+    const { rootKeys, store } = this.keys;
+    await rootKeys.storing(store, [keyId, materialId], material, async (versionId, wrapped) => {
+      const stored = await this.sql.query(
+        `WITH ${HELD_CURRENT}
+         INSERT INTO key_material (key_id, material_id, root_key_id, wrapped) SELECT $2, $3, version_id, $4 FROM held
+         ON CONFLICT (key_id, material_id) DO UPDATE SET root_key_id = excluded.root_key_id, wrapped = excluded.wrapped
+         RETURNING true`,
+        [versionId, keyId, materialId, wrapped],
+      );
+      return stored.length > 0;
+    });
   }
 
   async discard({ keyId, materialId }: EnvelopeKeyName): Promise<void> {
@@ -82,7 +85,7 @@ export class StoredKeyMaterials implements KeyMaterials {
   }
 
   identify(keyId: string, material: Uint8Array): string[] {
-    return this.rootKeys.deriveAll('material-ids').map((secret) => {
+    return this.keys.secrets.deriveAll('material-ids').map((secret) => {
       const id = createHmac('sha256', secret).update(`${keyId}\n`).update(material).digest('hex');
       secret.fill(0);
       return id;
@@ -111,15 +114,27 @@ export class StoredKeyMaterials implements KeyMaterials {
     this.clear();
   }
 
+  /** Between reading a row and unwrapping it the row may be wrapped anew, and the version it was under retired. */
   private async unwrap(name: EnvelopeKeyName): Promise<Buffer> {
-    const [row] = await this.sql.query<{ root_key_id: string; wrapped: Buffer }>(
-      'SELECT root_key_id, wrapped FROM key_material WHERE key_id = $1 AND material_id = $2',
-      [name.keyId, name.materialId],
+    const { rootKeys, store } = this.keys;
+    const key = [name.keyId, name.materialId];
+    const wrapped = await this.read(name);
+    try {
+      return await rootKeys.unwrap(store, key, wrapped);
+    } catch (error) {
+      const again = error instanceof UnknownRootKeyVersion ? await this.read(name) : wrapped;
+      if (again.equals(wrapped)) throw error;
+      return rootKeys.unwrap(store, key, again);
+    }
+  }
+
+  private async read({ keyId, materialId }: EnvelopeKeyName): Promise<Buffer> {
+    const [row] = await this.sql.query<{ wrapped: Buffer }>(
+      'SELECT wrapped FROM key_material WHERE key_id = $1 AND material_id = $2',
+      [keyId, materialId],
     );
-    if (row === undefined) throw new NoSuchMaterial(`there is no material ${name.materialId} of key ${name.keyId}`);
-    const rootKey = this.rootKeys.find(row.root_key_id);
-    if (rootKey === undefined) throw new Error(`key ${name.keyId} is wrapped by unknown root key ${row.root_key_id}`);
-    return unwrapKeyMaterial(rootKey, row.wrapped, name);
+    if (row === undefined) throw new NoSuchMaterial(`there is no material ${materialId} of key ${keyId}`);
+    return row.wrapped;
   }
 
   /** From here to the end of the caller's work nothing else runs, so nothing zeroes the material under it. */

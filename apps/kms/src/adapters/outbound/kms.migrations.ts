@@ -1,4 +1,5 @@
 import { grantReadModel } from '@holdfast/event-store/postgres';
+import { CreateRootKeys1700000900000 } from '@holdfast/root-keys';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { TrackLastUses1700000200000 } from './key-last-uses.migration.ts';
 import { BroadenKms1700000100001 } from './kms-breadth.migration.ts';
@@ -82,4 +83,5 @@ export const kmsMigrations = [
   BroadenKms1700000100001,
   NamePrincipalsById1700000100010,
   TrackLastUses1700000200000,
+  CreateRootKeys1700000900000,
 ];

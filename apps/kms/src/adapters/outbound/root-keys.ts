@@ -1,46 +1,55 @@
-import { type EnvelopeKey, hkdf } from '@holdfast/crypto';
-import { keyOrigin, type KeySource, loadKeys } from '@holdfast/service-kit';
-
-/** The root keys that this installation knows: the first wraps, the others still unwrap what they wrapped. */
-export interface RootKeys {
-  readonly current: EnvelopeKey;
-  find(rootKeyId: string): EnvelopeKey | undefined;
-  /** 32 bytes for one purpose, from the current root key. */
-  derive(purpose: string): Buffer;
-  /** The same from every root key, the current one first: what an earlier one signed is still known. */
-  deriveAll(purpose: string): Buffer[];
-}
+import { envelopeKeyName, hkdf, unwrapKeyMaterial } from '@holdfast/crypto';
+import type { Database } from '@holdfast/event-store/postgres';
+import {
+  InvalidWrapping,
+  type RootKeyProvider,
+  RootKeys,
+  ServiceSecrets,
+  UnknownRootKeyVersion,
+  type WrappedStore,
+} from '@holdfast/root-keys';
 
 const NONE = Buffer.alloc(0);
+const PURPOSES = ['transport', 'grant-tokens', 'markers', 'import-tokens', 'import-token-id', 'material-ids'];
 
-/** A root key's id is derived from it, so it needs no bookkeeping and a wrong key is told from the right one. */
-const named = (material: Buffer): EnvelopeKey => ({
-  keyId: 'root',
-  materialId: hkdf(material, NONE, 'holdfast/kms/root-key-id', 32).toString('hex'),
-  material,
+/** Rows of `key_material`. Its first format was an envelope under the root key's own bytes, whose id it names at byte 6. */
+export const keyMaterialStore = (provider: RootKeyProvider): WrappedStore => ({
+  table: 'key_material',
+  key: ['key_id', 'material_id'],
+  versionColumn: 'root_key_id',
+  earlier: {
+    versionId: "encode(substring(wrapped FROM 7 FOR 32), 'hex')",
+    unwrap: (wrapped, [keyId = '', materialId = '']) => {
+      const rootKey = envelopeKeyName(wrapped);
+      if (rootKey === null) throw new InvalidWrapping();
+      const material = provider.materialOf?.(rootKey.materialId);
+      if (material === undefined) throw new UnknownRootKeyVersion(rootKey.materialId);
+      return unwrapKeyMaterial({ ...rootKey, material }, wrapped, { keyId, materialId });
+    },
+  },
 });
 
-/**
- * @param needed ids of the root keys that stored key material is under.
- * @throws Error naming what is wrong: file missing, malformed or readable by others, or a root key that is not there.
- */
-export const loadRootKeys = async (source: KeySource, needed: readonly string[]): Promise<RootKeys> => {
-  const dependents = needed.length > 0 ? 'existing keys are wrapped by its root key' : null;
-  const needs = { name: 'the root key secret', dependents };
-  const [first, ...earlier] = await loadKeys(source, needs);
-  const current = named(first);
-  const keys = [current, ...earlier.map(named)];
-  const find = (rootKeyId: string) => keys.find(({ materialId }) => materialId === rootKeyId);
-  const missing = needed.filter((rootKeyId) => find(rootKeyId) === undefined);
-  if (missing.length > 0) {
-    throw new Error(`${keyOrigin(source, needs)} lacks root key ${missing.join(', ')}, which wraps existing keys`);
-  }
-  const deriveFrom = ({ material }: EnvelopeKey, purpose: string) =>
-    hkdf(material, NONE, `holdfast/kms/${purpose}`, 32);
-  return {
-    current,
-    find,
-    derive: (purpose) => deriveFrom(current, purpose),
-    deriveAll: (purpose) => keys.map((key) => deriveFrom(key, purpose)),
-  };
+export interface KmsRootKeys {
+  readonly rootKeys: RootKeys;
+  readonly store: WrappedStore;
+  readonly secrets: Pick<ServiceSecrets, 'derive' | 'deriveAll'>;
+}
+
+/** @throws RootKeyError naming what is wrong. */
+export const openRootKeys = async (provider: RootKeyProvider, database: Database): Promise<KmsRootKeys> => {
+  const store = keyMaterialStore(provider);
+  let secrets: ServiceSecrets | undefined;
+  const options = { provider, database, service: 'kms', stores: [store] };
+  const rootKeys = await RootKeys.open(options, async (opened, sql) => {
+    const versions = await provider.versions();
+    // They used to be derived from the root key, and what was made with them is still about.
+    const earlier = (purpose: string) =>
+      versions.flatMap(({ versionId }) => {
+        const material = provider.materialOf?.(versionId);
+        return material === undefined ? [] : [hkdf(material, NONE, `holdfast/kms/${purpose}`, 32)];
+      });
+    secrets = await ServiceSecrets.open(opened, sql, PURPOSES, earlier);
+  });
+  if (secrets === undefined) throw new Error('the secrets were not opened');
+  return { rootKeys, store, secrets };
 };

@@ -6,9 +6,9 @@ import {
   InvalidCiphertext,
 } from '@holdfast/crypto';
 import { instant } from '@holdfast/contracts';
+import type { ServiceSecrets } from '@holdfast/root-keys';
 import type { ImportParameters, ImportTokens } from '../../application/ports.ts';
 import { refuse } from '../../domain/errors.ts';
-import type { RootKeys } from './root-keys.ts';
 
 const KEY_ID = 'import-tokens';
 /** Bound to the purpose: no other ciphertext under the derived key reads as a token. */
@@ -22,16 +22,16 @@ const field = (text: string): Buffer => {
 };
 
 /**
- * Nothing is stored for an import: the token itself carries the wrapping key, encrypted under a key that every replica
- * derives from the root key. It is good until its time ends, as often as its owner likes, as on AWS.
+ * Nothing is stored for an import: the token itself carries the wrapping key, encrypted under a secret that all
+ * replicas have. It is good until its time ends, as often as its owner likes, as on AWS.
  */
 export class SealedImportTokens implements ImportTokens {
-  constructor(private readonly rootKeys: RootKeys) {}
+  constructor(private readonly secrets: Pick<ServiceSecrets, 'deriveAll'>) {}
 
   issue({ keyArn, wrappingAlgorithm, validTo, privateKey }: ImportParameters): Buffer {
     const plaintext = Buffer.concat([field(keyArn), field(wrappingAlgorithm), field(validTo), privateKey]);
     const key = this.keys()[0];
-    if (key === undefined) throw new RangeError('no root key');
+    if (key === undefined) throw new RangeError('no secret');
     try {
       return encryptEnvelope(key, plaintext, CONTEXT);
     } finally {
@@ -51,10 +51,10 @@ export class SealedImportTokens implements ImportTokens {
     }
   }
 
-  /** Named after the root keys that they come from, the current one first. */
+  /** With the secrets that name them, the newest first. */
   private keys(): EnvelopeKey[] {
-    const ids = this.rootKeys.deriveAll('import-token-id').map((bytes) => bytes.toString('hex'));
-    return this.rootKeys.deriveAll('import-tokens').map((material, index) => ({
+    const ids = this.secrets.deriveAll('import-token-id').map((bytes) => bytes.toString('hex'));
+    return this.secrets.deriveAll('import-tokens').map((material, index) => ({
       keyId: KEY_ID,
       materialId: ids[index] ?? '',
       material,

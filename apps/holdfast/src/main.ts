@@ -3,6 +3,8 @@ import { Command, CommanderError } from 'commander';
 import { EmbeddedServerError } from '@holdfast/embedded';
 import { doctor } from './commands/doctor.ts';
 import { events } from './commands/events.ts';
+import { keysImpact, parseChange } from './commands/keys-impact.ts';
+import { keysUsage, type UsageOptions } from './commands/keys-usage.ts';
 import { discardParked, listParked, retryParked, withParkedEvents } from './commands/parked.ts';
 import { up } from './commands/up.ts';
 import { readConfig } from './config.ts';
@@ -60,6 +62,28 @@ program
     const from = since === undefined ? new Date(0) : parseSince(since, new Date());
     await events({ home: readConfig(process.env).home, since: from, follow, json, signal: end.signal, print });
   });
+
+const keys = program.command('keys').description('what KMS keys are used for, and what depends on them');
+
+keys
+  .command('usage')
+  .description('count the uses of keys, by key, volume, principal and operation, from the log')
+  .option('--key <key>', 'only of this key: id, ARN, alias')
+  .option('--volume <id>', 'only for this volume, or a snapshot with a data key of its own')
+  .option('--principal <arn>', 'only by this principal; * stands for anything')
+  .option('--from <when>', 'only uses since 15m, 2h, 1d ago, or since 2026-01-31T12:00:00Z')
+  .option('--to <when>', 'only uses before that time')
+  .option('--json', 'one JSON document', false)
+  .action((options: UsageOptions) => keysUsage(readConfig(process.env).home, options, print));
+
+keys
+  .command('impact <key>')
+  .description('tell what would become of all that depends on a key (id, ARN, alias); changes nothing')
+  .requiredOption('--if <change>', 'disable or delete')
+  .option('--json', 'one JSON document', false)
+  .action((key: string, { if: change, json }: { if: string; json: boolean }) =>
+    keysImpact(readConfig(process.env).home, key, parseChange(change), json, print),
+  );
 
 const parked = program.command('parked').description('events that a service could not handle, and were set aside');
 

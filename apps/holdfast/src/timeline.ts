@@ -16,16 +16,19 @@ export interface TimelineEvent {
 const UNITS_MS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
- * Reads `--since`: `90s`, `15m`, `2h`, `1d` ago, or an ISO-8601 instant.
- * @throws UserError for anything else.
+ * Reads an option's time: `90s`, `15m`, `2h`, `1d` ago, or an ISO-8601 instant.
+ * @throws UserError for anything else, naming the option.
  */
-export const parseSince = (text: string, now: Date): Date => {
+export const parseTime = (option: string, text: string, now: Date): Date => {
   const ago = /^(\d+)([smhd])$/.exec(text);
   if (ago) return new Date(now.getTime() - Number(ago[1]) * (UNITS_MS[ago[2] ?? ''] ?? 0));
   const instant = new Date(text);
   if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(instant.getTime())) return instant;
-  throw new UserError(`--since ${text}: give a time like 15m, 2h, 1d, or 2026-01-31T12:00:00Z`);
+  throw new UserError(`${option} ${text}: give a time like 15m, 2h, 1d, or 2026-01-31T12:00:00Z`);
 };
+
+/** Reads `--since`. @throws UserError as parseTime. */
+export const parseSince = (text: string, now: Date): Date => parseTime('--since', text, now);
 
 const SERVICE_WIDTH = 16;
 const STREAM_WIDTH = 42;

@@ -1,7 +1,13 @@
 import { accountId } from '@holdfast/contracts';
-import { ConfigError, type OwnSettings } from '@holdfast/service-kit';
+import {
+  pkcs11Options,
+  pkcs11Schema,
+  pkcs11Variables,
+  type RootKeyProvider,
+  rootKeyProvider,
+} from '@holdfast/root-keys';
+import type { OwnSettings } from '@holdfast/service-kit';
 import { z } from 'zod';
-import type { KeySource } from '@holdfast/service-kit';
 
 export const settingsSchema = z.object({
   /** The root user of the deployment's first account. Its secret comes from the deployment and is not stored. */
@@ -10,19 +16,16 @@ export const settingsSchema = z.object({
     .optional(),
   /** A file with the key that encrypts what identity keeps secret, mode 0600; made on first start. */
   secretsKeyFile: z.string().min(1).optional(),
-  /** The key itself, 32 bytes in base64; earlier ones after it, separated by commas. */
+  /** The key itself, 32 bytes in base64; other versions after it, separated by commas. */
   secretsKey: z.string().min(1).optional(),
+  pkcs11: pkcs11Schema.optional(),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 
-/** @throws ConfigError unless exactly one source of the secrets key is set. */
-export const secretsKeySource = (settings: Record<string, unknown> | undefined): KeySource => {
-  const { secretsKeyFile: file, secretsKey: secret } = settingsSchema.parse(settings ?? {});
-  if (file !== undefined && secret === undefined) return { file };
-  if (secret !== undefined && file === undefined) return { secret };
-  throw new ConfigError(
-    'identity needs its secrets key: set either HOLDFAST_IDENTITY_SECRETS_KEY_FILE or HOLDFAST_IDENTITY_SECRETS_KEY',
-  );
+/** @throws ConfigError unless exactly one source of the secrets key is set. @throws RootKeyError when it can't be had here */
+export const identityRootKeyProvider = (settings: Record<string, unknown> | undefined): RootKeyProvider => {
+  const { secretsKeyFile: file, secretsKey: secret, pkcs11 } = settingsSchema.parse(settings ?? {});
+  return rootKeyProvider({ file, secret, pkcs11 }, { service: 'identity', variable: 'HOLDFAST_IDENTITY_SECRETS_KEY' });
 };
 
 const variables = z.object({
@@ -37,6 +40,7 @@ const variables = z.object({
   HOLDFAST_ROOT_SECRET_ACCESS_KEY: z.string().min(32).optional(),
   HOLDFAST_IDENTITY_SECRETS_KEY_FILE: z.string().min(1).optional(),
   HOLDFAST_IDENTITY_SECRETS_KEY: z.string().min(1).optional(),
+  ...pkcs11Variables,
 });
 
 export const ownSettings: OwnSettings<typeof variables.shape> = {
@@ -52,6 +56,7 @@ export const ownSettings: OwnSettings<typeof variables.shape> = {
       ...(hasRootUser ? { rootUser } : {}),
       secretsKeyFile: values.HOLDFAST_IDENTITY_SECRETS_KEY_FILE,
       secretsKey: values.HOLDFAST_IDENTITY_SECRETS_KEY,
+      pkcs11: pkcs11Options(values),
     });
   },
 };

@@ -1,21 +1,22 @@
 import { CommandHandler } from '@holdfast/event-store';
+import { RootKeyService } from '@holdfast/root-keys';
 import type { ServiceEnvironment, ServiceParts } from '@holdfast/service-kit';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { EventSourcedAccounts } from './adapters/outbound/account-streams.ts';
-import { DerivedSessionSecrets, secretsKeysInUse, StoredAccessKeySecrets } from './adapters/outbound/credentials.ts';
+import { DerivedSessionSecrets, StoredAccessKeySecrets } from './adapters/outbound/credentials.ts';
 import { PostgresIamTables } from './adapters/outbound/iam-tables.ts';
 import { SealedAuthorizationMessages, SealedMarkers } from './adapters/outbound/sealed-texts.ts';
-import { loadSecretsKeys, type SecretsKeys } from './adapters/outbound/secrets-keys.ts';
+import { type IdentityKeys, openIdentityKeys } from './adapters/outbound/secrets-keys.ts';
 import { EventSourcedSessions } from './adapters/outbound/session-streams.ts';
 import type { Iam } from './application/ports.ts';
-import { secretsKeySource, settingsSchema } from './config.ts';
+import { identityRootKeyProvider, settingsSchema } from './config.ts';
 import { type AccessKeys, developmentAccessKeys, rootPrincipal, rootUserAccessKeys } from './domain/access-keys.ts';
 import { sessionDecider } from './domain/session.decider.ts';
 import { iamTables } from './projections/iam-tables.ts';
 import { sessionsProjection } from './projections/sessions.ts';
 
 export const IAM = Symbol('Iam');
-const SECRETS_KEYS = Symbol('SecretsKeys');
+const KEYS = Symbol('IdentityKeys');
 
 const rootKeysFor = ({ mode, settings }: ServiceEnvironment): AccessKeys => {
   if (mode === 'development') return developmentAccessKeys;
@@ -31,31 +32,33 @@ const rootKeysFor = ({ mode, settings }: ServiceEnvironment): AccessKeys => {
 
 @Module({})
 export class IdentityModule {
-  static register({ environment, openEventStore, database, clock }: ServiceParts): DynamicModule {
+  static register({ environment, openEventStore, database, clock, bus, logger }: ServiceParts): DynamicModule {
     const rootKeys = rootKeysFor(environment);
-    const source = secretsKeySource(environment.settings);
+    const provider = identityRootKeyProvider(environment.settings);
     const store = openEventStore({ projections: [iamTables, sessionsProjection] });
     const accounts = new EventSourcedAccounts(store);
-    const makeIam = (keys: SecretsKeys): Iam => ({
+    const makeIam = ({ secretsKeys, ...keys }: IdentityKeys): Iam => ({
       clock,
       rootKeys,
       accounts,
       sessions: new EventSourcedSessions(new CommandHandler(store, sessionDecider, (id) => `session-${id}`)),
       tables: new PostgresIamTables(database),
       keySecrets: new StoredAccessKeySecrets(database, keys),
-      sessionSecrets: new DerivedSessionSecrets(keys),
-      markers: new SealedMarkers(keys),
-      messages: new SealedAuthorizationMessages(keys),
+      sessionSecrets: new DerivedSessionSecrets(secretsKeys),
+      markers: new SealedMarkers(secretsKeys),
+      messages: new SealedAuthorizationMessages(secretsKeys),
     });
     return {
       module: IdentityModule,
       providers: [
         { provide: EventSourcedAccounts, useValue: accounts },
+        { provide: KEYS, useFactory: () => openIdentityKeys(provider, database) },
         {
-          provide: SECRETS_KEYS,
-          useFactory: async () => loadSecretsKeys(source, await secretsKeysInUse(database)),
+          provide: RootKeyService,
+          inject: [KEYS],
+          useFactory: (keys: IdentityKeys) => new RootKeyService(keys.rootKeys, bus, logger),
         },
-        { provide: IAM, inject: [SECRETS_KEYS], useFactory: makeIam },
+        { provide: IAM, inject: [KEYS], useFactory: makeIam },
       ],
     };
   }

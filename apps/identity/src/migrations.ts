@@ -1,4 +1,5 @@
 import { grantReadModel } from '@holdfast/event-store/postgres';
+import { CreateRootKeys1700000900000 } from '@holdfast/root-keys';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 const TABLES = [
@@ -111,4 +112,4 @@ class CreateIam1700000000001 implements MigrationInterface {
   }
 }
 
-export const migrations = [CreateIam1700000000001];
+export const migrations = [CreateIam1700000000001, CreateRootKeys1700000900000];

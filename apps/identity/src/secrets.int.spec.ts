@@ -95,7 +95,7 @@ describe('secrets', () => {
       testContext(5000, { recipientPublicKey }),
     );
     await first.close();
-    await expect(start({ ...environment, settings: { secretsKey: other } })).rejects.toThrow('lacks key');
+    await expect(start({ ...environment, settings: { secretsKey: other } })).rejects.toThrow('lacks root key');
     const again = await start({ ...environment, settings: { secretsKey: `${other},${key}` } });
     await again.close();
     await expect(start({ ...environment, settings: {} })).rejects.toThrow('HOLDFAST_IDENTITY_SECRETS_KEY_FILE');

@@ -3,7 +3,6 @@ export { ConfigError, environmentFrom, type OwnSettings, readConfig, serviceVari
 export { type BootedService, defineService, type ServiceDefinition } from './define-service.ts';
 export { resetServices, turnClocks } from './development.ts';
 export { isReady, type Readiness, startHealthServer, stopHealthServer } from './health-server.ts';
-export { keyOrigin, type KeyNeeds, type KeySource, loadKeys } from './key-file.ts';
 export { createLogger, type Logger, type LoggerOptions } from './logger.ts';
 export {
   BUS,

@@ -20,7 +20,7 @@ export interface AccessKeySecrets {
   store(accessKeyId: string, secret: Buffer): Promise<void>;
   discard(accessKeyId: string): Promise<void>;
   /** @returns a buffer for the caller to zero. */
-  open(accessKeyId: string, wrapped: Buffer): Buffer;
+  open(accessKeyId: string, wrapped: Buffer): Promise<Buffer>;
 }
 
 export interface SessionSecrets {

@@ -16,7 +16,7 @@ const longLivedKey = async (iam: Iam, accessKeyId: string): Promise<Found | null
   const key = await iam.tables.activeAccessKey(accessKeyId);
   if (key === null) return null;
   const { accountId, userId: principalId, userArn: arn, userName, wrapped } = key;
-  const secret = iam.keySecrets.open(accessKeyId, wrapped);
+  const secret = await iam.keySecrets.open(accessKeyId, wrapped);
   const secretAccessKey = secret.toString('utf8');
   secret.fill(0);
   return { principal: { type: 'User', arn, accountId, principalId, userName, accessKeyId }, secretAccessKey };

@@ -1,41 +1,50 @@
 import type { Sql } from '@holdfast/event-store';
+import { HELD_CURRENT, UnknownRootKeyVersion } from '@holdfast/root-keys';
 import type { SessionSecrets, AccessKeySecrets } from '../../application/ports.ts';
-import { SecretBox } from './secret-box.ts';
-import type { SecretsKeys } from './secrets-keys.ts';
+import type { IdentityKeys, SecretsKeys } from './secrets-keys.ts';
 
 /** Bytes that make a secret of 40 characters, and a session token of 344. */
 const SECRET_BYTES = 30;
 const TOKEN_BYTES = 258;
 
-/** Secrets of long-lived access keys, each encrypted in a row of its own that is deleted with the key. */
+/** Secrets of long-lived access keys, each wrapped by the root key in a row of its own that is deleted with the key. */
 export class StoredAccessKeySecrets implements AccessKeySecrets {
-  private readonly box: SecretBox;
-
   constructor(
     private readonly sql: Sql,
-    keys: SecretsKeys,
-  ) {
-    this.box = new SecretBox(keys, 'access-key');
-    this.keyId = keys.current.keyId;
-  }
+    private readonly keys: Pick<IdentityKeys, 'rootKeys' | 'store'>,
+  ) {}
 
-  private readonly keyId: string;
-
-  async store(accessKeyId: string, secret: Buffer): Promise<void> {
-    await this.sql.query(
-      'INSERT INTO access_key_secrets (access_key_id, secrets_key_id, wrapped) VALUES ($1, $2, $3)',
-      [accessKeyId, this.keyId, this.box.seal(secret, accessKeyId)],
-    );
+  store(accessKeyId: string, secret: Buffer): Promise<void> {
+    const { rootKeys, store } = this.keys;
+    return rootKeys.storing(store, [accessKeyId], secret, async (versionId, wrapped) => {
+      const stored = await this.sql.query(
+        `WITH ${HELD_CURRENT}
+         INSERT INTO access_key_secrets (access_key_id, secrets_key_id, wrapped) SELECT $2, version_id, $3 FROM held
+         RETURNING true`,
+        [versionId, accessKeyId, wrapped],
+      );
+      return stored.length > 0;
+    });
   }
 
   async discard(accessKeyId: string): Promise<void> {
     await this.sql.query('DELETE FROM access_key_secrets WHERE access_key_id = $1', [accessKeyId]);
   }
 
-  open(accessKeyId: string, wrapped: Buffer): Buffer {
-    const secret = this.box.open(wrapped, accessKeyId);
-    if (secret === null) throw new Error(`the secret of access key ${accessKeyId} cannot be decrypted`);
-    return secret;
+  /** Since the row was read it may have been wrapped anew, and the version it was under retired. */
+  async open(accessKeyId: string, wrapped: Buffer): Promise<Buffer> {
+    const { rootKeys, store } = this.keys;
+    try {
+      return await rootKeys.unwrap(store, [accessKeyId], wrapped);
+    } catch (error) {
+      if (!(error instanceof UnknownRootKeyVersion)) throw error;
+      const [row] = await this.sql.query<{ wrapped: Buffer }>(
+        'SELECT wrapped FROM access_key_secrets WHERE access_key_id = $1',
+        [accessKeyId],
+      );
+      if (row === undefined || row.wrapped.equals(wrapped)) throw error;
+      return rootKeys.unwrap(store, [accessKeyId], row.wrapped);
+    }
   }
 }
 
@@ -56,12 +65,3 @@ export class DerivedSessionSecrets implements SessionSecrets {
     };
   }
 }
-
-/** Ids of the keys that anything stored needs: without one of them identity must not start. */
-export const secretsKeysInUse = async (sql: Sql): Promise<string[]> => {
-  const rows = await sql.query<{ secrets_key_id: string }>(
-    `SELECT DISTINCT secrets_key_id FROM access_key_secrets
-     UNION SELECT DISTINCT secrets_key_id FROM sessions WHERE expires_at > now()`,
-  );
-  return rows.map(({ secrets_key_id: id }) => id);
-};

@@ -1,13 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SealedAuthorizationMessages, SealedMarkers } from './sealed-texts.ts';
-import { loadSecretsKeys, type SecretsKeys } from './secrets-keys.ts';
+import { secretsKeysOf } from './secrets-keys.ts';
 
-let keys: SecretsKeys;
-beforeAll(async () => {
-  keys = await loadSecretsKeys({ secret: randomBytes(32).toString('base64') }, []);
-});
+const keys = secretsKeysOf([randomBytes(32)]);
 
 /** A valid text with some characters replaced, removed, added or repeated. */
 const mutated = (valid: string) =>

@@ -14,13 +14,14 @@ const HEADER_BYTES = 1 + KEY_ID_BYTES + IV_BYTES;
  */
 export class SecretBox {
   constructor(
-    private readonly keys: SecretsKeys,
+    private readonly keys: Pick<SecretsKeys, 'find'> & Partial<SecretsKeys>,
     private readonly purpose: string,
   ) {}
 
   /** @param plaintext stays the caller's to zero. */
   seal(plaintext: Uint8Array, binding: string): Buffer {
     const { current } = this.keys;
+    if (current === undefined) throw new RangeError('there is no key to encrypt with');
     const header = Buffer.concat([Buffer.of(FORMAT), Buffer.from(current.keyId, 'hex')]);
     const iv = randomBytes(IV_BYTES);
     const key = this.keyFrom(current);

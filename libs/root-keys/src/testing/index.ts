@@ -1,0 +1,1 @@
+export { memoryRootKeys } from './memory-root-keys.ts';

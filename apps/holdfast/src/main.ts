@@ -3,8 +3,10 @@ import { Command, CommanderError } from 'commander';
 import { EmbeddedServerError } from '@holdfast/embedded';
 import { doctor } from './commands/doctor.ts';
 import { events } from './commands/events.ts';
+import { explain } from './commands/explain.ts';
 import { keysImpact, parseChange } from './commands/keys-impact.ts';
 import { keysUsage, type UsageOptions } from './commands/keys-usage.ts';
+import { notifications } from './commands/notifications.ts';
 import { discardParked, listParked, retryParked, withParkedEvents } from './commands/parked.ts';
 import { up } from './commands/up.ts';
 import { readConfig } from './config.ts';
@@ -84,6 +86,28 @@ keys
   .action((key: string, { if: change, json }: { if: string; json: boolean }) =>
     keysImpact(readConfig(process.env).home, key, parseChange(change), json, print),
   );
+
+program
+  .command('explain <id>')
+  .description('tell why a request was refused (by its id), or what became of a volume, snapshot or instance')
+  .option('--json', 'one JSON document', false)
+  .action((subject: string, { json }: { json: boolean }) =>
+    explain({ home: readConfig(process.env).home, subject, json, print }),
+  );
+
+program
+  .command('notifications')
+  .description('print what became of volumes and snapshots, as EventBridge would be told')
+  .option('-f, --follow', 'go on with notifications as they come', false)
+  .option('--since <when>', 'only those since 15m, 2h, 1d ago, or since 2026-01-31T12:00:00Z')
+  .option('--json', 'one EventBridge event a line', false)
+  .action(async ({ follow, since, json }: { follow: boolean; since?: string; json: boolean }) => {
+    const end = new AbortController();
+    process.once('SIGINT', () => end.abort()).once('SIGTERM', () => end.abort());
+    const from = since === undefined ? new Date(0) : parseSince(since, new Date());
+    const { home } = readConfig(process.env);
+    await notifications({ home, since: from, follow, json, signal: end.signal, print });
+  });
 
 const parked = program.command('parked').description('events that a service could not handle, and were set aside');
 

@@ -44,7 +44,7 @@ const MAY_BE_INVALID: readonly number[] = [0x5, 0x40, 0x41];
 
 const IS_ABOUT_PIN: readonly number[] = [0xa0, 0xa1, 0xa2, 0xa4];
 
-const resultOf = (error: unknown): number => (error as { result?: number }).result ?? 0;
+const resultOf = (error: unknown): number => (error as { result?: number } | undefined)?.result ?? 0;
 
 /** Versions as AES keys in a token, which they never leave: the token itself encrypts, AES-256-GCM, under an IV of ours. */
 export class Pkcs11Provider implements RootKeyProvider {

@@ -149,11 +149,25 @@ describe('every operation of KMS through the official client', () => {
     expect((await send(new sdk.ListKeysCommand({}))).Keys?.length).toBeGreaterThan(1);
   });
 
+  it('tells when a key was last used', async () => {
+    const KeyId = await newKey();
+    const unused = await send(new sdk.GetKeyLastUsageCommand({ KeyId }));
+    expect(unused).toMatchObject({ KeyId, KeyLastUsage: {}, KeyCreationDate: expect.any(Date) });
+    expect(unused.TrackingStartDate).toEqual(unused.KeyCreationDate);
+    const { $metadata } = await send(new sdk.GenerateDataKeyCommand({ KeyId, KeySpec: 'AES_256' }));
+    const { KeyLastUsage } = await send(new sdk.GetKeyLastUsageCommand({ KeyId }));
+    expect(KeyLastUsage).toEqual({
+      Operation: 'GenerateDataKey',
+      Timestamp: expect.any(Date),
+      KmsRequestId: $metadata.requestId,
+      CloudTrailEventId: expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
+    });
+  });
+
   it('refuses by name what is not done here', async () => {
     const KeyId = await newKey();
     for (const command of [
       new sdk.DescribeCustomKeyStoresCommand({}),
-      new sdk.GetKeyLastUsageCommand({ KeyId }),
       new sdk.CreateKeyCommand({ Origin: 'AWS_CLOUDHSM' }),
       new sdk.CreateKeyCommand({ KeySpec: 'ML_DSA_44', KeyUsage: 'SIGN_VERIFY' }),
       new sdk.DecryptCommand({

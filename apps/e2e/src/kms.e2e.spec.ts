@@ -15,8 +15,18 @@ import {
   RetireGrantCommand,
   RevokeGrantCommand,
 } from '@aws-sdk/client-kms';
+import { randomUUID } from 'node:crypto';
+import {
+  CreateSnapshotCommand,
+  ModifyEbsDefaultKmsKeyIdCommand,
+  ModifySnapshotAttributeCommand,
+  type ModifySnapshotAttributeCommandInput,
+  ResetEbsDefaultKmsKeyIdCommand,
+} from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { clientsFor } from './clients.ts';
+import { TestAccount } from './account.ts';
+import { clientsFor, eventually } from './clients.ts';
+import { holdfast } from './command-line.ts';
 import { type Stack, startStack } from './stack.ts';
 
 let stack: Stack;
@@ -134,5 +144,104 @@ describe('KMS through the official client', () => {
     await expect(kms().send(new DescribeKeyCommand({ KeyId: 'fake' }))).rejects.toMatchObject({
       message: "Invalid keyId 'fake'",
     });
+  });
+});
+
+describe('holdfast keys', () => {
+  const me = () => new TestAccount(stack);
+  const run = (...args: string[]) => holdfast(stack.home, 'keys', ...args);
+  const OTHER = '444455556666';
+
+  interface Effect {
+    kind: string;
+    id: string;
+    effect: string;
+  }
+  const impactOf = async (key: string, change: 'disable' | 'delete') => {
+    const { code, stdout, stderr } = await run('impact', key, '--if', change, '--json');
+    expect([code, stderr]).toEqual([0, '']);
+    type Impact = Record<'goesOn' | 'fails' | 'lost', Effect[]> & {
+      refusedBecause: string | null;
+      accounts: { accountId: string }[];
+      dependents: { grants: { granteePrincipal: string; ebsId: string | null }[] };
+    };
+    return JSON.parse(stdout) as Impact;
+  };
+  const idsOf = (effects: readonly Effect[]) => effects.map(({ id }) => id);
+
+  it('tell what becomes of all under a key, and what it was used for', async () => {
+    const account = me();
+    const key = await account.newKey();
+    const alias = `alias/${randomUUID()}`;
+    await account.kms.send(new CreateAliasCommand({ AliasName: alias, TargetKeyId: key }));
+    const [attached, free] = [
+      (await account.volume({ Size: 1, Encrypted: true, KmsKeyId: key })).VolumeId,
+      (await account.volume({ Size: 1, Encrypted: true, KmsKeyId: key })).VolumeId,
+    ];
+    const other = (await account.volume({ Size: 1, Encrypted: true, KmsKeyId: await account.newKey() })).VolumeId;
+    const instanceId = await account.launch();
+    await account.attach(attached, instanceId, '/dev/sdf');
+    const { SnapshotId = '' } = await account.ec2.send(new CreateSnapshotCommand({ VolumeId: attached }));
+    await account.snapshotSettled(SnapshotId);
+    const sharing: Omit<ModifySnapshotAttributeCommandInput, 'SnapshotId'> = {
+      Attribute: 'createVolumePermission',
+      OperationType: 'add',
+      UserIds: [OTHER],
+    };
+    await account.ec2.send(new ModifySnapshotAttributeCommand({ SnapshotId, ...sharing }));
+    await account.ec2.send(new ModifyEbsDefaultKmsKeyIdCommand({ KmsKeyId: key }));
+    await account.kms.send(new EncryptCommand({ KeyId: key, Plaintext: Buffer.from('x') }));
+
+    // Those that the volumes were made under are taken back meanwhile.
+    const ownGrants = () => account.kms.send(new ListGrantsCommand({ KeyId: key }));
+    await eventually(ownGrants, ({ Grants }) => Grants?.length === 1);
+
+    const disabled = await impactOf(alias, 'disable');
+    await account.ec2.send(new ResetEbsDefaultKmsKeyIdCommand({}));
+    expect(idsOf(disabled.goesOn)).toEqual([attached]);
+    expect(idsOf(disabled.fails)).toEqual([free, SnapshotId, '111122223333', key, alias, '1 grant']);
+    expect(disabled.fails.find(({ id }) => id === SnapshotId)?.effect).toContain(OTHER);
+    expect(disabled.lost).toEqual([]);
+    expect(disabled.accounts.map(({ accountId }) => accountId)).toEqual(['111122223333', OTHER]);
+    expect(disabled.dependents.grants).toEqual([
+      expect.objectContaining({ granteePrincipal: expect.stringContaining(instanceId), ebsId: attached }),
+    ]);
+    const deleted = await impactOf(key, 'delete');
+    expect(idsOf(deleted.lost).sort()).toEqual([attached, free, SnapshotId, '1 use outside EBS'].sort());
+    const { stdout: text } = await run('impact', key.split('/')[1] ?? '', '--if', 'delete');
+    expect(text).toMatch(new RegExp(`Lost for ever[^]*${attached}`));
+    expect(text).not.toContain(other);
+
+    const usage = async (...args: string[]) => {
+      const { code, stdout } = await run('usage', '--json', ...args);
+      expect(code).toBe(0);
+      type Uses = {
+        keyArn: string;
+        ebsId: string | null;
+        principalArn: string;
+        operations: { operation: string; count: number }[];
+      };
+      return (JSON.parse(stdout) as { uses: Uses[] }).uses;
+    };
+    const uses = await usage('--key', alias);
+    expect(new Set(uses.map(({ keyArn }) => keyArn))).toEqual(new Set([key]));
+    expect(new Set(uses.map(({ ebsId }) => ebsId))).toEqual(new Set([attached, free, null]));
+    const [host, ...rest] = await usage('--volume', attached, '--principal', `*/${instanceId}`);
+    expect(rest).toEqual([]);
+    expect(host?.operations).toMatchObject([{ operation: 'Decrypt', count: 1 }]);
+    expect(await usage('--key', key, '--to', '2020-01-01T00:00:00Z')).toEqual([]);
+    expect((await run('usage', '--key', key)).stdout).toMatch(/outside EBS[^]*Encrypt +1 /);
+  });
+
+  it("say what can't happen, and which name is no key's", async () => {
+    const account = new TestAccount(stack, '777788889999');
+    await account.volume({ Size: 1, Encrypted: true });
+    const own = await account.kms.send(new DescribeKeyCommand({ KeyId: 'alias/aws/ebs' }));
+    const managed = await impactOf(own.KeyMetadata?.Arn ?? '', 'delete');
+    expect(managed.refusedBecause).toContain('AWS manages the key');
+    expect(managed.lost).toEqual([]);
+    const absent = `arn:aws:kms:eu-central-1:111122223333:key/${randomUUID()}`;
+    expect(await run('impact', absent, '--if', 'delete')).toEqual({ code: 1, stdout: '', stderr: `holdfast: there is no key ${absent}\n` }); // prettier-ignore
+    expect(await run('usage', '--key', 'alias/absent')).toEqual({ code: 1, stdout: '', stderr: 'holdfast: there is no key alias/absent\n' }); // prettier-ignore
   });
 });

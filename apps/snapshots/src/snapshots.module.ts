@@ -39,7 +39,7 @@ export class SnapshotsModule {
         createSnapshot: new CreateSnapshot(snapshots, table, bus, clock, snapshotIntervalSeconds),
         copySnapshot: new CopySnapshot(snapshots, table, viewers, keys, bus, clock),
         describeSnapshots: new DescribeSnapshots(table, viewers, pageTokens),
-        deleteSnapshot: new DeleteSnapshot(snapshots, clock),
+        deleteSnapshot: new DeleteSnapshot(snapshots, bus, clock),
         attributes: new SnapshotAttributes(snapshots, bus, clock),
         tags: new SnapshotTags(snapshots, table, viewers, clock),
         viewers,

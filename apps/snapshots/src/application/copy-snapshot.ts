@@ -1,6 +1,7 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import {
   callerOf,
+  type InternalRequests,
   newSnapshotId,
   REGIONS,
   type Region,
@@ -21,7 +22,7 @@ import {
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import { copyEncryptionOutcome } from '../domain/copy-encryption-outcome.ts';
-import type { CopySource } from '../domain/snapshot.events.ts';
+import type { CopySource, SnapshotCopyStarted } from '../domain/snapshot.events.ts';
 import { checkedDescription } from './description.ts';
 import { parseSnapshotId } from './ids.ts';
 import type { SnapshotStreams, SnapshotTable } from './ports.ts';
@@ -55,25 +56,44 @@ export class CopySnapshot {
   async run(input: Partial<ec2.CopySnapshotRequest>, context: RequestContext): Promise<ec2.CopySnapshotResult> {
     const { sourceId, sourceRegion, description, tags } = admit(input, context.region);
     if (input.DryRun === true) throw dryRunOperation();
-    if ((await this.table.pendingCopies(context)) >= MAX_PENDING_COPIES) throw refusal('ConcurrentCopiesExceeded');
-    const found = await this.viewers.record(sourceId, sourceRegion, context);
-    if (found?.empty === true) throw refusal('AmazonSnapshotNotCopied', { snapshotId: sourceId });
-    const source: CopySource = {
-      snapshotId: sourceId,
-      region: sourceRegion,
-      status: found?.state ?? 'missing',
-      dataKey: found?.dataKey ?? null,
-    };
-    const keyArn = await this.destinationKey(input, source, context);
-    const { accountId: ownerId, region } = context;
+    const found = await this.source(sourceId, sourceRegion, context);
+    const keyArn = await this.destinationKey(input, found.source, context);
     const snapshotId = newSnapshotId();
-    const volumeSizeGiB = found?.volumeSizeGiB ?? 0;
-    const at = this.clock.instant();
-    await this.snapshots.handle(
-      { type: 'CopySnapshot', snapshotId, ownerId, region, source, volumeSizeGiB, keyArn, description, tags, at },
-      { caller: callerOf(context) },
-    );
+    await this.begin({ snapshotId, ...found, keyArn, description, tags }, context);
     return { SnapshotId: snapshotId, Tags: tagList(tags) };
+  }
+
+  /** Of an image's snapshot, under a key that was found usable. */
+  async forImage(
+    input: InternalRequests['snapshots']['CopyImageSnapshot']['in'],
+    context: RequestContext,
+  ): Promise<Record<string, never>> {
+    const { snapshotId, sourceSnapshotId, sourceRegion, keyArn, description, tags } = input;
+    if ((await this.snapshots.load(snapshotId)).status !== 'absent') return {};
+    const found = await this.source(sourceSnapshotId, sourceRegion, context);
+    if (keyArn === null && found.source.dataKey !== null)
+      throw new Error(`a copy of the encrypted ${sourceSnapshotId} without a key`);
+    await this.begin({ snapshotId, ...found, keyArn, description, tags }, context);
+    return {};
+  }
+
+  private async source(snapshotId: SnapshotId, region: Region, context: RequestContext) {
+    if ((await this.table.pendingCopies(context)) >= MAX_PENDING_COPIES) throw refusal('ConcurrentCopiesExceeded');
+    const found = await this.viewers.record(snapshotId, region, context);
+    const status = found?.state ?? 'missing';
+    const empty = found?.empty === true ? { empty: true } : {};
+    const source: CopySource = { snapshotId, region, status, dataKey: found?.dataKey ?? null, ...empty };
+    return { source, volumeSizeGiB: found?.volumeSizeGiB ?? 0 };
+  }
+
+  private async begin(
+    copy: Pick<SnapshotCopyStarted, 'snapshotId' | 'source' | 'volumeSizeGiB' | 'keyArn' | 'description' | 'tags'>,
+    context: RequestContext,
+  ): Promise<void> {
+    const { accountId: ownerId, region } = context;
+    const at = this.clock.instant();
+    const cause = { caller: callerOf(context) };
+    await this.snapshots.handle({ type: 'CopySnapshot', ...copy, ownerId, region, at }, cause);
   }
 
   private async destinationKey(

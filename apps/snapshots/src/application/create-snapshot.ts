@@ -1,11 +1,21 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { AwsError, callerOf, newSnapshotId, type RequestContext, type VolumeRecord } from '@holdfast/contracts';
+import {
+  AwsError,
+  callerOf,
+  type Instant,
+  type InternalRequests,
+  newSnapshotId,
+  type RequestContext,
+  type SnapshotId,
+  type VolumeRecord,
+} from '@holdfast/contracts';
 import {
   dryRunOperation,
   invalidParameterValue,
   missingParameter,
   refuseParameters,
   tagList,
+  type Tags,
   tagsOfSpecifications,
 } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
@@ -49,10 +59,45 @@ export class CreateSnapshot {
     const tags = tagsOfSpecifications(input.TagSpecifications, 'snapshot');
     if (DryRun === true) throw dryRunOperation();
     const volume = await this.volume(VolumeId, context);
+    const snapshotId = newSnapshotId();
+    const at = await this.take(snapshotId, volume, { description, tags }, context);
+    return {
+      SnapshotId: snapshotId,
+      VolumeId: volume.volumeId,
+      State: 'pending',
+      StartTime: at,
+      Progress: '',
+      OwnerId: context.accountId,
+      Description: description,
+      VolumeSize: volume.sizeGiB,
+      Encrypted: volume.dataKey !== null,
+      Tags: tagList(tags),
+    };
+  }
+
+  /** Of an instance's volume, for an image. Repeated after a crash, it goes on with the snapshot that it began. */
+  async forImage(
+    { snapshotId, volumeId, description, tags }: InternalRequests['snapshots']['CreateImageSnapshot']['in'],
+    context: RequestContext,
+  ): Promise<Record<string, never>> {
+    const { status } = await this.snapshots.load(snapshotId);
+    if (status === 'absent')
+      await this.take(snapshotId, await this.volume(volumeId, context), { description, tags }, context);
+    else if (status === 'pending')
+      await this.requests.call('data-plane', 'FreezeSnapshot', { snapshotId, volumeId }, context).catch(notInEc2sWords);
+    return {};
+  }
+
+  /** @returns when it was begun. */
+  private async take(
+    snapshotId: SnapshotId,
+    volume: VolumeRecord,
+    { description, tags }: { description: string; tags: Tags },
+    context: RequestContext,
+  ): Promise<Instant> {
     await this.checkQuotas(volume, context);
     const { volumeId, sizeGiB: volumeSizeGiB, dataKey } = volume;
     const { accountId: ownerId, region } = context;
-    const snapshotId = newSnapshotId();
     const at = this.clock.instant();
     await this.snapshots.handle(
       { type: 'CreateSnapshot', snapshotId, ownerId, region, volumeId, volumeSizeGiB, dataKey, description, tags, at },
@@ -60,18 +105,7 @@ export class CreateSnapshot {
     );
     // Whoever was told of the snapshot may write on: so its point in time is fixed before.
     await this.requests.call('data-plane', 'FreezeSnapshot', { snapshotId, volumeId }, context).catch(notInEc2sWords);
-    return {
-      SnapshotId: snapshotId,
-      VolumeId: volumeId,
-      State: 'pending',
-      StartTime: at,
-      Progress: '',
-      OwnerId: ownerId,
-      Description: description,
-      VolumeSize: volumeSizeGiB,
-      Encrypted: dataKey !== null,
-      Tags: tagList(tags),
-    };
+    return at;
   }
 
   private async volume(text: string, context: RequestContext): Promise<VolumeRecord> {

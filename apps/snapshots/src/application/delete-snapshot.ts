@@ -1,15 +1,18 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import { callerOf, type RequestContext } from '@holdfast/contracts';
 import { dryRunOperation, invalidParameterValue, missingParameter } from '@holdfast/ec2';
+import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import { parseSnapshotId } from './ids.ts';
 import { ownSnapshot } from './own-snapshot.ts';
 import type { SnapshotStreams } from './ports.ts';
+import { refusal } from './refusals.ts';
 
 /** A pending snapshot goes when it is completed. What other snapshots and volumes were made from it stays whole. */
 export class DeleteSnapshot {
   constructor(
     private readonly snapshots: SnapshotStreams,
+    private readonly requests: Requests,
     private readonly clock: Clock,
   ) {}
 
@@ -21,6 +24,8 @@ export class DeleteSnapshot {
       throw invalidParameterValue(`Value (${SnapshotId}) for parameter snapshotId is invalid. Expected: 'snap-...'.`);
     await ownSnapshot(this.snapshots, snapshotId, context);
     if (input.DryRun === true) throw dryRunOperation();
+    const { imageIds } = await this.requests.call('instances', 'ListImagesOfSnapshot', { snapshotId }, context);
+    if (imageIds.length > 0) throw refusal('SnapshotInUse', { snapshotId, imageIds: imageIds.join(', ') });
     const command = { type: 'DeleteSnapshot', snapshotId, at: this.clock.instant() } as const;
     await this.snapshots.handle(command, { caller: callerOf(context) });
     return {};

@@ -21,6 +21,9 @@ const SOON_MS = 100;
 const LATER_MS = 1000;
 const SOON_FOR_MS = 10_000;
 
+/** How long the data plane keeps the beginning of an empty copy, should its end not come. */
+const EMPTY_TIMEOUT_MINUTES = 60;
+
 const KEY_NOT_ACCESSIBLE = 'Given key ID is not accessible';
 
 /**
@@ -91,6 +94,7 @@ export class FollowSnapshot {
     }
     const { dataKey } = await this.snapshots.load(snapshotId);
     const use = (key: WrappedDataKey | null, region: Region) => (key ? keyUse(key, region, cause.caller) : undefined);
+    if (source.empty === true) return this.makeEmpty(copy, use(dataKey, copy.region), cause);
     await this.requests.call(
       'data-plane',
       'StartSnapshotCopy',
@@ -101,6 +105,19 @@ export class FollowSnapshot {
       },
       ebsServiceContext(cause.caller, deadline()),
     );
+    return true;
+  }
+
+  /** There are no blocks to be copied: it is made like a snapshot to which its client writes none. */
+  private async makeEmpty(
+    { snapshotId, volumeSizeGiB: sizeGiB }: SnapshotCopyStarted,
+    dataKey: DataKeyUse | undefined,
+    cause: Cause,
+  ): Promise<true> {
+    const context = ebsServiceContext(cause.caller, deadline());
+    const upload = { snapshotId, sizeGiB, dataKey, timeoutMinutes: EMPTY_TIMEOUT_MINUTES };
+    await this.requests.call('data-plane', 'StartBlockUpload', upload, context);
+    await this.requests.call('data-plane', 'CompleteBlockUpload', { snapshotId, changedBlocksCount: 0 }, context);
     return true;
   }
 

@@ -3,7 +3,6 @@ import type { SnapshotErrorCode } from '../domain/snapshot.decider.ts';
 
 export type RefusalCode =
   | SnapshotErrorCode
-  | 'AmazonSnapshotNotCopied'
   | 'AttributeMissing'
   | 'AttributeUnknown'
   | 'ConcurrentCopiesExceeded'
@@ -13,6 +12,7 @@ export type RefusalCode =
   | 'DestinationRegionMismatch'
   | 'PermissionEntryInvalid'
   | 'RegionUnknown'
+  | 'SnapshotInUse'
   | 'SnapshotRateExceeded'
   | 'VolumeNotFound'
   | 'VolumeNotReady';

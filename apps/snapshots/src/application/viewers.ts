@@ -1,4 +1,4 @@
-import type { Region, RequestContext, SnapshotId, SnapshotRecord } from '@holdfast/contracts';
+import type { ImageId, Region, RequestContext, SnapshotId, SnapshotRecord } from '@holdfast/contracts';
 import type { Requests } from '@holdfast/messaging';
 import type { SnapshotTable, Viewer } from './ports.ts';
 
@@ -21,5 +21,20 @@ export class Viewers {
   /** @param region where the snapshot is; null when the caller sees no such snapshot there. */
   async record(snapshotId: SnapshotId, region: Region, context: RequestContext): Promise<SnapshotRecord | null> {
     return this.table.record(snapshotId, await this.viewer({ ...context, region }));
+  }
+
+  /** What the caller may launch from as well: a snapshot whose owner shares an image of it. */
+  async recordThroughImage(
+    snapshotId: SnapshotId,
+    imageId: ImageId,
+    context: RequestContext,
+  ): Promise<SnapshotRecord | null> {
+    const found = await this.record(snapshotId, context.region, context);
+    if (found !== null) return found;
+    const image = await this.requests.call('instances', 'GetLaunchableImageOwner', { imageId, snapshotId }, context);
+    if (image === null) return null;
+    const { region } = context;
+    const owners = await this.table.record(snapshotId, { accountId: image.ownerId, region, hiding: [] });
+    return owners?.ownerId === image.ownerId ? owners : null;
   }
 }

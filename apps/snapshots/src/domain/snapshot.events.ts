@@ -23,6 +23,8 @@ export interface CopySource {
   /** `missing`: none that the caller may see. */
   status: 'missing' | 'pending' | 'completed' | 'error';
   dataKey: WrappedDataKey | null;
+  /** Nothing was ever written to it, and no host has blocks of it. */
+  empty?: boolean;
 }
 
 export interface SnapshotCopyStarted {

@@ -51,6 +51,13 @@ export class FakeDataPlane {
         this.copies.set(input.snapshotId, input);
         return this.begin(input.snapshotId);
       }),
+    StartBlockUpload: (input: { snapshotId: string }) =>
+      this.act('StartBlockUpload', () => {
+        this.copies.set(input.snapshotId, input);
+        return {};
+      }),
+    CompleteBlockUpload: ({ snapshotId }: { snapshotId: string }) =>
+      this.act('CompleteBlockUpload', () => this.begin(snapshotId)),
     GetSnapshotProgress: ({ snapshotId }: { snapshotId: string }) =>
       this.act('GetSnapshotProgress', () => this.snapshots.get(snapshotId) ?? { state: 'unknown', progress: 0 }),
     RemoveSnapshot: ({ snapshotId }: { snapshotId: string }) =>
@@ -72,6 +79,8 @@ export class SnapshotsStack {
   readonly defaults = { encryptionByDefault: false, defaultKmsKeyId: null as string | null };
   /** Snapshots that volumes are being made from. */
   readonly inUse = new Set<string>();
+  /** By snapshot: the images that are made of it, and the owner of one that the caller may launch from. */
+  readonly images = new Map<string, { imageIds: string[]; launchableFrom?: { ownerId: string } }>();
   private readonly volumes = new Map<string, VolumeRecord>();
   private stack: TestStack | undefined;
   private environment: ServiceEnvironment | undefined;
@@ -86,6 +95,12 @@ export class SnapshotsStack {
       GetVolume: ({ volumeId }: { volumeId: string }) => Promise.resolve(this.volumes.get(volumeId) ?? null),
       IsSnapshotInUse: ({ snapshotId }: { snapshotId: string }) =>
         Promise.resolve({ inUse: this.inUse.has(snapshotId) }),
+    });
+    await bus.serveRequests('instances', {
+      ListImagesOfSnapshot: ({ snapshotId }: { snapshotId: string }) =>
+        Promise.resolve({ imageIds: this.images.get(snapshotId)?.imageIds ?? [] }),
+      GetLaunchableImageOwner: ({ snapshotId }: { snapshotId: string }) =>
+        Promise.resolve(this.images.get(snapshotId)?.launchableFrom ?? null),
     });
     await bus.serveRequests('account-settings', {
       GetEncryptionDefaults: () => Promise.resolve(this.defaults),

@@ -1,6 +1,7 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import {
   callerOf,
+  type ImageId,
   type InternalRequests,
   newVolumeId,
   type RequestContext,
@@ -49,8 +50,9 @@ export class CreateVolume {
     private readonly clock: Clock,
   ) {}
 
-  async run(input: ec2.CreateVolumeRequest, context: RequestContext): Promise<ec2.Volume> {
-    const admitted = await this.admit(input, context);
+  /** @param throughImage whose snapshots may be used by whom their owner lets launch from it. */
+  async run(input: ec2.CreateVolumeRequest, context: RequestContext, throughImage?: ImageId): Promise<ec2.Volume> {
+    const admitted = await this.admit(input, context, throughImage);
     if (input.DryRun === true) throw dryRunOperation();
     refuseMultiAttach(input, admitted.configuration);
     checkClientToken(input.ClientToken);
@@ -62,10 +64,10 @@ export class CreateVolume {
 
   /** What `run` would make. @throws as `run` does. */
   async plan(
-    { input }: InternalRequests['volumes']['PlanVolume']['in'],
+    { input, throughImage }: InternalRequests['volumes']['PlanVolume']['in'],
     context: RequestContext,
   ): Promise<InternalRequests['volumes']['PlanVolume']['out']> {
-    const admitted = await this.admit(input, context);
+    const admitted = await this.admit(input, context, throughImage);
     const encryption = await this.encryption(input, admitted, context);
     const { sizeGiB, volumeType } = admitted.configuration;
     const snapshotSizeGiB = admitted.snapshot?.volumeSizeGiB ?? null;
@@ -87,7 +89,11 @@ export class CreateVolume {
     return encryption;
   }
 
-  private async admit(input: ec2.CreateVolumeRequest, context: RequestContext): Promise<Admitted> {
+  private async admit(
+    input: ec2.CreateVolumeRequest,
+    context: RequestContext,
+    throughImage?: ImageId,
+  ): Promise<Admitted> {
     refuseParameters({ OutpostArn: input.OutpostArn, Operator: input.Operator });
     const snapshotId = input.SnapshotId === '' ? undefined : input.SnapshotId;
     if (input.Size === undefined && snapshotId === undefined) throw refusal('SizeOrSnapshotMissing');
@@ -98,7 +104,7 @@ export class CreateVolume {
     refuseParameters({ VolumeInitializationRate: input.VolumeInitializationRate });
     const zone = zoneOf(input, context.region);
     const tags = tagsOfSpecifications(input.TagSpecifications, 'volume');
-    const snapshot = snapshotId === undefined ? null : await this.snapshot(snapshotId, context);
+    const snapshot = snapshotId === undefined ? null : await this.snapshot(snapshotId, context, throughImage);
     const configuration = volumeConfiguration({
       volumeType: input.VolumeType,
       sizeGiB: input.Size,
@@ -109,14 +115,14 @@ export class CreateVolume {
     return { zone, tags, snapshot, configuration };
   }
 
-  private async snapshot(text: string, context: RequestContext): Promise<SnapshotRecord> {
+  private async snapshot(text: string, context: RequestContext, throughImage?: ImageId): Promise<SnapshotRecord> {
     let snapshotId;
     try {
       snapshotId = snapshotIdOf(text);
     } catch {
       throw invalidParameterValue(`Value (${text}) for parameter snapshotId is invalid. Expected: 'snap-...'.`);
     }
-    const snapshot = await this.requests.call('snapshots', 'GetSnapshot', { snapshotId }, context);
+    const snapshot = await this.requests.call('snapshots', 'GetSnapshot', { snapshotId, throughImage }, context);
     if (snapshot === null) throw refusal('SnapshotNotFound');
     return snapshot;
   }

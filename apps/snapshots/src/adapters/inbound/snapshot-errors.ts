@@ -59,9 +59,9 @@ const AWS_ERRORS: Readonly<Record<RefusalCode, Shape>> = {
     'OperationNotPermitted',
     () => 'Public sharing of snapshots is blocked for this account.',
   ),
-  AmazonSnapshotNotCopied: error(
-    'OperationNotPermitted',
-    ({ snapshotId }) => `The snapshot '${snapshotId}' cannot be copied.`,
+  SnapshotInUse: error(
+    'InvalidSnapshot.InUse',
+    ({ snapshotId, imageIds }) => `The snapshot ${snapshotId} is currently in use by ${imageIds}`,
   ),
   AttributeMissing: error(
     'MissingParameter',

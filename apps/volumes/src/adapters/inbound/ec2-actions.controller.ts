@@ -57,6 +57,10 @@ export const volumeRequests = (actions: VolumeActions): RequestHandlers => {
     DescribeTags: (input: ec2.DescribeTagsRequest, context: RequestContext) => tags.describe(input, context),
     PlanVolume: (input: Internal['PlanVolume']['in'], context: RequestContext) =>
       actions.createVolume.plan(input, context),
+    CreateLaunchVolume: async (input: Internal['CreateLaunchVolume']['in'], context: RequestContext) => ({
+      volumeId: (await actions.createVolume.run(input.input as ec2.CreateVolumeRequest, context, input.throughImage))
+        .VolumeId,
+    }),
     GetCreation: (input: Internal['GetCreation']['in']) => devices.creation(input),
     AttachAtLaunch: (input: Internal['AttachAtLaunch']['in'], context: RequestContext) =>
       devices.attachAtLaunch(input, context),

@@ -51,6 +51,7 @@ const handlers: Handlers = {
     await needVolume().losePower();
     process.kill(process.pid, 'SIGKILL');
   },
+  Initialization: () => Promise.resolve(needVolume().initialization()),
   Grow: ({ sizeGiB }) => Promise.resolve(needVolume().grow(sizeGiB)),
   Close: async () => {
     await close();

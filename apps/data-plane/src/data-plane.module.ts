@@ -11,6 +11,7 @@ import { BlockTransfers } from './application/block-transfers.ts';
 import { BlockUploads } from './application/block-uploads.ts';
 import { DataPlane } from './application/data-plane.ts';
 import { HostTasks } from './application/host-tasks.ts';
+import { Initializations } from './application/initializations.ts';
 import { Snapshots } from './application/snapshots.ts';
 import { VolumeHosts } from './application/volume-hosts.ts';
 import { settingsSchema } from './config.ts';
@@ -79,6 +80,7 @@ export class DataPlaneModule {
         },
         { provide: AllocateVolume, useValue: allocateVolume },
         { provide: Snapshots, useValue: snapshots },
+        { provide: Initializations, useValue: new Initializations(layout, hosts) },
         { provide: Archives, useValue: archives },
         { provide: BlockTransfers, useValue: transfers },
         { provide: BlockUploads, useValue: uploads },

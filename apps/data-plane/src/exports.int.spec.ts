@@ -208,6 +208,43 @@ describe('a volume with Multi-Attach', () => {
   });
 });
 
+describe('a volume made from a snapshot', () => {
+  it('is initialized no faster than it was to be, and tells how far it is', { timeout: 60_000 }, async () => {
+    const MIB = 1_048_576;
+    const { socketPath, volumeId, dataKey } = await host.attached({ key: 'rate' });
+    const client = await NbdClient.connect(socketPath);
+    for (let at = 0; at < 80; at++) await client.write(at * MIB, randomBytes(MIB));
+    await client.close();
+    const snapshotId = await host.snapshot(volumeId);
+    await host.settled(snapshotId);
+    const restored = newVolumeId();
+    const begunMs = performance.now();
+    const source = { snapshotId, dataKey };
+    await host.allocate({ volumeId: restored, sizeGiB: 1, dataKey, source, initializationRateMiBps: 100 });
+    const told: { progress: number; secondsLeft: number | null }[] = [];
+    await until(
+      'it is initialized',
+      async () => {
+        const { initializations } = await host.call('GetInitialization', { volumeIds: [restored] });
+        told.push(...initializations);
+        return initializations[0]?.progress === 100;
+      },
+      30_000,
+    );
+    expect(performance.now() - begunMs).toBeGreaterThan(700);
+    expect(told.at(-1)).toMatchObject({ secondsLeft: 0 });
+    const progress = told.map((each) => each.progress);
+    expect(progress).toEqual([...progress].sort((x, y) => x - y));
+    expect(progress.some((percent) => percent > 0 && percent < 100)).toBe(true);
+    expect(told.some(({ secondsLeft }) => secondsLeft === 1)).toBe(true);
+    const other = newVolumeId();
+    await host.allocate({ volumeId: other, sizeGiB: 1 });
+    expect(await host.call('GetInitialization', { volumeIds: [other] })).toEqual({
+      initializations: [{ volumeId: other, progress: 100, secondsLeft: 0 }],
+    });
+  });
+});
+
 describe('a key that can not be used', () => {
   it('stops an allocation with the words of KMS, and leaves nothing', async () => {
     const volumeId = newVolumeId();

@@ -48,6 +48,8 @@ export const hostRequests = {
   SetFaults: z.object({ faults: faultsSchema.nullable() }),
   /** Development mode: loses some of what was not flushed, and ends the process at once. */
   LosePower: z.object({}),
+  /** How much of the source snapshot is here. */
+  Initialization: z.object({}),
   /** Makes the open volume larger. */
   Grow: z.object({ sizeGiB: z.int().positive() }),
   /** Flushes, closes, and ends the process. */
@@ -94,6 +96,8 @@ export type HostParams<Name extends HostRequest> = z.infer<(typeof hostRequests)
 
 export const proveKeyReply = z.object({ keyCheck: z.string() });
 export const openVolumeReply = z.object({ backgroundNeeded: z.boolean() });
+/** Blocks of the source snapshot: all of them, and those that are still to be fetched. */
+export const initializationReply = z.object({ blocks: z.int(), missing: z.int() });
 export const serveBlocksReply = z.object({ port: z.int().nullable() });
 export const openBlockSessionReply = z.object({ sealedTicketKey: z.string() });
 export const attachReply = z.object({ keyCheck: z.string().nullable() });

@@ -4,6 +4,7 @@ import { AllocateVolume } from './application/allocate-volume.ts';
 import { Archives } from './application/archives.ts';
 import { BlockTransfers } from './application/block-transfers.ts';
 import { BlockUploads } from './application/block-uploads.ts';
+import { Initializations } from './application/initializations.ts';
 import { DataPlane } from './application/data-plane.ts';
 import { Snapshots } from './application/snapshots.ts';
 import { DataPlaneModule } from './data-plane.module.ts';
@@ -15,6 +16,7 @@ export const start = defineService({
     dataPlaneRequests({
       dataPlane: app.get(DataPlane),
       allocateVolume: app.get(AllocateVolume),
+      initializations: app.get(Initializations),
       archives: app.get(Archives),
       snapshots: app.get(Snapshots),
       uploads: app.get(BlockUploads),

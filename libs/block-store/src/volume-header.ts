@@ -16,6 +16,8 @@ export interface VolumeHeader {
   /** Null: the volume is not encrypted. */
   readonly dataKey: KeyReference | null;
   readonly sourceSnapshotId: string | null;
+  /** How fast the blocks of the source snapshot are fetched at most; absent: as they come. */
+  readonly initializationRateMiBps?: number;
 }
 
 /**

@@ -154,6 +154,8 @@ export interface InternalRequests {
         source?: BlockSource;
         /** Answers only when every block of the source is in the volume: nothing is left to be fetched on first access. */
         initialized?: boolean;
+        /** How fast the source's blocks are fetched; absent: as fast as the guest lets them. */
+        initializationRateMiBps?: number;
       };
       out: { hostId: string };
     };
@@ -177,6 +179,11 @@ export interface InternalRequests {
     };
     /** Idempotent. Refused (VolumeBusy) while an export is open. */
     RemoveVolume: { in: { volumeId: VolumeId }; out: Record<string, never> };
+    /** How much of volumes made from snapshots is there, in percent: 100 for all whose blocks all are. */
+    GetInitialization: {
+      in: { volumeIds: VolumeId[] };
+      out: { initializations: { volumeId: VolumeId; progress: number; secondsLeft: number | null }[] };
+    };
     /** Opens the instance's NBD export. Idempotent. Errors: KmsKeyUnusable, VolumeNotFound, VolumeBusy. */
     OpenExport: { in: HostAttachment; out: { socketPath: string } };
     /** Flushes, closes, zeroes the key. Idempotent. */

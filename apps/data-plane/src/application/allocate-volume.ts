@@ -108,6 +108,7 @@ export class AllocateVolume {
       sizeGiB,
       dataKey: dataKey === undefined || keyCheck === undefined ? null : keyReference(dataKey, keyCheck),
       sourceSnapshotId: snapshotId,
+      initializationRateMiBps: request.initializationRateMiBps,
     } as const;
     createRestoredVolume(this.layout, header, this.layout.snapshot(snapshotId).manifest);
     this.hosts.continueInBackground(volumeId);

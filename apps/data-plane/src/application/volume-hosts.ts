@@ -16,22 +16,12 @@ import { HOST_ERRORS, openVolumeReply } from '../host-protocol.ts';
 import { messageOf } from '../ipc.ts';
 import type { KmsKeys } from '../kms-keys.ts';
 import { Serial } from '../serial.ts';
+import { newSlot, type Slot } from './volume-slot.ts';
 
 const FIRST_RESTART_MS = 100;
 const LAST_RESTART_MS = 5_000;
 /** Volumes without export that copy snapshots or fetch blocks at once. */
 const MAX_BACKGROUND_HOSTS = 2;
-
-interface Slot {
-  host: HostProcess | null;
-  /** What is to be served, whether or not its host is running at the moment; more than one with Multi-Attach. */
-  readonly attachments: Map<InstanceId, HostAttachment>;
-  /** Those of them that the running host serves. */
-  readonly served: Set<InstanceId>;
-  restarts: number;
-  /** Development mode: what goes wrong on its device. */
-  faults: DeviceFaults | null;
-}
 
 export interface VolumeHostsOptions {
   readonly home: string;
@@ -201,6 +191,11 @@ export class VolumeHosts {
     await Promise.all(hosts.map(({ exited }) => exited));
   }
 
+  /** The volume's host, if one is running. */
+  hostOf(volumeId: VolumeId): HostProcess | null {
+    return this.#slots.get(volumeId)?.host ?? null;
+  }
+
   /** Process ids by volume. */
   get pids(): ReadonlyMap<VolumeId, number> {
     return new Map(
@@ -222,7 +217,7 @@ export class VolumeHosts {
   #slot(volumeId: VolumeId): Slot {
     const existing = this.#slots.get(volumeId);
     if (existing !== undefined) return existing;
-    const slot: Slot = { host: null, attachments: new Map(), served: new Set(), restarts: 0, faults: null };
+    const slot = newSlot();
     this.#slots.set(volumeId, slot);
     return slot;
   }

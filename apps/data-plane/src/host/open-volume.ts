@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   BackgroundWork,
+  BLOCK_SIZE_BYTES,
   BlockDamaged,
   ChangeGate,
   discardJobFiles,
@@ -12,6 +13,7 @@ import {
   growVolume,
   InjectedFaults,
   lockVolume,
+  Manifest,
   ManifestDamaged,
   readVolumeHeader,
   StoreLayout,
@@ -30,6 +32,7 @@ const LOCK_WAIT_MS = 15_000;
 /** Without access for so long, the volume's map is saved as clean. */
 const IDLE_SAVE_MS = 2_000;
 const RETRY_MS = 1_000;
+const MIB = 1_048_576;
 const CLOSE_GRACE_MS = 2_000;
 /** How long guests' changes wait at most for the other volumes of a set of snapshots, in milliseconds. */
 const HOLD_LIMIT_MS = 10_000;
@@ -56,6 +59,8 @@ export class OpenVolume {
   readonly #background: BackgroundWork;
   #backgroundRun: Promise<void> | null = null;
   readonly #exports = new Map<string, Export>();
+  /** Blocks of the source snapshot; null until somebody asks. */
+  #sourceBlocks: number | null = null;
   readonly #idleTimer: NodeJS.Timeout;
 
   private constructor(peer: Peer, header: VolumeHeader, layout: StoreLayout, unlock: () => void) {
@@ -169,6 +174,13 @@ export class OpenVolume {
     this.#startBackground();
   }
 
+  initialization(): { blocks: number; missing: number } {
+    const { missing } = this.#volume.map;
+    if (!this.#volume.hydrating) return { blocks: 0, missing: 0 };
+    this.#sourceBlocks ??= [...Manifest.read(this.#volume.paths.source)].length;
+    return { blocks: this.#sourceBlocks, missing };
+  }
+
   /** Of each export. */
   stats(): NbdStats[] {
     return [...this.#exports.values()].map(({ server }) => server.stats());
@@ -204,13 +216,25 @@ export class OpenVolume {
   async #runBackground(): Promise<void> {
     while (this.#background.isNeeded && !this.#abort.signal.aborted) {
       try {
-        await this.#background.step();
+        await this.#stepAtRate();
       } catch (error) {
         this.#log('error', `background work failed: ${messageOf(error)}`);
         if (error instanceof ManifestDamaged || error instanceof BlockDamaged) this.#failFreeze(error);
         await sleep(RETRY_MS, undefined, { signal: this.#abort.signal }).catch(() => undefined);
       }
     }
+  }
+
+  /** Fetches no faster than the volume was to be initialized; what its guests fetch by their accesses counts too. */
+  async #stepAtRate(): Promise<void> {
+    const { map } = this.#volume;
+    const [startedMs, missing] = [performance.now(), map.missing];
+    await this.#background.step();
+    const { initializationRateMiBps: rate } = this.#header;
+    if (rate === undefined) return;
+    const fetchedMiB = ((missing - this.#volume.map.missing) * BLOCK_SIZE_BYTES) / MIB;
+    const earlyMs = (fetchedMiB / rate) * 1_000 - (performance.now() - startedMs);
+    if (earlyMs > 0) await sleep(earlyMs, undefined, { signal: this.#abort.signal }).catch(() => undefined);
   }
 
   /** What can't get better by trying again; a full disk or an input error can. */

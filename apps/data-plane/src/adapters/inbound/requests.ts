@@ -6,6 +6,7 @@ import type { Archives } from '../../application/archives.ts';
 import type { BlockTransfers } from '../../application/block-transfers.ts';
 import type { BlockUploads } from '../../application/block-uploads.ts';
 import type { DataPlane } from '../../application/data-plane.ts';
+import type { Initializations } from '../../application/initializations.ts';
 import type { Snapshots } from '../../application/snapshots.ts';
 
 type Requests = InternalRequests['data-plane'];
@@ -15,12 +16,14 @@ export const dataPlaneRequests = ({
   dataPlane,
   allocateVolume,
   archives,
+  initializations,
   snapshots,
   uploads,
   transfers,
 }: {
   dataPlane: DataPlane;
   allocateVolume: AllocateVolume;
+  initializations: Initializations;
   archives: Archives;
   snapshots: Snapshots;
   uploads: BlockUploads;
@@ -48,6 +51,9 @@ export const dataPlaneRequests = ({
       volumeId(input.volumeId);
       return dataPlane.removeVolume(input);
     },
+    GetInitialization: async ({ volumeIds }: Requests['GetInitialization']['in']) => ({
+      initializations: await initializations.of(volumeIds.map((id) => volumeId(id))),
+    }),
     OpenExport: async (input: Requests['OpenExport']['in']) => {
       volumeId(input.volumeId);
       return dataPlane.openExport(input);

@@ -6,6 +6,8 @@ export const settingsSchema = z.object({
   hostId: z.string().min(1),
   /** 32 bytes, base64, one for all replicas: encrypts page tokens. Absent: made at start, and tokens end with the process. */
   pageTokenKey: z.string().optional(),
+  /** Instances that an account may have in a Region at once. */
+  instanceLimit: z.number().int().positive().default(1000),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 

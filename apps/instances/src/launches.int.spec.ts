@@ -1,94 +1,9 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { AwsError, type AttachmentRecord } from '@holdfast/contracts';
-import type { RequestHandlers } from '@holdfast/messaging';
 import { testContext } from '@holdfast/messaging/testing';
 import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { start } from './service.ts';
-
-interface FakeVolume extends AttachmentRecord {
-  state: AttachmentRecord['state'];
-  attached: boolean;
-  open: boolean;
-  input: ec2.CreateVolumeRequest;
-}
-
-/** Volumes as instances ask for them, in memory. */
-class FakeVolumes {
-  readonly volumes = new Map<string, FakeVolume>();
-  readonly calls: string[] = [];
-  /** What a creation, an attachment or a start fails with. */
-  creationFailure: string | null = null;
-  attachFailure: string | null = null;
-  resumeFailure: string | null = null;
-  plan: Record<string, unknown> = {};
-
-  private of(instanceId: string) {
-    return [...this.volumes.values()].filter((volume) => volume.attached && volume.instanceId === instanceId);
-  }
-
-  readonly handlers = Object.fromEntries(
-    Object.entries({
-      PlanVolume: ({ input }: { input: ec2.CreateVolumeRequest }) => {
-        if (input.SnapshotId === 'snap-absent') throw new AwsError({ code: 'InvalidSnapshot.NotFound', message: 'no' });
-        const volumeType = input.VolumeType ?? 'gp2';
-        return { sizeGiB: input.Size ?? 8, snapshotSizeGiB: input.SnapshotId ? 8 : null, volumeType, encrypted: input.Encrypted === true, ...this.plan }; // prettier-ignore
-      },
-      CreateVolume: (input: ec2.CreateVolumeRequest) => {
-        const VolumeId = `vol-of-${input.ClientToken ?? ''}`;
-        if (!this.volumes.has(VolumeId))
-          this.volumes.set(VolumeId, { volumeId: VolumeId, attached: false, open: false, input } as FakeVolume);
-        return { VolumeId };
-      },
-      GetCreation: ({ volumeId }: { volumeId: string }) => {
-        if (this.creationFailure !== null && volumeId.endsWith('/dev/sdf'))
-          return { state: 'gone', cause: this.creationFailure };
-        return { state: this.volumes.has(volumeId) ? 'ready' : 'gone', cause: null };
-      },
-      AttachAtLaunch: (input: AttachmentRecord) => {
-        const volume = this.volumes.get(input.volumeId);
-        if (volume === undefined || this.attachFailure !== null) return { failure: this.attachFailure ?? 'gone' };
-        Object.assign(volume, input, {
-          attached: true,
-          open: true,
-          state: 'attached',
-          attachTime: '2026-01-01T00:00:00.000Z',
-        });
-        return { failure: null };
-      },
-      ListAttachments: ({ instanceIds = [] }: { instanceIds?: string[] }) => ({
-        attachments: instanceIds.flatMap((id) => this.of(id)),
-      }),
-      SuspendAttachments: ({ instanceId }: { instanceId: string }) => {
-        for (const volume of this.of(instanceId)) volume.open = false;
-        return {};
-      },
-      ResumeAttachments: ({ instanceId }: { instanceId: string }) => {
-        for (const volume of this.of(instanceId)) volume.open = true;
-        return { failure: this.resumeFailure };
-      },
-      SetDeleteOnTermination: (input: {
-        devices: { device: string; deleteOnTermination: boolean }[];
-        instanceId: string;
-      }) => {
-        for (const volume of this.of(input.instanceId))
-          for (const { device, deleteOnTermination } of input.devices)
-            if (volume.device === device) volume.deleteOnTermination = deleteOnTermination;
-        return {};
-      },
-      DeleteVolume: ({ VolumeId }: { VolumeId: string }) => {
-        this.volumes.delete(VolumeId);
-        return {};
-      },
-    } as Record<string, (input: never) => object>).map(([action, handler]) => [
-      action,
-      (input: never) => {
-        this.calls.push(action);
-        return Promise.resolve(handler(input));
-      },
-    ]),
-  ) as unknown as RequestHandlers;
-}
+import { FakeVolumes } from './testing/fake-volumes.ts';
 
 let stack: TestStack;
 const fake = new FakeVolumes();
@@ -108,8 +23,7 @@ afterAll(() => stack.close());
 const call = <Output>(action: string, input: object = {}, fields = {}) =>
   stack.bus.request<Output>('instances', action, input, testContext(5000, fields));
 const launch = async (input: Partial<ec2.RunInstancesRequest> = {}) => {
-  const Filters = [{ Name: 'root-device-type', Values: ['ebs'] }];
-  const { Images } = await call<ec2.DescribeImagesResult>('DescribeImages', { Filters });
+  const { Images } = await call<ec2.DescribeImagesResult>('DescribeImages', { Owners: ['amazon'] });
   const wish = { ImageId: Images?.[0]?.ImageId, InstanceType: 't3.micro', MinCount: 1, MaxCount: 1, ...input };
   return (await call<ec2.Reservation>('RunInstances', wish)).Instances?.[0]?.InstanceId ?? '';
 };
@@ -222,20 +136,16 @@ describe('StopInstances and StartInstances', () => {
   });
 
   it('are refused for what cannot be stopped or started', async () => {
-    const { Images } = await call<ec2.DescribeImagesResult>('DescribeImages', {
-      Filters: [{ Name: 'root-device-type', Values: ['instance-store'] }],
-    });
-    const rootless = await launch({ ImageId: Images?.[0]?.ImageId });
-    await reaches(rootless, 'running');
-    await expect(stop(rootless)).rejects.toMatchObject({ code: 'UnsupportedOperation' });
-    await call('TerminateInstances', { InstanceIds: [rootless] });
-    await reaches(rootless, 'terminated');
-    await expect(begin(rootless)).rejects.toMatchObject({
+    const ended = await launch();
+    await reaches(ended, 'running');
+    await call('TerminateInstances', { InstanceIds: [ended] });
+    await reaches(ended, 'terminated');
+    await expect(begin(ended)).rejects.toMatchObject({
       code: 'IncorrectInstanceState',
-      message: `The instance '${rootless}' is not in a state from which it can be started.`,
+      message: `The instance '${ended}' is not in a state from which it can be started.`,
     });
     await expect(stop('i-0123456789abcdef0')).rejects.toMatchObject({ code: 'InvalidInstanceID.NotFound' });
-    const dry = call('StopInstances', { InstanceIds: [rootless], DryRun: true });
+    const dry = call('StopInstances', { InstanceIds: [ended], DryRun: true });
     await expect(dry).rejects.toMatchObject({ code: 'DryRunOperation' });
   });
 

@@ -48,4 +48,49 @@ class StopInstances1700000200000 implements MigrationInterface {
   }
 }
 
-export const migrations = [CreateInstances1700000000001, StopInstances1700000200000];
+/**
+ * `position` is that of the image's first event: what pages are cut by. `tags` are by the account that set and sees them.
+ * A name is free again once its image is deregistered.
+ */
+const IMAGES = `
+  CREATE TABLE images (
+    image_id text COLLATE "C" PRIMARY KEY,
+    owner_id text COLLATE "C" NOT NULL,
+    region text COLLATE "C" NOT NULL,
+    position bigint NOT NULL,
+    name text NOT NULL,
+    description text NOT NULL,
+    state text NOT NULL,
+    state_message text,
+    creation_date text COLLATE "C" NOT NULL,
+    root_device_name text NOT NULL,
+    devices jsonb NOT NULL,
+    snapshot_ids text[] NOT NULL,
+    traits jsonb NOT NULL,
+    source_instance_id text,
+    source_image_id text,
+    source_image_region text,
+    shared_with text[] NOT NULL DEFAULT '{}',
+    is_public boolean NOT NULL DEFAULT false,
+    tags jsonb NOT NULL
+  );
+  CREATE UNIQUE INDEX images_name ON images (owner_id, region, name) WHERE state <> 'deregistered';
+  CREATE INDEX images_page ON images (region, position);
+  CREATE INDEX images_snapshots ON images USING gin (snapshot_ids)`;
+
+class CreateImages1700000300000 implements MigrationInterface {
+  readonly name = 'CreateImages1700000300000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(IMAGES);
+    await runner.query(grantReadModel('images'));
+    await runner.query(`ALTER TABLE instances ADD COLUMN architecture text NOT NULL DEFAULT 'x86_64'`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE images');
+    await runner.query('ALTER TABLE instances DROP COLUMN architecture');
+  }
+}
+
+export const migrations = [CreateInstances1700000000001, StopInstances1700000200000, CreateImages1700000300000];

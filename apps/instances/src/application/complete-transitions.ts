@@ -1,23 +1,15 @@
-import type { AwsError } from '@holdfast/contracts';
-import { type Caller, type InstanceId, type RequestContext, type VolumeId } from '@holdfast/contracts';
+import type { Caller, InstanceId, VolumeId } from '@holdfast/contracts';
 import { isRefusal, tagList } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import type { BlockDevice } from '../domain/block-devices.ts';
 import type { InstanceState } from '../domain/instance.decider.ts';
+import { type Later, onBehalfOf, textOf } from './on-behalf-of.ts';
 import type { InstanceStreams } from './ports.ts';
 import { volumeRequest } from './run-block-devices.ts';
 
 /** How soon to look again whether a launch's volumes are there, in milliseconds. */
 const LOOK_AGAIN_MS = 100;
-/** How long a service may take to answer, in milliseconds; after that the event is delivered again. */
-const STEP_TIMEOUT_MS = 10_000;
-
-type Later = { retryAfterMs: number } | undefined;
-
-const contextOf = (caller: Caller): RequestContext => ({ ...caller, deadlineMs: Date.now() + STEP_TIMEOUT_MS });
-const textOf = ({ message, code }: AwsError) => (message === '' ? code : message);
-
 /**
  * Nothing boots and nothing shuts down: what a transition takes is its volumes, made, opened, closed and released as the one
  * who asked for it. Each step is noted or can be taken again.
@@ -38,7 +30,7 @@ export class CompleteTransitions {
         if (!(device.deviceName in state.launchVolumes)) await this.createVolume(instanceId, device, state, caller);
       const { launchVolumes } = await this.instances.load(instanceId);
       for (const volumeId of Object.values(launchVolumes)) {
-        const creation = await this.requests.call('volumes', 'GetCreation', { volumeId }, contextOf(caller));
+        const creation = await this.requests.call('volumes', 'GetCreation', { volumeId }, onBehalfOf(caller));
         if (creation.state === 'creating') return { retryAfterMs: LOOK_AGAIN_MS };
         if (creation.state === 'gone') return await this.failStart(instanceId, creation.cause ?? 'deleted', caller);
       }
@@ -58,19 +50,19 @@ export class CompleteTransitions {
   /** Reacts to InstanceStartRequested. A start never ends an instance: what can't be opened leaves it stopped. */
   async start(instanceId: InstanceId, caller: Caller): Promise<void> {
     if ((await this.instances.load(instanceId)).status !== 'pending') return;
-    const { failure } = await this.requests.call('volumes', 'ResumeAttachments', { instanceId }, contextOf(caller));
+    const { failure } = await this.requests.call('volumes', 'ResumeAttachments', { instanceId }, onBehalfOf(caller));
     if (failure === null) {
       await this.instances.handle({ type: 'CompleteStart', instanceId, at: this.clock.instant() }, caller);
       return;
     }
-    await this.requests.call('volumes', 'SuspendAttachments', { instanceId }, contextOf(caller));
+    await this.requests.call('volumes', 'SuspendAttachments', { instanceId }, onBehalfOf(caller));
     await this.failStart(instanceId, failure, caller);
   }
 
   /** Reacts to InstanceStopStarted. */
   async stop(instanceId: InstanceId, caller: Caller): Promise<void> {
     if ((await this.instances.load(instanceId)).status !== 'stopping') return;
-    await this.requests.call('volumes', 'SuspendAttachments', { instanceId }, contextOf(caller));
+    await this.requests.call('volumes', 'SuspendAttachments', { instanceId }, onBehalfOf(caller));
     await this.instances.handle({ type: 'CompleteStop', instanceId, at: this.clock.instant() }, caller);
   }
 
@@ -88,7 +80,7 @@ export class CompleteTransitions {
   private async createVolume(
     instanceId: InstanceId,
     device: BlockDevice,
-    { availabilityZone, volumeTags }: InstanceState,
+    { availabilityZone, volumeTags, imageId }: InstanceState,
     caller: Caller,
   ): Promise<void> {
     const { deviceName } = device;
@@ -99,10 +91,10 @@ export class CompleteTransitions {
       // The same volume, however often it is asked for.
       ClientToken: `launch-${instanceId}${deviceName}`,
     };
-    type Output = { VolumeId: VolumeId };
-    const { VolumeId } = await this.requests.request<Output>('volumes', 'CreateVolume', input, contextOf(caller));
+    const request = { input, throughImage: imageId };
+    const { volumeId } = await this.requests.call('volumes', 'CreateLaunchVolume', request, onBehalfOf(caller));
     const at = this.clock.instant();
-    await this.instances.handle({ type: 'RecordLaunchVolume', instanceId, deviceName, volumeId: VolumeId, at }, caller);
+    await this.instances.handle({ type: 'RecordLaunchVolume', instanceId, deviceName, volumeId, at }, caller);
   }
 
   /** @returns why the device could not be opened; null when it is open. */
@@ -115,12 +107,12 @@ export class CompleteTransitions {
   ): Promise<string | null> {
     const isRoot = device === rootDeviceName;
     const input = { volumeId, instanceId, hostId, device, deleteOnTermination, isRoot };
-    return (await this.requests.call('volumes', 'AttachAtLaunch', input, contextOf(caller))).failure;
+    return (await this.requests.call('volumes', 'AttachAtLaunch', input, onBehalfOf(caller))).failure;
   }
 
   /** @returns false while the volume can't be deleted yet. One that is attached is deleted when the instance has ended. */
   private async discard(instanceId: InstanceId, device: string, volumeId: VolumeId, caller: Caller): Promise<boolean> {
-    const context = contextOf(caller);
+    const context = onBehalfOf(caller);
     const { state } = await this.requests.call('volumes', 'GetCreation', { volumeId }, context);
     if (state === 'creating') return false;
     if (state === 'gone') return true;

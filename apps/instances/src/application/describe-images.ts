@@ -1,105 +1,113 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import { AwsError, type RequestContext } from '@holdfast/contracts';
-import { dryRunOperation, type RecordFilters, recordFilter, refuseParameters } from '@holdfast/ec2';
-import { type Image, publicImages } from '../domain/images.ts';
+import { AMAZON_ACCOUNT_ID, cutPage, dryRunOperation, pageSize, type PageTokens, refuseParameters, tagList } from '@holdfast/ec2'; // prettier-ignore
+import type { ImageDevice } from '../domain/image.events.ts';
+import type { ImageRow, ImageTable } from './image-ports.ts';
+import { isLaunchableBy } from './image-ports.ts';
+import { imageGone, imageNotFound } from './image-refusals.ts';
+import { parseImageId } from './image-requests.ts';
 
-const FILTERS: RecordFilters<Image> = {
-  architecture: (image) => [image.architecture],
-  'creation-date': (image) => [image.creationDate],
-  description: (image) => [image.description],
-  'image-id': (image) => [image.imageId],
-  'image-type': () => ['machine'],
-  'is-public': () => ['true'],
-  name: (image) => [image.name],
-  'owner-alias': (image) => [image.ownerAlias],
-  'owner-id': (image) => [image.ownerId],
-  'block-device-mapping.delete-on-termination': (image) =>
-    image.blockDevices.map(({ deleteOnTermination }) => String(deleteOnTermination)),
-  'block-device-mapping.device-name': (image) => image.blockDevices.map(({ deviceName }) => deviceName),
-  'block-device-mapping.encrypted': (image) => image.blockDevices.map(() => 'false'),
-  'block-device-mapping.snapshot-id': (image) => image.blockDevices.map(({ snapshotId }) => snapshotId),
-  'block-device-mapping.volume-size': (image) => image.blockDevices.map(({ sizeGiB }) => String(sizeGiB)),
-  'block-device-mapping.volume-type': (image) => image.blockDevices.map(({ volumeType }) => volumeType),
-  'root-device-name': (image) => [image.rootDeviceName ?? undefined],
-  'root-device-type': (image) => [image.rootDeviceName === null ? 'instance-store' : 'ebs'],
-  state: () => ['available'],
-  'virtualization-type': () => ['hvm'],
-};
+const MAX_PAGE = 1000;
 
-const described = (image: Image): ec2.Image => ({
-  ImageId: image.imageId,
-  Name: image.name,
-  Description: image.description,
-  OwnerId: image.ownerId,
-  ImageOwnerAlias: image.ownerAlias,
-  ImageLocation: `${image.ownerAlias}/${image.name}`,
-  Architecture: image.architecture,
-  CreationDate: image.creationDate,
-  ImageType: 'machine',
-  Public: true,
-  State: 'available',
-  Hypervisor: 'xen',
-  VirtualizationType: 'hvm',
-  RootDeviceType: image.rootDeviceName === null ? 'instance-store' : 'ebs',
-  RootDeviceName: image.rootDeviceName ?? undefined,
-  BlockDeviceMappings: image.blockDevices.map((device) => ({
-    DeviceName: device.deviceName,
-    Ebs: {
-      SnapshotId: device.snapshotId,
-      VolumeSize: device.sizeGiB,
-      VolumeType: device.volumeType as ec2.VolumeType | undefined,
-      DeleteOnTermination: device.deleteOnTermination,
-      Encrypted: false,
-    },
-  })),
-});
+/** One's own images, those shared with one, and public ones. */
+export class DescribeImages {
+  constructor(
+    private readonly table: ImageTable,
+    private readonly tokens: PageTokens,
+  ) {}
 
-/** The Region's public images. */
-export const describeImages = (
-  input: ec2.DescribeImagesRequest,
-  { region }: RequestContext,
-): ec2.DescribeImagesResult => {
-  const { ImageIds, Owners, ExecutableUsers, Filters, DryRun } = input;
-  const {
-    MaxResults: _max,
-    NextToken,
-    IncludeDeprecated: _deprecated,
-    IncludeDisabled: _disabled,
-    ...rest
-  } = listed(input);
-  if (DryRun === true) throw dryRunOperation();
-  refuseParameters({ ...rest, NextToken });
-  const images = publicImages(region);
-  checkImageIds(ImageIds ?? [], images);
-  const none = (values: readonly string[] | undefined) => values === undefined || values.length === 0;
-  const matches = recordFilter(Filters, FILTERS, () => ({}));
-  const wanted = images.filter(
-    (image) =>
-      (none(ImageIds) || ImageIds?.includes(image.imageId) === true) &&
-      (none(Owners) || Owners?.some((owner) => owner === image.ownerAlias || owner === image.ownerId) === true) &&
-      (none(ExecutableUsers) || ExecutableUsers?.includes('all') === true) &&
-      matches(image),
-  );
-  return { Images: wanted.map(described) };
-};
+  /** No image here is ever deprecated or disabled, so that including such ones changes nothing. */
+  async run(input: ec2.DescribeImagesRequest, context: RequestContext): Promise<ec2.DescribeImagesResult> {
+    const { ImageIds = [], Owners, ExecutableUsers, Filters, MaxResults, NextToken, DryRun, ...others } = input;
+    const { IncludeDeprecated: _deprecated, IncludeDisabled: _disabled, ...rest } = others;
+    refuseParameters({ ...rest });
+    if (DryRun === true) throw dryRunOperation();
+    for (const id of ImageIds) parseImageId(id);
+    const limit = pageSize({ MaxResults, NextToken }, { maximum: MAX_PAGE, ids: ImageIds, idsParameter: 'imageIdSet' });
+    const ownerIds = checkedAccounts(Owners, OWNER_ALIASES)?.flatMap((owner) => ownersOf(owner, context));
+    const executableUsers = checkedAccounts(ExecutableUsers, ['self', 'all']);
+    await this.checkExist(ImageIds, context);
+    const scope = { accountId: context.accountId, region: context.region, action: 'DescribeImages' };
+    const after = NextToken === undefined ? undefined : this.tokens.read(scope, NextToken);
+    const query = { filters: Filters, imageIds: ImageIds, ownerIds, executableUsers, after, limit: limit + 1 };
+    const rows = await this.table.find(query, context);
+    const { items, next } = cutPage(rows, limit, describedImage, ({ position }) => position);
+    return { Images: items, NextToken: next === null ? undefined : this.tokens.issue(scope, next) };
+  }
 
-/** What is left once the parameters that choose images are taken: one page always holds everything there is. */
-const listed = ({
-  ImageIds: _i,
-  Owners: _o,
-  ExecutableUsers: _e,
-  Filters: _f,
-  DryRun: _d,
-  ...rest
-}: ec2.DescribeImagesRequest) => rest;
-
-const checkImageIds = (ids: readonly string[], images: readonly Image[]) => {
-  for (const id of ids) {
-    if (!/^ami-(?:[0-9a-f]{8}|[0-9a-f]{17})$/.test(id)) {
-      throw new AwsError({ code: 'InvalidAMIID.Malformed', message: `Invalid id: "${id}" (expecting "ami-...")` });
-    }
-    if (!images.some(({ imageId }) => imageId === id)) {
-      throw new AwsError({ code: 'InvalidAMIID.NotFound', message: `The image id '[${id}]' does not exist` });
+  private async checkExist(ids: readonly string[], context: RequestContext): Promise<void> {
+    for (const id of ids) {
+      const image = await this.table.byId(id, context);
+      if (image === null || !isLaunchableBy(image, context.accountId)) throw imageNotFound(id);
+      if (image.state === 'deregistered') throw imageGone(id);
     }
   }
+}
+
+/** Whose images there are none of here among them. */
+const OWNER_ALIASES = ['self', 'amazon', 'aws-backup-vault', 'aws-marketplace'];
+
+const ownersOf = (owner: string, { accountId }: RequestContext): string[] => {
+  if (owner === 'self') return [accountId];
+  if (owner === 'amazon') return [AMAZON_ACCOUNT_ID];
+  return OWNER_ALIASES.includes(owner) ? [] : [owner];
+};
+
+const checkedAccounts = (accounts: readonly string[] | undefined, aliases: readonly string[]) => {
+  if (accounts === undefined || accounts.length === 0) return undefined;
+  const malformed = accounts.find((id) => !aliases.includes(id) && !/^\d{12}$/.test(id));
+  if (malformed !== undefined)
+    throw new AwsError({ code: 'InvalidUserID.Malformed', message: `Invalid user id: "${malformed}"` });
+  return accounts;
+};
+
+/** The key is not told: whoever launches learns it from the volume. */
+const describedDevice = (device: ImageDevice): ec2.BlockDeviceMapping => ({
+  DeviceName: device.deviceName,
+  Ebs: {
+    SnapshotId: device.snapshotId,
+    VolumeSize: device.sizeGiB,
+    VolumeType: device.volumeType as ec2.VolumeType | undefined,
+    Iops: device.iops,
+    Throughput: device.throughputMiBps,
+    DeleteOnTermination: device.deleteOnTermination,
+    Encrypted: device.encrypted ?? false,
+  },
+});
+
+const describedImage = (image: ImageRow): ec2.Image => {
+  const alias = image.ownerId === AMAZON_ACCOUNT_ID ? 'amazon' : undefined;
+  const { traits, stateMessage } = image;
+  return {
+    ImageId: image.imageId,
+    Name: image.name,
+    Description: image.description,
+    OwnerId: image.ownerId,
+    ImageOwnerAlias: alias,
+    ImageLocation: `${alias ?? image.ownerId}/${image.name}`,
+    Architecture: traits.architecture as ec2.Image['Architecture'],
+    BootMode: traits.bootMode as ec2.Image['BootMode'],
+    TpmSupport: traits.tpmSupport as ec2.Image['TpmSupport'],
+    ImdsSupport: traits.imdsSupport as ec2.Image['ImdsSupport'],
+    SriovNetSupport: traits.sriovNetSupport,
+    EnaSupport: traits.enaSupport,
+    CreationDate: image.creationDate,
+    ImageType: 'machine',
+    Public: image.isPublic,
+    State: image.state,
+    StateReason: stateMessage === null ? undefined : { Code: stateMessage.split(':')[0], Message: stateMessage },
+    PlatformDetails: 'Linux/UNIX',
+    UsageOperation: 'RunInstances',
+    Hypervisor: 'xen',
+    VirtualizationType: traits.virtualizationType as ec2.Image['VirtualizationType'],
+    RootDeviceType: 'ebs',
+    RootDeviceName: image.rootDeviceName,
+    BlockDeviceMappings: image.devices.map(describedDevice),
+    ProductCodes: [],
+    SourceInstanceId: image.sourceInstanceId ?? undefined,
+    SourceImageId: image.sourceImageId ?? undefined,
+    SourceImageRegion: image.sourceImageRegion ?? undefined,
+    DeregistrationProtection: 'disabled',
+    Tags: tagList(image.tags),
+  };
 };

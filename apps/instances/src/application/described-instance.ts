@@ -1,7 +1,7 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import type { AttachmentRecord } from '@holdfast/contracts';
 import { tagList } from '@holdfast/ec2';
-import { instanceType } from '../domain/instance-types.ts';
+import { defaultVpc, networkInterfaceOf, SECURITY_GROUP_NAME, subnetOf } from '../domain/default-vpc.ts';
 import type { InstanceRow } from './ports.ts';
 
 /** @see EC2, InstanceState */
@@ -22,6 +22,51 @@ export const deviceMappings = (attachments: readonly AttachmentRecord[]): ec2.In
     Ebs: { VolumeId: volumeId, Status: state, AttachTime: attachTime, DeleteOnTermination: deleteOnTermination },
   }));
 
+export const privateDnsName = (address: string, region: string): string =>
+  `ip-${address.replaceAll('.', '-')}.${region === 'us-east-1' ? 'ec2.internal' : `${region}.compute.internal`}`;
+
+/** The instance's place in its account's default VPC; of one that ended EC2 tells none. */
+const networkOf = (row: InstanceRow): Partial<ec2.Instance> => {
+  if (row.state === 'terminated') return { SecurityGroups: [], NetworkInterfaces: [], PrivateDnsName: '' };
+  const vpc = defaultVpc(row.accountId, row.region);
+  const groups = [{ GroupId: vpc.securityGroupId, GroupName: SECURITY_GROUP_NAME }];
+  const SubnetId = subnetOf(vpc, row.availabilityZone)?.subnetId;
+  const { networkInterfaceId, attachmentId, macAddress } = networkInterfaceOf(row.instanceId);
+  const address = { PrivateIpAddress: row.privateIpAddress, PrivateDnsName: privateDnsName(row.privateIpAddress, row.region) }; // prettier-ignore
+  return {
+    ...address,
+    VpcId: vpc.vpcId,
+    SubnetId,
+    SecurityGroups: groups,
+    SourceDestCheck: true,
+    NetworkInterfaces: [
+      {
+        NetworkInterfaceId: networkInterfaceId,
+        ...address,
+        PrivateIpAddresses: [{ Primary: true, ...address }],
+        MacAddress: macAddress,
+        OwnerId: row.accountId,
+        VpcId: vpc.vpcId,
+        SubnetId,
+        Groups: groups,
+        Description: '',
+        InterfaceType: 'interface',
+        Ipv6Addresses: [],
+        SourceDestCheck: true,
+        Status: 'in-use',
+        Attachment: {
+          AttachTime: row.launchTime,
+          AttachmentId: attachmentId,
+          DeleteOnTermination: true,
+          DeviceIndex: 0,
+          NetworkCardIndex: 0,
+          Status: 'attached',
+        },
+      },
+    ],
+  };
+};
+
 /** An instance in EC2's shape. */
 export const describedInstance = (row: InstanceRow, attachments: readonly AttachmentRecord[]): ec2.Instance => ({
   InstanceId: row.instanceId,
@@ -32,16 +77,15 @@ export const describedInstance = (row: InstanceRow, attachments: readonly Attach
   LaunchTime: row.launchTime,
   Placement: { AvailabilityZone: row.availabilityZone, GroupName: '', Tenancy: 'default' },
   Monitoring: { State: 'disabled' },
-  PrivateIpAddress: row.privateIpAddress,
-  PrivateDnsName: `ip-${row.privateIpAddress.replaceAll('.', '-')}.${row.region}.compute.internal`,
   PublicDnsName: '',
-  Architecture: 'x86_64',
-  Hypervisor: instanceType(row.instanceType)?.hypervisor === 'nitro' ? undefined : 'xen',
+  Architecture: row.architecture as ec2.Instance['Architecture'],
+  // As on AWS, of Nitro's as well.
+  Hypervisor: 'xen',
   VirtualizationType: 'hvm',
   RootDeviceType: row.rootDeviceName === null ? 'instance-store' : 'ebs',
   RootDeviceName: row.rootDeviceName ?? undefined,
   EbsOptimized: false,
-  SecurityGroups: [],
+  ...networkOf(row),
   BlockDeviceMappings: deviceMappings(attachments),
   StateTransitionReason: row.transitionReason,
   StateReason: row.stateReason === null ? undefined : { Code: row.stateReason.code, Message: row.stateReason.message },

@@ -11,6 +11,7 @@ import {
   tagLimitExceeded,
 } from '@holdfast/ec2';
 import type { Clock } from '@holdfast/service-kit';
+import type { ImageTags } from './image-tags.ts';
 import { checkedIdsExist, checkInstanceIds } from './instance-ids.ts';
 import type { InstanceRow, InstanceStreams, InstanceTable } from './ports.ts';
 
@@ -23,28 +24,32 @@ const TAG_FILTERS: RecordFilters<ec2.TagDescription> = {
   value: ({ Value }) => [Value],
 };
 
-/** CreateTags, DeleteTags and DescribeTags, as far as instances are concerned. */
+const isImage = (id: string) => id.startsWith('ami-');
+
+/** CreateTags, DeleteTags and DescribeTags, as far as instances and images are concerned. */
 export class InstanceTags {
   constructor(
     private readonly streams: InstanceStreams,
     private readonly instances: InstanceTable,
+    private readonly images: ImageTags,
     private readonly clock: Clock,
   ) {}
 
   async create(input: ec2.CreateTagsRequest, context: RequestContext): Promise<Record<string, never>> {
     const { resources, tags } = parseCreateTags(input);
-    const rows = await this.existing(resources, context);
+    const { rows, imageIds } = await this.existing(resources, context);
     if (input.DryRun === true) throw dryRunOperation();
     for (const { instanceId } of rows) {
       const command = { type: 'TagInstance', instanceId, tags: { ...tags }, at: this.clock.instant() } as const;
       await this.streams.handle(command, callerOf(context)).catch(asTagError);
     }
+    await this.images.tag(imageIds, tags, context);
     return {};
   }
 
   async delete(input: ec2.DeleteTagsRequest, context: RequestContext): Promise<Record<string, never>> {
     const { resources, removal } = parseDeleteTags(input);
-    const rows = await this.existing(resources, context);
+    const { rows, imageIds } = await this.existing(resources, context);
     if (input.DryRun === true) throw dryRunOperation();
     for (const { instanceId, tags } of rows) {
       const command = {
@@ -55,12 +60,13 @@ export class InstanceTags {
       } as const;
       await this.streams.handle(command, callerOf(context));
     }
+    await this.images.untag(imageIds, removal, context);
     return {};
   }
 
-  /** Every tag of the caller's instances that the filters match, unpaged: the gateway merges and pages. */
+  /** Every tag of the caller's instances and images that the filters match, unpaged: the gateway merges and pages. */
   async describe(input: ec2.DescribeTagsRequest, context: RequestContext): Promise<ec2.DescribeTagsResult> {
-    const matches = recordFilter(input.Filters, TAG_FILTERS, () => ({}));
+    const matches = recordFilter(input.Filters, TAG_FILTERS, ({ Key = '', Value = '' }) => ({ [Key]: Value }));
     const rows = await this.find([], context, MOST_INSTANCES);
     const all = rows.flatMap(({ instanceId, tags }) =>
       Object.entries(tags).map(([Key, Value]) => ({
@@ -70,17 +76,18 @@ export class InstanceTags {
         Value,
       })),
     );
-    return { Tags: all.filter(matches) };
+    return { Tags: [...all.filter(matches), ...(await this.images.describe(input.Filters, context))] };
   }
 
-  private async existing(ids: readonly string[], context: RequestContext): Promise<InstanceRow[]> {
-    checkInstanceIds(ids);
-    const rows = await this.find(ids, context, ids.length);
-    checkedIdsExist(ids, rows);
-    return rows;
+  private async existing(ids: readonly string[], context: RequestContext) {
+    const instanceIds = ids.filter((id) => !isImage(id));
+    checkInstanceIds(instanceIds);
+    const rows = instanceIds.length === 0 ? [] : await this.find(instanceIds, context, instanceIds.length);
+    checkedIdsExist(instanceIds, rows);
+    return { rows, imageIds: await this.images.existing(ids.filter(isImage), context) };
   }
 
-  private find(ids: readonly string[], { accountId, region }: RequestContext, limit: number) {
+  private find(ids: readonly string[], { accountId, region }: RequestContext, limit: number): Promise<InstanceRow[]> {
     const query = { accountId, region, instanceIds: ids as InstanceId[], after: null, limit };
     return this.instances.find({ ...query, terminatedAfter: new Date(0) });
   }

@@ -26,6 +26,7 @@ export interface InstanceRow {
   accountId: string;
   region: string;
   imageId: string;
+  architecture: string;
   instanceType: string;
   availabilityZone: string;
   privateIpAddress: string;
@@ -64,6 +65,8 @@ export interface InstanceTable {
   /** @throws AwsError for a filter that EC2 does not know. */
   find(query: InstanceQuery): Promise<InstanceRow[]>;
   byId(instanceId: InstanceId): Promise<InstanceRow | null>;
+  /** The account's instances in the Region that have not ended. */
+  count(scope: { accountId: string; region: string }): Promise<number>;
 }
 
 export interface Attachments {

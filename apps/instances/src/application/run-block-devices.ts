@@ -1,11 +1,12 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { AwsError, type RequestContext } from '@holdfast/contracts';
+import { AwsError, type ImageId, type RequestContext } from '@holdfast/contracts';
 import { DomainError } from '@holdfast/decider';
 import { invalidParameterCombination, invalidParameterValue, isDeviceName, refuseParameters } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import { type BlockDevice, launchDevices, type RequestedDevice } from '../domain/block-devices.ts';
-import type { Image } from '../domain/images.ts';
+import { launchDevicesOf } from '../domain/image-devices.ts';
 import type { InstanceType } from '../domain/instance-types.ts';
+import type { ImageRow } from './image-ports.ts';
 
 const invalid = (message: string) => new AwsError({ code: 'InvalidBlockDeviceMapping', message });
 
@@ -21,6 +22,19 @@ export const volumeRequest = (device: BlockDevice, availabilityZone: string): ec
   KmsKeyId: device.kmsKeyId,
 });
 
+interface Asked {
+  isRoot: boolean;
+  type: InstanceType;
+  input: Record<string, unknown>;
+  throughImage: ImageId;
+}
+
+const tooManyAttachments = ({ name, maximumEbsAttachments }: InstanceType) =>
+  new AwsError({
+    code: 'AttachmentLimitExceeded',
+    message: `The instance type ${name} supports at most ${String(maximumEbsAttachments)} EBS volumes.`,
+  });
+
 /** Which volumes an instance is launched with. A wrong key is none of its concerns: that shows when the volumes are made. */
 export class RunBlockDevices {
   constructor(private readonly requests: Requests) {}
@@ -28,14 +42,16 @@ export class RunBlockDevices {
   /** @throws AwsError InvalidBlockDeviceMapping, and what CreateVolume refuses. */
   async run(
     mappings: readonly ec2.BlockDeviceMapping[],
-    { image, type, availabilityZone }: { image: Image; type: InstanceType; availabilityZone: string },
+    { image, type, availabilityZone }: { image: ImageRow; type: InstanceType; availabilityZone: string },
     context: RequestContext,
   ): Promise<BlockDevice[]> {
     const devices = merged(image, mappings.map(requestedDevice));
+    if (devices.length > type.maximumEbsAttachments) throw tooManyAttachments(type);
     const planned: BlockDevice[] = [];
     for (const device of devices) {
       const isRoot = device.deviceName === image.rootDeviceName;
-      const encrypted = await this.check(device, isRoot, type, volumeRequest(device, availabilityZone), context);
+      const input = { ...volumeRequest(device, availabilityZone) };
+      const encrypted = await this.check(device, { isRoot, type, input, throughImage: image.imageId }, context);
       // What encryption by default says now holds, though the volume is made later.
       planned.push(encrypted ? { ...device, encrypted } : device);
     }
@@ -45,16 +61,13 @@ export class RunBlockDevices {
   /** @returns whether the volume is to be encrypted. */
   private async check(
     device: BlockDevice,
-    isRoot: boolean,
-    { name, ebsEncryptionSupported }: InstanceType,
-    request: ec2.CreateVolumeRequest,
+    { isRoot, type, input, throughImage }: Asked,
     context: RequestContext,
   ): Promise<boolean> {
-    const plan = await this.requests
-      .call('volumes', 'PlanVolume', { input: { ...request } }, context)
-      .catch((error) => {
-        throw inWordsOfLaunch(error, device);
-      });
+    const { name, ebsEncryptionSupported } = type;
+    const plan = await this.requests.call('volumes', 'PlanVolume', { input, throughImage }, context).catch((error) => {
+      throw inWordsOfLaunch(error, device);
+    });
     if (device.sizeGiB !== undefined && plan.snapshotSizeGiB !== null && device.sizeGiB < plan.snapshotSizeGiB)
       throw invalid(
         `Volume of size ${String(device.sizeGiB)}GB is smaller than snapshot '${device.snapshotId ?? ''}', expect size >= ${String(plan.snapshotSizeGiB)}GB`,
@@ -75,9 +88,9 @@ const inWordsOfLaunch = (error: unknown, { snapshotId }: BlockDevice): unknown =
     ? new AwsError({ code: error.code, message: `The snapshot '${snapshotId ?? ''}' does not exist.` })
     : error;
 
-const merged = ({ blockDevices, rootDeviceName }: Image, requested: readonly RequestedDevice[]): BlockDevice[] => {
+const merged = ({ devices, rootDeviceName }: ImageRow, requested: readonly RequestedDevice[]): BlockDevice[] => {
   try {
-    return launchDevices(blockDevices, rootDeviceName, requested);
+    return launchDevices(launchDevicesOf(devices), rootDeviceName, requested);
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     const device = String(error.details['device']);
@@ -88,7 +101,13 @@ const merged = ({ blockDevices, rootDeviceName }: Image, requested: readonly Req
   }
 };
 
-const requestedDevice = ({ DeviceName, Ebs, NoDevice, VirtualName }: ec2.BlockDeviceMapping): RequestedDevice => {
+/** One entry of a BlockDeviceMapping. @throws AwsError InvalidBlockDeviceMapping | InvalidParameterValue | UnsupportedOperation */
+export const requestedDevice = ({
+  DeviceName,
+  Ebs,
+  NoDevice,
+  VirtualName,
+}: ec2.BlockDeviceMapping): RequestedDevice => {
   refuseParameters({ VirtualName });
   if (DeviceName === undefined || DeviceName === '') throw invalid('Device name must be provided');
   if (!isDeviceName(DeviceName))

@@ -1,43 +1,21 @@
-import { createHash } from 'node:crypto';
 import type { ec2 } from '@holdfast/aws-protocol';
-import { AwsError, callerOf, newInstanceId, newReservationId, type RequestContext, zonesOf } from '@holdfast/contracts';
-import {
-  checkClientToken,
-  dryRunOperation,
-  idempotentParameterMismatch,
-  invalidParameterValue,
-  missingParameter,
-  parametersHash,
-  refuseParameters,
-  tagsOfSpecifications,
-} from '@holdfast/ec2';
+import { AwsError, callerOf, newInstanceId, newReservationId, type RequestContext } from '@holdfast/contracts';
+import { dryRunOperation, idempotentParameterMismatch, parametersHash } from '@holdfast/ec2';
 import { type ClientToken, ClientTokenUsed } from '@holdfast/event-store';
 import type { Clock } from '@holdfast/service-kit';
 import type { BlockDevice } from '../domain/block-devices.ts';
-import { type Image, publicImage } from '../domain/images.ts';
-import { instanceType, type InstanceType } from '../domain/instance-types.ts';
+import { privateAddress } from '../domain/default-vpc.ts';
 import type { InstancesReserved } from '../domain/reservation.events.ts';
 import { describedInstance } from './described-instance.ts';
+import type { ImageRow } from './image-ports.ts';
+import { imageNotReady } from './image-refusals.ts';
+import type { ImageRequests } from './image-requests.ts';
 import type { LaunchReserved } from './launch-reserved.ts';
+import { launchWish, type LaunchWish } from './launch-wish.ts';
 import type { InstanceTable, ReservationStreams } from './ports.ts';
 import type { RunBlockDevices } from './run-block-devices.ts';
 
-/** EC2's default when InstanceType is omitted. @see RunInstances */
-const DEFAULT_INSTANCE_TYPE = 'm1.small';
-/** Ours: AWS limits vCPUs; a request for more records than this is a mistake. */
-const MAX_INSTANCES = 1000;
-
-interface Wish {
-  image: Image;
-  type: InstanceType;
-  count: number;
-  availabilityZone: string;
-  tags: Record<string, string>;
-  volumeTags: Record<string, string>;
-  disableApiTermination: boolean;
-}
-
-type Whole = Wish & { blockDevices: BlockDevice[] };
+type Whole = LaunchWish & { image: ImageRow; blockDevices: BlockDevice[] };
 
 /** Launches instances: records with a type, a zone and a host, to which volumes attach. */
 export class RunInstances {
@@ -45,22 +23,36 @@ export class RunInstances {
     private readonly reservations: ReservationStreams,
     private readonly launchReserved: LaunchReserved,
     private readonly instances: InstanceTable,
+    private readonly images: ImageRequests,
     private readonly blockDevices: RunBlockDevices,
     private readonly clock: Clock,
-    private readonly settings: { hostId: string },
+    private readonly settings: { hostId: string; instanceLimit: number },
   ) {}
 
   async run(input: ec2.RunInstancesRequest, context: RequestContext): Promise<ec2.Reservation> {
-    const checkedInput = checked(input, context.region);
-    const blockDevices = await this.blockDevices.run(input.BlockDeviceMappings ?? [], checkedInput, context);
-    const wish = { ...checkedInput, blockDevices };
+    const wished = launchWish(input, context);
+    const image = await this.images.launchable(input.ImageId, context);
+    if (image.state !== 'available') throw imageNotReady(image.imageId, image.state);
+    const blockDevices = await this.blockDevices.run(input.BlockDeviceMappings ?? [], { ...wished, image }, context);
+    const wish = { ...wished, image, blockDevices };
     if (input.DryRun === true) throw dryRunOperation();
     const reservation = this.reserve(wish, context);
     const clientToken = tokenFor(input.ClientToken, wish, reservation, context);
-    const stands =
-      (clientToken && (await this.repeated(clientToken))) ?? (await this.append(reservation, context, clientToken));
+    const repeated = clientToken && (await this.repeated(clientToken));
+    if (!repeated) await this.checkLimit(wish.count, context);
+    const stands = repeated ?? (await this.append(reservation, context, clientToken));
     await this.launchReserved.run(stands, callerOf(context));
     return this.describe(stands, context);
+  }
+
+  /** EC2's own quota is of vCPUs; here there is one of instances. It is counted, not locked. */
+  private async checkLimit(count: number, context: RequestContext): Promise<void> {
+    const { instanceLimit } = this.settings;
+    if ((await this.instances.count(context)) + count > instanceLimit)
+      throw new AwsError({
+        code: 'InstanceLimitExceeded',
+        message: `You have requested more instances (${String(count)}) than your current instance limit of ${String(instanceLimit)} allows for the specified instance type.`,
+      });
   }
 
   private reserve(wish: Whole, { accountId, region }: RequestContext): InstancesReserved {
@@ -69,16 +61,17 @@ export class RunInstances {
     const launches = Array.from({ length: wish.count }, (_, launchIndex) => {
       const instanceId = newInstanceId();
       const { image, availabilityZone, tags, blockDevices, volumeTags, disableApiTermination } = wish;
-      const privateIpAddress = privateAddress(instanceId);
+      const privateIpAddress = privateAddress(instanceId, region, availabilityZone);
       const { hostId } = this.settings;
       const placed = {
         imageId: image.imageId,
+        architecture: image.traits.architecture,
         instanceType: wish.type.name,
         availabilityZone,
         privateIpAddress,
         hostId,
         tags,
-        rootDeviceName: image.rootDeviceName ?? undefined,
+        rootDeviceName: image.rootDeviceName,
         blockDevices,
         volumeTags,
         disableApiTermination,
@@ -117,12 +110,6 @@ export class RunInstances {
   }
 }
 
-/** Nobody routes it; it only has to look like one of the default VPC's addresses and to stay the same. */
-const privateAddress = (instanceId: string) => {
-  const [third = 0, fourth = 0] = createHash('sha256').update(instanceId).digest();
-  return `172.31.${String(third)}.${String(4 + (fourth % 250))}`;
-};
-
 const tokenFor = (
   token: string | undefined,
   { image, type, ...wish }: Whole,
@@ -137,73 +124,3 @@ const tokenFor = (
         parametersHash: parametersHash({ ...wish, imageId: image.imageId, instanceType: type.name }),
         result: { reservationId },
       };
-
-/** @throws AwsError in the order and with the texts of EC2. */
-const checked = (input: ec2.RunInstancesRequest, region: RequestContext['region']): Wish => {
-  const {
-    ImageId,
-    InstanceType,
-    MinCount,
-    MaxCount,
-    Placement,
-    ClientToken,
-    TagSpecifications,
-    BlockDeviceMappings: _devices,
-    DisableApiTermination: disableApiTermination = false,
-    DryRun: _,
-    ...rest
-  } = input;
-  refuseParameters({ ...rest });
-  const { AvailabilityZone, ...otherPlacement } = Placement ?? {};
-  refuseParameters({ ...otherPlacement });
-  checkClientToken(ClientToken);
-  if (ImageId === undefined) throw missingParameter('ImageId');
-  const image = checkedImage(ImageId, region);
-  const name = InstanceType ?? DEFAULT_INSTANCE_TYPE;
-  const type = instanceType(name);
-  if (type === null) throw invalidParameterValue(`Invalid value '${name}' for InstanceType.`);
-  const count = checkedCount(MinCount, MaxCount);
-  const ofVolumes = (TagSpecifications ?? []).filter(({ ResourceType }) => ResourceType === 'volume');
-  const others = (TagSpecifications ?? []).filter(({ ResourceType }) => ResourceType !== 'volume');
-  const tags = { ...tagsOfSpecifications(others, 'instance') };
-  const volumeTags = { ...tagsOfSpecifications(ofVolumes, 'volume') };
-  const availabilityZone = checkedZone(AvailabilityZone, region);
-  return { image, type, count, availabilityZone, tags, volumeTags, disableApiTermination };
-};
-
-const checkedImage = (id: string, region: RequestContext['region']): Image => {
-  if (!/^ami-(?:[0-9a-f]{8}|[0-9a-f]{17})$/.test(id)) {
-    throw new AwsError({ code: 'InvalidAMIID.Malformed', message: `Invalid id: "${id}" (expecting "ami-...")` });
-  }
-  const image = publicImage(id, region);
-  if (image === null) {
-    throw new AwsError({ code: 'InvalidAMIID.NotFound', message: `The image id '[${id}]' does not exist` });
-  }
-  return image;
-};
-
-const checkedCount = (minimum: number | undefined, maximum: number | undefined): number => {
-  if (minimum === undefined) throw missingParameter('MinCount');
-  if (maximum === undefined) throw missingParameter('MaxCount');
-  for (const [name, value] of [
-    ['minCount', minimum],
-    ['maxCount', maximum],
-  ] as const) {
-    if (value < 1 || value > MAX_INSTANCES) {
-      throw invalidParameterValue(`Value (${String(value)}) for parameter ${name} is invalid.`);
-    }
-  }
-  if (minimum > maximum) {
-    throw invalidParameterValue(
-      `Value (${String(minimum)}) for parameter minCount is invalid. It must not exceed maxCount.`,
-    );
-  }
-  return maximum;
-};
-
-const checkedZone = (zone: string | undefined, region: string): string => {
-  const zones = zonesOf(region).map(({ zoneName }) => zoneName);
-  if (zone === undefined) return zones[0] ?? '';
-  if (zones.includes(zone)) return zone;
-  throw invalidParameterValue(`Invalid availability zone: [${zone}]`);
-};

@@ -1,4 +1,4 @@
-import type { Instant, InstanceId, VolumeId } from '@holdfast/contracts';
+import type { ImageId, Instant, InstanceId, VolumeId } from '@holdfast/contracts';
 import { assertNever, type Decider, DomainError } from '@holdfast/decider';
 import { type BlockDevice, failureReason } from './block-devices.ts';
 import type { InstanceEvent } from './instance.events.ts';
@@ -22,6 +22,8 @@ export type InstanceCommand =
 
 export interface InstanceState {
   status: 'absent' | 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
+  /** Empty: there is no instance. */
+  imageId: ImageId;
   rootDeviceName: string | null;
   availabilityZone: string;
   hostId: string;
@@ -57,6 +59,7 @@ const evolve = (state: InstanceState, event: InstanceEvent): InstanceState => {
       return {
         ...state,
         status: 'pending',
+        imageId: event.imageId,
         rootDeviceName: event.rootDeviceName ?? null,
         availabilityZone: event.availabilityZone,
         hostId: event.hostId,
@@ -99,12 +102,12 @@ const evolve = (state: InstanceState, event: InstanceEvent): InstanceState => {
 const launch = (command: Extract<InstanceCommand, { type: 'LaunchInstance' }>): InstanceEvent => {
   const { instanceId, reservationId, launchIndex, accountId, region, imageId } = command;
   const { instanceType, availabilityZone, privateIpAddress, hostId, tags, at } = command;
-  const { rootDeviceName, blockDevices, volumeTags, disableApiTermination } = command;
+  const { rootDeviceName, blockDevices, volumeTags, disableApiTermination, architecture } = command;
   return {
     type: 'InstanceLaunched',
     ...{ instanceId, reservationId, launchIndex, accountId, region, imageId },
     ...{ instanceType, availabilityZone, privateIpAddress, hostId, tags, at },
-    ...{ rootDeviceName, blockDevices, volumeTags, disableApiTermination },
+    ...{ rootDeviceName, blockDevices, volumeTags, disableApiTermination, architecture },
   };
 };
 
@@ -169,6 +172,7 @@ const ending = ({ status }: InstanceState) => status === 'shutting-down' || stat
 export const instanceDecider: Decider<InstanceCommand, InstanceEvent, InstanceState> = {
   initialState: {
     status: 'absent',
+    imageId: '' as ImageId,
     rootDeviceName: null,
     availabilityZone: '',
     hostId: '',

@@ -12,6 +12,8 @@ export type InstanceEvent =
       accountId: AccountId;
       region: Region;
       imageId: ImageId;
+      /** The image's; absent: `x86_64`. */
+      architecture?: string;
       instanceType: string;
       availabilityZone: string;
       privateIpAddress: string;

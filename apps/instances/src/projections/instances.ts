@@ -1,5 +1,5 @@
 import { assertNever } from '@holdfast/decider';
-import type { InlineProjection, Sql, StoredEvent } from '@holdfast/event-store';
+import type { DomainEvent, InlineProjection, Sql, StoredEvent } from '@holdfast/event-store';
 import { type StateReason, USER_INITIATED } from '../domain/block-devices.ts';
 import type { InstanceEvent } from '../domain/instance.events.ts';
 import type { InstancesReserved } from '../domain/reservation.events.ts';
@@ -10,8 +10,8 @@ const insert = (event: Launched, sql: Sql) =>
   sql.query(
     `INSERT INTO instances (instance_id, reservation_id, launch_index, account_id, region, image_id, instance_type,
        availability_zone, private_ip_address, host_id, state, launch_time, tags, root_device_name,
-       disable_api_termination)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12, $13, $14)`,
+       disable_api_termination, architecture)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12, $13, $14, $15)`,
     [
       event.instanceId,
       event.reservationId,
@@ -27,6 +27,7 @@ const insert = (event: Launched, sql: Sql) =>
       JSON.stringify(event.tags),
       event.rootDeviceName ?? null,
       event.disableApiTermination ?? false,
+      event.architecture ?? 'x86_64',
     ],
   );
 
@@ -42,73 +43,72 @@ const setReason = (instanceId: string, state: string, reason: StateReason, at: s
     reason === USER_INITIATED ? `User initiated (${at})` : reason.code,
   ]);
 
-/** What DescribeInstances and GetInstance read. */
-export const instancesProjection: InlineProjection<InstanceEvent | InstancesReserved> = {
+const project = async ({ data }: StoredEvent<InstanceEvent | InstancesReserved>, sql: Sql): Promise<void> => {
+  switch (data.type) {
+    case 'InstancesReserved':
+      return; // Each instance is shown once it is launched.
+    case 'InstanceLaunched':
+      await insert(data, sql);
+      return;
+    case 'LaunchVolumeCreated':
+      return; // Its attachment is the volumes service's to show.
+    case 'InstanceLaunchFailed':
+      await setReason(data.instanceId, 'shutting-down', data.reason, data.at, sql);
+      await sql.query('UPDATE instances SET termination_time = $2 WHERE instance_id = $1', [data.instanceId, data.at]);
+      return;
+    case 'InstanceStopStarted':
+      await setReason(data.instanceId, 'stopping', USER_INITIATED, data.at, sql);
+      return;
+    case 'InstanceStopped':
+      await setState('stopped', data, sql);
+      return;
+    case 'InstanceStartRequested':
+      await setState('pending', data, sql);
+      await sql.query(`UPDATE instances SET state_reason = NULL, transition_reason = '' WHERE instance_id = $1`, [
+        data.instanceId,
+      ]);
+      return;
+    case 'InstanceStartFailed':
+      await setReason(data.instanceId, 'stopped', data.reason, data.at, sql);
+      return;
+    case 'TerminationProtectionChanged':
+      await sql.query('UPDATE instances SET disable_api_termination = $2 WHERE instance_id = $1', [
+        data.instanceId,
+        data.disableApiTermination,
+      ]);
+      return;
+    case 'InstanceStarted':
+      await setState('running', data, sql);
+      return;
+    case 'InstanceTerminationStarted':
+      await setReason(data.instanceId, 'shutting-down', USER_INITIATED, data.at, sql);
+      await sql.query('UPDATE instances SET termination_time = $2 WHERE instance_id = $1', [data.instanceId, data.at]);
+      return;
+    case 'InstanceTerminated':
+      await setState('terminated', data, sql);
+      return;
+    case 'InstanceTagged':
+      await sql.query('UPDATE instances SET tags = tags || $2::jsonb WHERE instance_id = $1', [
+        data.instanceId,
+        JSON.stringify(data.tags),
+      ]);
+      return;
+    case 'InstanceUntagged':
+      await sql.query('UPDATE instances SET tags = tags - $2::text[] WHERE instance_id = $1', [
+        data.instanceId,
+        data.keys,
+      ]);
+      return;
+    default:
+      return assertNever(data);
+  }
+};
+
+/** What DescribeInstances and GetInstance read. Events of the service's other streams are not its own. */
+export const instancesProjection: InlineProjection = {
   name: 'instances',
-  project: async ({ data }: StoredEvent<InstanceEvent | InstancesReserved>, sql) => {
-    switch (data.type) {
-      case 'InstancesReserved':
-        return; // Each instance is shown once it is launched.
-      case 'InstanceLaunched':
-        await insert(data, sql);
-        return;
-      case 'LaunchVolumeCreated':
-        return; // Its attachment is the volumes service's to show.
-      case 'InstanceLaunchFailed':
-        await setReason(data.instanceId, 'shutting-down', data.reason, data.at, sql);
-        await sql.query('UPDATE instances SET termination_time = $2 WHERE instance_id = $1', [
-          data.instanceId,
-          data.at,
-        ]);
-        return;
-      case 'InstanceStopStarted':
-        await setReason(data.instanceId, 'stopping', USER_INITIATED, data.at, sql);
-        return;
-      case 'InstanceStopped':
-        await setState('stopped', data, sql);
-        return;
-      case 'InstanceStartRequested':
-        await setState('pending', data, sql);
-        await sql.query(`UPDATE instances SET state_reason = NULL, transition_reason = '' WHERE instance_id = $1`, [
-          data.instanceId,
-        ]);
-        return;
-      case 'InstanceStartFailed':
-        await setReason(data.instanceId, 'stopped', data.reason, data.at, sql);
-        return;
-      case 'TerminationProtectionChanged':
-        await sql.query('UPDATE instances SET disable_api_termination = $2 WHERE instance_id = $1', [
-          data.instanceId,
-          data.disableApiTermination,
-        ]);
-        return;
-      case 'InstanceStarted':
-        await setState('running', data, sql);
-        return;
-      case 'InstanceTerminationStarted':
-        await setReason(data.instanceId, 'shutting-down', USER_INITIATED, data.at, sql);
-        await sql.query('UPDATE instances SET termination_time = $2 WHERE instance_id = $1', [
-          data.instanceId,
-          data.at,
-        ]);
-        return;
-      case 'InstanceTerminated':
-        await setState('terminated', data, sql);
-        return;
-      case 'InstanceTagged':
-        await sql.query('UPDATE instances SET tags = tags || $2::jsonb WHERE instance_id = $1', [
-          data.instanceId,
-          JSON.stringify(data.tags),
-        ]);
-        return;
-      case 'InstanceUntagged':
-        await sql.query('UPDATE instances SET tags = tags - $2::text[] WHERE instance_id = $1', [
-          data.instanceId,
-          data.keys,
-        ]);
-        return;
-      default:
-        return assertNever(data);
-    }
+  project: async (event: StoredEvent<DomainEvent>, sql) => {
+    if (!event.streamId.startsWith('image-'))
+      await project(event as StoredEvent<InstanceEvent | InstancesReserved>, sql);
   },
 };

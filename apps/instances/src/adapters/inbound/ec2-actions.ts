@@ -4,10 +4,9 @@ import type { RequestHandlers } from '@holdfast/messaging';
 import type { DescribeInstanceStatus } from '../../application/describe-instance-status.ts';
 import type { DescribeInstanceTypes } from '../../application/describe-instance-types.ts';
 import type { DescribeInstances } from '../../application/describe-instances.ts';
-import { describeImages } from '../../application/describe-images.ts';
-import { describeAvailabilityZones, describeRegions } from '../../application/describe-regions.ts';
 import type { GetInstance } from '../../application/get-instance.ts';
 import type { InstanceAttributes } from '../../application/instance-attributes.ts';
+import type { InstanceExtras } from '../../application/instance-extras.ts';
 import type { InstanceTags } from '../../application/instance-tags.ts';
 import type { RunInstances } from '../../application/run-instances.ts';
 import type { StopAndStart } from '../../application/stop-and-start.ts';
@@ -21,6 +20,7 @@ export interface InstanceActions {
   attributes: InstanceAttributes;
   describeInstanceTypes: DescribeInstanceTypes;
   describeInstanceStatus: DescribeInstanceStatus;
+  extras: InstanceExtras;
   tags: InstanceTags;
   getInstance: GetInstance;
 }
@@ -33,6 +33,7 @@ export const ec2Actions = ({
   attributes,
   describeInstanceTypes,
   describeInstanceStatus,
+  extras,
   tags,
   getInstance,
 }: InstanceActions) =>
@@ -52,11 +53,13 @@ export const ec2Actions = ({
       Promise.resolve(input).then((request) => describeInstanceTypes.run(request, context)),
     DescribeInstanceStatus: (input: ec2.DescribeInstanceStatusRequest, context: RequestContext) =>
       describeInstanceStatus.run(input, context),
-    DescribeImages: async (input: ec2.DescribeImagesRequest, context: RequestContext) =>
-      Promise.resolve(input).then((request) => describeImages(request, context)),
-    DescribeRegions: async (input: ec2.DescribeRegionsRequest) => Promise.resolve(input).then(describeRegions),
-    DescribeAvailabilityZones: async (input: ec2.DescribeAvailabilityZonesRequest, context: RequestContext) =>
-      Promise.resolve(input).then((request) => describeAvailabilityZones(request, context)),
+    RebootInstances: (input: ec2.RebootInstancesRequest, context: RequestContext) => extras.reboot(input, context),
+    GetConsoleOutput: (input: ec2.GetConsoleOutputRequest, context: RequestContext) =>
+      extras.consoleOutput(input, context),
+    DescribeInstanceCreditSpecifications: (
+      input: ec2.DescribeInstanceCreditSpecificationsRequest,
+      context: RequestContext,
+    ) => extras.creditSpecifications(input, context),
     CreateTags: (input: ec2.CreateTagsRequest, context: RequestContext) => tags.create(input, context),
     DeleteTags: (input: ec2.DeleteTagsRequest, context: RequestContext) => tags.delete(input, context),
     DescribeTags: (input: ec2.DescribeTagsRequest, context: RequestContext) => tags.describe(input, context),

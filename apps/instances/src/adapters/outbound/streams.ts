@@ -1,6 +1,10 @@
-import type { Caller, InstanceId } from '@holdfast/contracts';
+import type { Caller, ImageId, InstanceId } from '@holdfast/contracts';
+import { DomainError } from '@holdfast/decider';
 import type { ClientToken, CommandHandler, EventStore } from '@holdfast/event-store';
+import type { ImageStreams } from '../../application/image-ports.ts';
 import type { InstanceStreams, ReservationStreams } from '../../application/ports.ts';
+import type { ImageCommand, ImageState } from '../../domain/image.decider.ts';
+import type { ImageEvent } from '../../domain/image.events.ts';
 import type { InstanceCommand, InstanceState } from '../../domain/instance.decider.ts';
 import type { InstanceEvent } from '../../domain/instance.events.ts';
 import type { InstancesReserved } from '../../domain/reservation.events.ts';
@@ -30,6 +34,32 @@ export class EventSourcedReservations implements ReservationStreams {
   async read(reservationId: string): Promise<InstancesReserved | null> {
     const [event] = await this.store.readStream<InstancesReserved>(reservationStream(reservationId));
     return event?.data ?? null;
+  }
+
+  findClientToken(scope: string, token: string): Promise<ClientToken | null> {
+    return this.store.findClientToken(scope, token);
+  }
+}
+
+/** What Postgres says when another image of the account took the name in the same moment. */
+const isNameTaken = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'constraint' in error && error.constraint === 'images_name';
+
+export class EventSourcedImages implements ImageStreams {
+  constructor(
+    private readonly handler: CommandHandler<ImageCommand, ImageEvent, ImageState>,
+    private readonly store: EventStore,
+  ) {}
+
+  async handle(command: ImageCommand, caller: Caller, clientToken?: ClientToken): Promise<void> {
+    const options = { metadata: { caller }, time: command.at, clientToken };
+    await this.handler.handle(command.imageId, command, options).catch((error: unknown) => {
+      throw isNameTaken(error) ? new DomainError('ImageNameTaken', { imageId: command.imageId }) : error;
+    });
+  }
+
+  async load(imageId: ImageId): Promise<ImageState> {
+    return (await this.handler.load(imageId)).state;
   }
 
   findClientToken(scope: string, token: string): Promise<ClientToken | null> {

@@ -1,0 +1,251 @@
+import type { AccountId, ImageId, Instant } from '@holdfast/contracts';
+import { assertNever, type Decider, DomainError } from '@holdfast/decider';
+import { exceedsTagLimit, removedKeys, type TagRemoval, type Tags, withoutTags, withTags } from '@holdfast/ec2';
+import type {
+  AmazonImageProvided,
+  ImageCopyStarted,
+  ImageCreationStarted,
+  ImageEvent,
+  ImageRegistered,
+  ImageStarted,
+  LaunchPermissionChange,
+} from './image.events.ts';
+
+interface Command<Type extends string> {
+  type: Type;
+  imageId: ImageId;
+  at: Instant;
+}
+
+export type StartImage =
+  | (Omit<ImageRegistered, 'type'> & { type: 'RegisterImage' })
+  | (Omit<ImageCreationStarted, 'type'> & { type: 'CreateImage' })
+  | (Omit<ImageCopyStarted, 'type'> & { type: 'CopyImage' })
+  | (Omit<AmazonImageProvided, 'type'> & { type: 'ProvideAmazonImage' });
+
+export interface ShareImage extends Command<'ShareImage'> {
+  accounts: readonly AccountId[];
+  public: boolean;
+  /** Whether one of its snapshots is under a key that AWS manages: no other account can be let use it. */
+  keyManagedByAws: boolean;
+}
+
+export type ImageCommand =
+  | StartImage
+  | Command<'CompleteImage'>
+  | (Command<'FailImage'> & { message: string; cause: string })
+  | Command<'DeregisterImage'>
+  | (Command<'ChangeDescription'> & { description: string })
+  | ShareImage
+  | (Command<'UnshareImage'> & { accounts: readonly AccountId[]; public: boolean })
+  /** Nobody but the owner may launch from it any more. */
+  | Command<'ResetLaunchPermission'>
+  | (Command<'TagImage'> & { accountId: AccountId; tags: Tags })
+  | (Command<'UntagImage'> & { accountId: AccountId; removal: TagRemoval });
+
+/** What the next decision needs, and what work that was begun needs to be finished. */
+export interface ImageState {
+  readonly status: 'absent' | 'pending' | 'available' | 'failed' | 'deregistered';
+  readonly started: ImageStarted | null;
+  readonly description: string;
+  readonly launchPermission: { readonly accounts: readonly AccountId[]; readonly public: boolean };
+  /** By the account that set and sees them. */
+  readonly tags: Readonly<Partial<Record<AccountId, Tags>>>;
+}
+
+export type ImageErrorCode =
+  | 'DefaultKeyImageNotShareable'
+  | 'EncryptedImageNotPublic'
+  | 'ImageAlreadyExists'
+  | 'ImageNotFound'
+  | 'TagLimitExceeded';
+
+const NO_TAGS: Tags = {};
+
+const refuse = (code: ImageErrorCode, { imageId }: ImageCommand): never => {
+  throw new DomainError(code, { imageId });
+};
+
+/** The keys that the image's snapshots are under. */
+export const keyArnsOf = ({ started }: ImageState): string[] => [
+  ...new Set((started?.devices ?? []).flatMap(({ keyArn }) => (keyArn === undefined ? [] : [keyArn]))),
+];
+
+const begun = (state: ImageState, event: ImageStarted): ImageState => ({
+  ...state,
+  status: event.type === 'ImageRegistered' || event.type === 'AmazonImageProvided' ? 'available' : 'pending',
+  started: event,
+  description: event.description,
+  launchPermission: { accounts: [], public: event.type === 'AmazonImageProvided' },
+  tags: { [event.ownerId]: event.tags },
+});
+
+const changeTags = (state: ImageState, accountId: AccountId, change: (tags: Tags) => Tags): ImageState => ({
+  ...state,
+  tags: { ...state.tags, [accountId]: change(state.tags[accountId] ?? NO_TAGS) },
+});
+
+type Change = LaunchPermissionChange<'ImageShared'> | LaunchPermissionChange<'ImageUnshared'>;
+
+const permitted = (state: ImageState, change: Change): ImageState => {
+  const { accounts, public: isPublic } = state.launchPermission;
+  const others = accounts.filter((account) => !change.accounts.includes(account));
+  const launchPermission =
+    change.type === 'ImageShared'
+      ? { accounts: [...others, ...change.accounts], public: isPublic || change.public }
+      : { accounts: others, public: isPublic && !change.public };
+  return { ...state, launchPermission };
+};
+
+const evolve = (state: ImageState, event: ImageEvent): ImageState => {
+  switch (event.type) {
+    case 'ImageRegistered':
+    case 'ImageCreationStarted':
+    case 'ImageCopyStarted':
+    case 'AmazonImageProvided':
+      return begun(state, event);
+    case 'ImageCompleted':
+      return { ...state, status: 'available' };
+    case 'ImageFailed':
+      return { ...state, status: 'failed' };
+    case 'ImageDeregistered':
+      return { ...state, status: 'deregistered' };
+    case 'ImageDescriptionChanged':
+      return { ...state, description: event.description };
+    case 'ImageShared':
+    case 'ImageUnshared':
+      return permitted(state, event);
+    case 'ImageTagged':
+      return changeTags(state, event.accountId, (tags) => withTags(tags, event.tags));
+    case 'ImageUntagged':
+      return changeTags(state, event.accountId, (tags) => withoutTags(tags, event.keys));
+    default:
+      return assertNever(event);
+  }
+};
+
+const start = (command: StartImage): ImageEvent => {
+  const { imageId, ownerId, region, name, description, rootDeviceName, devices, tags, at } = command;
+  const { architecture, virtualizationType, bootMode, tpmSupport, imdsSupport, sriovNetSupport, enaSupport } = command;
+  const basics = {
+    ...{ imageId, ownerId, region, name, description, architecture, virtualizationType },
+    ...{ bootMode, tpmSupport, imdsSupport, sriovNetSupport, enaSupport, rootDeviceName, devices, tags, at },
+  };
+  switch (command.type) {
+    case 'RegisterImage':
+      return { type: 'ImageRegistered', ...basics };
+    case 'ProvideAmazonImage':
+      return { type: 'AmazonImageProvided', ...basics };
+    case 'CreateImage': {
+      const { instanceId, snapshots, snapshotTags } = command;
+      return { type: 'ImageCreationStarted', ...basics, instanceId, snapshots, snapshotTags };
+    }
+    case 'CopyImage': {
+      const { source, snapshots, snapshotTags } = command;
+      return { type: 'ImageCopyStarted', ...basics, source, snapshots, snapshotTags };
+    }
+    default:
+      return assertNever(command);
+  }
+};
+
+type CommandOf<Type extends ImageCommand['type']> = Extract<ImageCommand, { type: Type }>;
+type Decision = readonly ImageEvent[];
+
+/**
+ * Who may launch from it is changed as far as it is a change. An image of encrypted snapshots is never public, and one under a
+ * key that AWS manages is never shared, since nobody could be let use the key.
+ * @see Amazon EC2 user guide, "Use encryption with EBS-backed AMIs"
+ */
+const permit = (
+  command: CommandOf<'ShareImage' | 'UnshareImage' | 'ResetLaunchPermission'>,
+  state: ImageState,
+): Decision => {
+  const { imageId, at } = command;
+  const now = state.launchPermission;
+  if (command.type === 'ResetLaunchPermission')
+    return now.public || now.accounts.length > 0 ? [{ type: 'ImageUnshared', imageId, ...now, at }] : [];
+  if (command.type === 'UnshareImage') {
+    const accounts = now.accounts.filter((account) => command.accounts.includes(account));
+    const ends = command.public && now.public;
+    return ends || accounts.length > 0 ? [{ type: 'ImageUnshared', imageId, accounts, public: ends, at }] : [];
+  }
+  const encrypted = keyArnsOf(state).length > 0;
+  if (encrypted && command.public) return refuse('EncryptedImageNotPublic', command);
+  if (encrypted && command.keyManagedByAws) return refuse('DefaultKeyImageNotShareable', command);
+  const accounts = [...new Set(command.accounts)].filter((account) => !now.accounts.includes(account));
+  const begins = command.public && !now.public;
+  return begins || accounts.length > 0 ? [{ type: 'ImageShared', imageId, accounts, public: begins, at }] : [];
+};
+
+const tag = (command: CommandOf<'TagImage' | 'UntagImage'>, state: ImageState): Decision => {
+  const { imageId, accountId, at } = command;
+  const tags = state.tags[accountId] ?? NO_TAGS;
+  if (command.type === 'UntagImage') {
+    const keys = removedKeys(tags, command.removal);
+    return keys.length === 0 ? [] : [{ type: 'ImageUntagged', imageId, accountId, keys, at }];
+  }
+  const added = command.tags;
+  if (exceedsTagLimit(withTags(tags, added))) return refuse('TagLimitExceeded', command);
+  const known = Object.entries(added).every(([key, value]) => tags[key] === value);
+  return known ? [] : [{ type: 'ImageTagged', imageId, accountId, tags: added, at }];
+};
+
+const decide = (command: ImageCommand, state: ImageState): Decision => {
+  const { imageId, at } = command;
+  const { status } = state;
+  switch (command.type) {
+    case 'ProvideAmazonImage':
+      return status === 'absent' ? [start(command)] : [];
+    case 'RegisterImage':
+    case 'CreateImage':
+    case 'CopyImage':
+      return status === 'absent' ? [start(command)] : refuse('ImageAlreadyExists', command);
+    case 'CompleteImage':
+      return status === 'pending' ? [{ type: 'ImageCompleted', imageId, at }] : [];
+    case 'FailImage': {
+      const { message, cause } = command;
+      return status === 'pending' ? [{ type: 'ImageFailed', imageId, message, cause, at }] : [];
+    }
+    default:
+      return status === 'absent' || status === 'deregistered'
+        ? refuse('ImageNotFound', command)
+        : change(command, state);
+  }
+};
+
+const change = (
+  command: Exclude<ImageCommand, StartImage | { type: 'CompleteImage' | 'FailImage' }>,
+  state: ImageState,
+): Decision => {
+  const { imageId, at } = command;
+  switch (command.type) {
+    case 'DeregisterImage':
+      return [{ type: 'ImageDeregistered', imageId, at }];
+    case 'ChangeDescription': {
+      const { description } = command;
+      return description === state.description ? [] : [{ type: 'ImageDescriptionChanged', imageId, description, at }];
+    }
+    case 'ShareImage':
+    case 'UnshareImage':
+    case 'ResetLaunchPermission':
+      return permit(command, state);
+    case 'TagImage':
+    case 'UntagImage':
+      return tag(command, state);
+    default:
+      return assertNever(command);
+  }
+};
+
+export const imageDecider: Decider<ImageCommand, ImageEvent, ImageState> = {
+  initialState: {
+    status: 'absent',
+    started: null,
+    description: '',
+    launchPermission: { accounts: [], public: false },
+    tags: {},
+  },
+  evolve,
+  decide,
+};

@@ -16,6 +16,15 @@ export interface TargetCaller {
 /** A request's input, of which each operation's row knows the members. */
 export type Input = Readonly<Record<string, unknown>>;
 
+/** What a policy may ask of a volume that a launch makes. */
+export interface ImageVolume {
+  readonly deviceName: string;
+  readonly snapshotId?: string;
+  readonly encrypted: boolean;
+  readonly sizeGiB?: number;
+  readonly volumeType?: string;
+}
+
 /** What the caller's resources are like, asked only when a policy is evaluated. */
 export interface ResourceFacts {
   /** Tags of one of the caller's resources, key to value; empty when there is no such resource. */
@@ -25,6 +34,8 @@ export interface ResourceFacts {
     kind: 'user' | 'group' | 'role' | 'instance-profile' | 'policy',
     name: string,
   ): Promise<{ arn: string; tags: Readonly<Record<string, string>> } | null>;
+  /** The volumes that an image's instances have; empty when the caller sees no such image. */
+  imageVolumes(imageId: string): Promise<readonly ImageVolume[]>;
   /** Whether new volumes are encrypted by default. */
   encryptionByDefault(): Promise<boolean>;
 }

@@ -13,9 +13,10 @@ import {
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import { tagOwner } from '../aws/tags.ts';
-import type { AccessTarget, ResourceFacts } from './access-target.ts';
+import type { AccessTarget, ImageVolume, ResourceFacts } from './access-target.ts';
 import { decisionRecord, isKeptWhenAllowed } from './decision-record.ts';
 import { ec2Targets } from './ec2-targets.ts';
+import { type RuleFacts, rbinTargets } from './rbin-targets.ts';
 import { ebsTargets, iamTargets, stsTargets } from './iam-targets.ts';
 
 /**
@@ -68,11 +69,19 @@ export class Authorizer {
         return iamTargets(operation, input, context, this.facts(context));
       case 'sts':
         return Promise.resolve(stsTargets(operation, input, context));
+      case 'rbin':
+        return rbinTargets(operation, input, context, this.ruleFacts(context));
       case 'ebs':
         return Promise.resolve(ebsTargets(operation, input, context));
       default:
         return Promise.resolve([{ action: `${service}:${operation}`, resource: '*', resourceAccount: null }]);
     }
+  }
+
+  private ruleFacts(context: RequestContext): RuleFacts {
+    return {
+      rule: (ruleId) => this.requests.call('snapshots', 'GetRuleFacts', { ruleId }, context),
+    };
   }
 
   private facts(context: RequestContext): ResourceFacts {
@@ -90,9 +99,24 @@ export class Authorizer {
         return Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value]));
       },
       iamResource: (kind, name) => this.requests.call('identity', 'GetIamResource', { kind, name }, context),
+      imageVolumes: (imageId) => this.imageVolumes(imageId, context),
       encryptionByDefault: async () =>
         (await this.requests.call('account-settings', 'GetEncryptionDefaults', {}, context)).encryptionByDefault,
     };
+  }
+
+  private async imageVolumes(imageId: string, context: RequestContext): Promise<ImageVolume[]> {
+    // As a filter, an id that names nothing is no error.
+    const input = { Filters: [{ Name: 'image-id', Values: [imageId] }] };
+    type Output = ec2.DescribeImagesResult;
+    const { Images = [] } = await this.requests.request<Output>('instances', 'DescribeImages', input, context);
+    return (Images[0]?.BlockDeviceMappings ?? []).map(({ DeviceName = '', Ebs = {} }) => ({
+      deviceName: DeviceName,
+      snapshotId: Ebs.SnapshotId,
+      encrypted: Ebs.Encrypted === true,
+      sizeGiB: Ebs.VolumeSize,
+      volumeType: Ebs.VolumeType,
+    }));
   }
 
   private async refusal({ service }: ParsedRequest, decision: Decision, context: RequestContext): Promise<AwsError> {

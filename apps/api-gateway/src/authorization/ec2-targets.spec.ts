@@ -6,6 +6,12 @@ const caller = { accountId: '111122223333', region: 'eu-central-1' };
 const facts: ResourceFacts = {
   iamResource: () => Promise.resolve(null),
   tagsOf: (id) => Promise.resolve(id === 'vol-1' ? { stage: 'test' } : ({} as Record<string, string>)),
+  imageVolumes: (id) =>
+    Promise.resolve(
+      id === 'ami-1'
+        ? [{ deviceName: '/dev/xvda', snapshotId: 'snap-1', encrypted: true, sizeGiB: 8, volumeType: 'gp3' }]
+        : [],
+    ),
   encryptionByDefault: () => Promise.resolve(false),
 };
 const ARN = 'arn:aws:ec2:eu-central-1';
@@ -55,6 +61,56 @@ describe('what an EC2 call needs', () => {
       { Resources: ['vol-1', 'snap-1'], Tags: [{ Key: 'a' }] },
       [`ec2:CreateTags ${ARN}:111122223333:volume/vol-1`, `ec2:CreateTags ${ARN}::snapshot/snap-1`],
     ],
+    [
+      'RunInstances',
+      {
+        ImageId: 'ami-1',
+        SecurityGroupIds: ['sg-1'],
+        BlockDeviceMappings: [{ DeviceName: '/dev/sdf', Ebs: { SnapshotId: 'snap-2' } }],
+      },
+      [
+        `ec2:RunInstances ${ARN}::image/ami-1`,
+        `ec2:RunInstances ${ARN}:111122223333:instance/*`,
+        `ec2:RunInstances ${ARN}:111122223333:network-interface/*`,
+        `ec2:RunInstances ${ARN}:111122223333:security-group/sg-1`,
+        `ec2:RunInstances ${ARN}:111122223333:subnet/*`,
+        `ec2:RunInstances ${ARN}:111122223333:volume/*`,
+        `ec2:RunInstances ${ARN}:111122223333:volume/*`,
+        `ec2:RunInstances ${ARN}::snapshot/snap-2`,
+      ],
+    ],
+    [
+      'CreateImage',
+      { InstanceId: 'i-1', TagSpecifications: [{ ResourceType: 'snapshot', Tags: [{ Key: 'a', Value: 'b' }] }] },
+      [
+        `ec2:CreateImage ${ARN}::image/*`,
+        `ec2:CreateImage ${ARN}:111122223333:instance/i-1`,
+        `ec2:CreateImage ${ARN}::snapshot/*`,
+        `ec2:CreateTags ${ARN}::snapshot/*`,
+      ],
+    ],
+    [
+      'CopyImage',
+      { SourceImageId: 'ami-1', SourceRegion: 'us-east-1' },
+      [
+        `ec2:CopyImage ${ARN}::image/*`,
+        'ec2:CopyImage arn:aws:ec2:us-east-1::image/ami-1',
+        `ec2:CopyImage ${ARN}::snapshot/*`,
+      ],
+    ],
+    [
+      'RegisterImage',
+      { BlockDeviceMappings: [{ DeviceName: '/dev/xvda', Ebs: { SnapshotId: 'snap-1' } }] },
+      [`ec2:RegisterImage ${ARN}::image/*`, `ec2:RegisterImage ${ARN}::snapshot/snap-1`],
+    ],
+    ['DeregisterImage', { ImageId: 'ami-1' }, [`ec2:DeregisterImage ${ARN}::image/ami-1`]],
+    [
+      'DeregisterImage',
+      { ImageId: 'ami-1', DeleteAssociatedSnapshots: true },
+      [`ec2:DeregisterImage ${ARN}::image/ami-1`, `ec2:DeleteSnapshot ${ARN}::snapshot/snap-1`],
+    ],
+    ['ModifyImageAttribute', { ImageId: 'ami-1' }, [`ec2:ModifyImageAttribute ${ARN}::image/ami-1`]],
+    ['DescribeVpcs', {}, ['ec2:DescribeVpcs *']],
   ])('%s %j', async (operation, input, expected) => {
     expect(await resources(operation, input)).toEqual(expected);
   });
@@ -75,6 +131,26 @@ describe('what an EC2 call needs', () => {
       'ec2:Encrypted': true,
     });
     expect((await ec2Targets('CreateVolume', {}, caller, facts))[0]?.context).toMatchObject({ 'ec2:Encrypted': false });
+  });
+
+  it('tells policies what each volume of a launch will be like', async () => {
+    const volumes = async (more: object, theFacts = facts) =>
+      (await ec2Targets('RunInstances', { ImageId: 'ami-1', ...more }, caller, theFacts))
+        .filter(({ resource }) => resource.endsWith(':volume/*'))
+        .map(({ context = {} }) => [context['ec2:Encrypted'], context['ec2:VolumeSize'], context['ec2:VolumeType']]);
+    expect(await volumes({})).toEqual([[true, 8, 'gp3']]);
+    const plain = { DeviceName: '/dev/sdf', Ebs: { VolumeSize: 1 } };
+    const larger = { DeviceName: '/dev/xvda', Ebs: { VolumeSize: 20, VolumeType: 'gp2' } };
+    expect(await volumes({ BlockDeviceMappings: [plain, larger] })).toEqual([
+      [true, 20, 'gp2'],
+      [false, 1, 'gp2'],
+    ]);
+    expect(await volumes({ BlockDeviceMappings: [{ DeviceName: '/dev/xvda', NoDevice: '' }] })).toEqual([]);
+    const byDefault = { ...facts, encryptionByDefault: () => Promise.resolve(true) };
+    expect(await volumes({ BlockDeviceMappings: [plain] }, byDefault)).toEqual([
+      [true, 8, 'gp3'],
+      [true, 1, 'gp2'],
+    ]);
   });
 
   it('tells policies the tags of the resource and those of the request', async () => {

@@ -102,6 +102,23 @@ const createSnapshot: Targets = async (input, caller, facts) => {
   ];
 };
 
+const createSnapshots: Targets = async (input, caller, facts) => {
+  const specification = (input['InstanceSpecification'] ?? {}) as Input;
+  return [
+    await existing('CreateSnapshots', caller, 'instance', text(specification['InstanceId']) ?? '*', facts),
+    target('CreateSnapshots', caller, 'snapshot', '*', requestTags(tagsFor(input, 'snapshot'))),
+    target('CreateSnapshots', caller, 'volume', '*'),
+    ...tagging('CreateSnapshots', input, caller, ['snapshot']),
+  ];
+};
+
+const lockSnapshot: Targets = async (input, caller, facts) => [
+  await existing('LockSnapshot', caller, 'snapshot', text(input['SnapshotId']) ?? '*', facts, {
+    'ec2:SnapshotLockDuration': input['LockDuration'] as number | undefined,
+    'ec2:SnapshotCoolOffPeriod': input['CoolOffPeriod'] as number | undefined,
+  }),
+];
+
 const copySnapshot: Targets = async (input, caller, facts) => {
   const source = { accountId: caller.accountId, region: text(input['SourceRegion']) ?? caller.region };
   return [
@@ -111,18 +128,107 @@ const copySnapshot: Targets = async (input, caller, facts) => {
   ];
 };
 
-const runInstances: Targets = (input, caller) => {
+/** EC2's BlockDeviceMapping, as far as policies may ask about it. */
+interface Mapping {
+  DeviceName?: string;
+  NoDevice?: string;
+  Ebs?: {
+    SnapshotId?: string;
+    Encrypted?: boolean;
+    KmsKeyId?: string;
+    VolumeSize?: number;
+    VolumeType?: string;
+    Iops?: number;
+    Throughput?: number;
+  };
+}
+
+const mappingsOf = (input: Input) => (input['BlockDeviceMappings'] ?? []) as Mapping[];
+
+/** Each volume that a launch makes: the image's with the request's changes to them, and the request's own. */
+const launchVolumes = async (input: Input, caller: TargetCaller, facts: ResourceFacts): Promise<AccessTarget[]> => {
+  const byDefault = await facts.encryptionByDefault();
+  const ofImage = new Map((await facts.imageVolumes(text(input['ImageId']) ?? '')).map((v) => [v.deviceName, v]));
+  const asked = new Map(mappingsOf(input).map((mapping) => [mapping.DeviceName ?? '', mapping]));
+  const devices = [...new Set([...ofImage.keys(), ...asked.keys()])];
+  return devices
+    .filter((device) => asked.get(device)?.NoDevice === undefined)
+    .map((device) => {
+      const [image, { Ebs = {} } = {}] = [ofImage.get(device), asked.get(device)];
+      const snapshotId = Ebs.SnapshotId ?? image?.snapshotId;
+      return target('RunInstances', caller, 'volume', '*', {
+        ...requestTags(tagsFor(input, 'volume')),
+        'ec2:Encrypted': Ebs.Encrypted === true || image?.encrypted === true || byDefault,
+        'ec2:KmsKeyId': text(Ebs.KmsKeyId),
+        'ec2:ParentSnapshot': snapshotId && ec2Arn(caller, 'snapshot', snapshotId),
+        'ec2:VolumeIops': Ebs.Iops,
+        'ec2:VolumeSize': Ebs.VolumeSize ?? image?.sizeGiB,
+        'ec2:VolumeThroughput': Ebs.Throughput,
+        'ec2:VolumeType': text(Ebs.VolumeType) ?? image?.volumeType ?? 'gp2',
+      });
+    });
+};
+
+/** Snapshots that the request names; those of an image come with the permission to launch from it. */
+const namedSnapshots = (action: string, input: Input, caller: TargetCaller, facts: ResourceFacts) => {
+  const ids = mappingsOf(input).flatMap(({ Ebs }) => text(Ebs?.SnapshotId) ?? []);
+  return Promise.all([...new Set(ids)].map((id) => existing(action, caller, 'snapshot', id, facts)));
+};
+
+const runInstances: Targets = async (input, caller, facts) => {
   const context = {
     'ec2:InstanceType': text(input['InstanceType']) ?? 'm1.small',
     ...requestTags(tagsFor(input, 'instance')),
   };
-  const image = text(input['ImageId']) ?? '*';
-  return Promise.resolve([
-    target('RunInstances', caller, 'image', image),
+  const groups = texts(input['SecurityGroupIds']);
+  return [
+    await existing('RunInstances', caller, 'image', text(input['ImageId']) ?? '*', facts),
     target('RunInstances', caller, 'instance', '*', context),
-    target('RunInstances', caller, 'volume', '*', requestTags(tagsFor(input, 'volume'))),
+    target('RunInstances', caller, 'network-interface', '*'),
+    ...(groups.length === 0 ? ['*'] : groups).map((id) => target('RunInstances', caller, 'security-group', id)),
+    target('RunInstances', caller, 'subnet', text(input['SubnetId']) ?? '*'),
+    ...(await launchVolumes(input, caller, facts)),
+    ...(await namedSnapshots('RunInstances', input, caller, facts)),
     ...tagging('RunInstances', input, caller, ['instance', 'volume']),
-  ]);
+  ];
+};
+
+const newImage = (action: string, input: Input, caller: TargetCaller) => [
+  target(action, caller, 'image', '*', requestTags(tagsFor(input, 'image'))),
+];
+
+const registerImage: Targets = async (input, caller, facts) => [
+  ...newImage('RegisterImage', input, caller),
+  ...(await namedSnapshots('RegisterImage', input, caller, facts)),
+  ...tagging('RegisterImage', input, caller, ['image']),
+];
+
+const createImage: Targets = async (input, caller, facts) => [
+  ...newImage('CreateImage', input, caller),
+  await existing('CreateImage', caller, 'instance', text(input['InstanceId']) ?? '*', facts),
+  target('CreateImage', caller, 'snapshot', '*', requestTags(tagsFor(input, 'snapshot'))),
+  ...tagging('CreateImage', input, caller, ['image', 'snapshot']),
+];
+
+const copyImage: Targets = async (input, caller, facts) => {
+  const source = { accountId: caller.accountId, region: text(input['SourceRegion']) ?? caller.region };
+  return [
+    ...newImage('CopyImage', input, caller),
+    await existing('CopyImage', source, 'image', text(input['SourceImageId']) ?? '*', facts),
+    target('CopyImage', caller, 'snapshot', '*', requestTags(tagsFor(input, 'snapshot'))),
+    ...tagging('CopyImage', input, caller, ['image', 'snapshot']),
+  ];
+};
+
+/** Whoever has the image's snapshots deleted with it needs the permission to delete them. */
+const deregisterImage: Targets = async (input, caller, facts) => {
+  const imageId = text(input['ImageId']) ?? '*';
+  const volumes = input['DeleteAssociatedSnapshots'] === true ? await facts.imageVolumes(imageId) : [];
+  const snapshotIds = volumes.flatMap(({ snapshotId }) => snapshotId ?? []);
+  return [
+    await existing('DeregisterImage', caller, 'image', imageId, facts),
+    ...(await Promise.all(snapshotIds.map((id) => existing('DeleteSnapshot', caller, 'snapshot', id, facts)))),
+  ];
 };
 
 /** The volume and the instance must both be allowed. */
@@ -168,7 +274,9 @@ const NAMED: Readonly<Record<string, readonly [kind: string, member: string]>> =
   DeleteSnapshot: ['snapshot', 'SnapshotId'],
   ModifySnapshotAttribute: ['snapshot', 'SnapshotId'],
   ResetSnapshotAttribute: ['snapshot', 'SnapshotId'],
-  LockSnapshot: ['snapshot', 'SnapshotId'],
+  RestoreSnapshotFromRecycleBin: ['snapshot', 'SnapshotId'],
+  EnableFastSnapshotRestores: ['snapshot', 'SourceSnapshotIds'],
+  DisableFastSnapshotRestores: ['snapshot', 'SourceSnapshotIds'],
   UnlockSnapshot: ['snapshot', 'SnapshotId'],
   ModifySnapshotTier: ['snapshot', 'SnapshotId'],
   RestoreSnapshotTier: ['snapshot', 'SnapshotId'],
@@ -176,20 +284,26 @@ const NAMED: Readonly<Record<string, readonly [kind: string, member: string]>> =
   StopInstances: ['instance', 'InstanceIds'],
   TerminateInstances: ['instance', 'InstanceIds'],
   ModifyInstanceAttribute: ['instance', 'InstanceId'],
-  CreateImage: ['instance', 'InstanceId'],
-  DeregisterImage: ['image', 'ImageId'],
+  RebootInstances: ['instance', 'InstanceIds'],
+  GetConsoleOutput: ['instance', 'InstanceId'],
   ModifyImageAttribute: ['image', 'ImageId'],
   ResetImageAttribute: ['image', 'ImageId'],
 };
 
 const SPECIAL: Readonly<Record<string, Targets>> = {
   AttachVolume: attachment('AttachVolume'),
+  CopyImage: copyImage,
   CopySnapshot: copySnapshot,
+  CreateImage: createImage,
   CreateSnapshot: createSnapshot,
+  CreateSnapshots: createSnapshots,
+  LockSnapshot: lockSnapshot,
   CreateTags: changeTags('CreateTags'),
   CreateVolume: createVolume,
   DeleteTags: changeTags('DeleteTags'),
+  DeregisterImage: deregisterImage,
   DetachVolume: attachment('DetachVolume'),
+  RegisterImage: registerImage,
   RunInstances: runInstances,
 };
 

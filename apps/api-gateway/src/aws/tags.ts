@@ -4,8 +4,13 @@ import { dryRunOperation, pageSize, type PageTokens, parseCreateTags, parseDelet
 import type { Requests, ServiceName } from '@holdfast/messaging';
 
 /** Each service keeps the tags of its own resources. */
-const OWNER_BY_PREFIX: Readonly<Record<string, ServiceName>> = { vol: 'volumes', snap: 'snapshots', i: 'instances' };
-const OWNERS = Object.values(OWNER_BY_PREFIX);
+const OWNER_BY_PREFIX: Readonly<Record<string, ServiceName>> = {
+  vol: 'volumes',
+  snap: 'snapshots',
+  i: 'instances',
+  ami: 'instances',
+};
+const OWNERS = [...new Set(Object.values(OWNER_BY_PREFIX))];
 
 const MAX_PAGE = 1000;
 

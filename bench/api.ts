@@ -45,7 +45,7 @@ export class Sha256 {
   }
 }
 
-interface Call {
+export interface Call {
   service: 'ec2' | 'kms';
   headers: Record<string, string>;
   body: string;
@@ -57,14 +57,14 @@ const ec2Call = (parameters: Record<string, string>): Call => ({
   body: new URLSearchParams({ ...parameters, Version: '2016-11-15' }).toString(),
 });
 
-const kmsCall = (operation: string, input: object): Call => ({
+export const kmsCall = (operation: string, input: object): Call => ({
   service: 'kms',
   headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `TrentService.${operation}` },
   body: JSON.stringify(input),
 });
 
 /** A signature is good for fifteen minutes, so one serves a whole round and the client's cost of signing is not measured. */
-const signed = async (endpoint: string, call: Call): Promise<Record<string, string>> => {
+export const signed = async (endpoint: string, call: Call): Promise<Record<string, string>> => {
   const { hostname, port, host } = new URL(endpoint);
   const credentials = { accessKeyId: ACCOUNT, secretAccessKey: 'test' };
   const signer = new SignatureV4({ service: call.service, region: REGION, credentials, sha256: Sha256 });
@@ -76,7 +76,7 @@ const signed = async (endpoint: string, call: Call): Promise<Record<string, stri
   return headers;
 };
 
-const post = async (endpoint: string, call: Call): Promise<{ text: string; headers: Headers }> => {
+export const post = async (endpoint: string, call: Call): Promise<{ text: string; headers: Headers }> => {
   const { host: _host, ...headers } = await signed(endpoint, call);
   const response = await fetch(endpoint, { method: 'POST', headers, body: call.body });
   const text = await response.text();
@@ -84,13 +84,18 @@ const post = async (endpoint: string, call: Call): Promise<{ text: string; heade
   return { text, headers: response.headers };
 };
 
-const load = async (url: string, headers: Record<string, string>, body: string) => {
+export const load = async (
+  url: string,
+  headers: Record<string, string>,
+  body: string,
+  connections = CONNECTIONS,
+): Promise<{ perSecond: number; p50Ms: number; p99Ms: number }> => {
   const result = await autocannon({
     url,
     method: 'POST',
     headers,
     body,
-    connections: CONNECTIONS,
+    connections,
     duration: ROUND_SECONDS,
   });
   if (result.non2xx > 0 || result.errors > 0) {

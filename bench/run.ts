@@ -1,4 +1,4 @@
-// npm run bench [append] [api] [block] [snapshots] [ebs-direct]: every figure is a ratio against a yardstick measured in the same run; absolute rates are
+// npm run bench [append] [api] [kms] [block] [snapshots] [ebs-direct]: every figure is a ratio against a yardstick measured in the same run; absolute rates are
 // this machine's and swing with its neighbours.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { type ApiBench, benchApi } from './api.ts';
 import { benchAppend } from './append.ts';
 import { blockRows } from './block-rows.ts';
 import { ebsDirectRows } from './ebs-direct.ts';
+import { kmsRows } from './kms.ts';
 import { isHeld, type Row } from './row.ts';
 import { snapshotRows } from './snapshot-rows.ts';
 
@@ -44,6 +45,7 @@ const api = async (): Promise<Row[]> => (await benchApi()).map(apiRow);
 const PARTS: Readonly<Record<string, () => Promise<Row[]>>> = {
   append,
   api,
+  kms: () => withPostgres((adminUrl) => kmsRows(adminUrl)),
   block: blockRows,
   snapshots: snapshotRows,
   'ebs-direct': ebsDirectRows,

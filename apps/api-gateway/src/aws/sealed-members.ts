@@ -27,6 +27,9 @@ const SEALED_OUTPUT: ReadonlyMap<string, Paths> = new Map<string, Paths>([
   ['identity.GetSessionToken', CREDENTIALS],
 ]);
 
+/** How long kms' transport key is kept, in milliseconds. */
+const TRANSPORT_KEY_MS = 1000;
+
 /** `members` with the text at `path` as `change` makes it; as it is when there is no text. */
 const changed = async (
   members: Members,
@@ -56,6 +59,8 @@ const allChanged = async (
 
 /** Seals and opens the secrets of calls on their way to and from their service. One key pair for the life of the process. */
 export class SealedMembers {
+  private transport: { readonly key: Promise<string>; readonly askedAtMs: number } | undefined;
+
   private constructor(
     private readonly requests: Requests,
     private readonly recipient: Recipient,
@@ -77,12 +82,7 @@ export class SealedMembers {
       ? { ...context, recipientPublicKey: this.recipient.publicKeyBase64 }
       : context;
     const sealed = await allChanged(input, SEALED_INPUT.get(name) ?? {}, async (text, encoding) => {
-      const { publicKey } = await this.requests.call(
-        'kms',
-        'GetTransportKey',
-        {},
-        { ...context, requestId: randomUUID() },
-      );
+      const publicKey = await this.transportKey(context);
       const bytes = Buffer.from(text, encoding);
       const message = await seal(publicKey, bytes, `${name}.${context.requestId}`);
       bytes.fill(0);
@@ -100,6 +100,17 @@ export class SealedMembers {
       bytes.fill(0);
       return text;
     });
+  }
+
+  /** What kms opens; asked for again each second, so that a key which it no longer has is not sealed to for long. */
+  private transportKey(context: RequestContext): Promise<string> {
+    const nowMs = performance.now();
+    if (this.transport !== undefined && nowMs - this.transport.askedAtMs < TRANSPORT_KEY_MS) return this.transport.key;
+    const own = { ...context, requestId: randomUUID() };
+    const key = this.requests.call('kms', 'GetTransportKey', {}, own).then(({ publicKey }) => publicKey);
+    this.transport = { key, askedAtMs: nowMs };
+    key.catch(() => (this.transport = undefined));
+    return key;
   }
 
   destroy(): void {

@@ -5,6 +5,7 @@ import type { KeySpec, KeyUsage } from '../../domain/key-specs.ts';
 import type { KeyState } from '../../domain/key-state.ts';
 import type { KeyManager, KeyOrigin, PrincipalIds, RotationType, Tag } from '../../domain/key.events.ts';
 import { keyArnOf, type Place } from '../../domain/names.ts';
+import { SharedLookups } from './shared-lookups.ts';
 
 interface KeyRow {
   key_id: string;
@@ -85,12 +86,23 @@ const VERSIONS = `
   WHERE v.key_id = $1 AND v.position > $3 AND ($5 = false OR v.rotated_at IS NOT NULL)
   ORDER BY v.position LIMIT $4`;
 
+const lookupName = (keyId: string, region: Region): string => `${keyId} ${region}`; // Neither has a space.
+
 export class KeysTable implements KeyDirectory {
+  /** Every use of a key reads it, and many are used at once. */
+  private readonly lookups = new SharedLookups((names) => this.findAll(names));
+
   constructor(private readonly sql: Sql) {}
 
-  async find(keyId: string, region: Region): Promise<KeyRecord | null> {
-    const [key] = await this.query('WHERE k.key_id = $1 AND k.region = $2', [keyId, region]);
-    return key ?? null;
+  find(keyId: string, region: Region): Promise<KeyRecord | null> {
+    return this.lookups.find(lookupName(keyId, region));
+  }
+
+  private async findAll(names: readonly string[]): Promise<ReadonlyMap<string, KeyRecord>> {
+    const [keyIds, regions] = [names.map((name) => name.split(' ')[0]), names.map((name) => name.split(' ')[1])];
+    const condition = 'JOIN unnest($1::text[], $2::text[]) AS asked (key_id, region) USING (key_id, region)';
+    const keys = await this.query(condition, [keyIds, regions]);
+    return new Map(keys.map((key) => [lookupName(key.keyId, key.region), key]));
   }
 
   async findByAlias({ accountId, region }: Place, aliasName: string): Promise<KeyRecord | null> {

@@ -1,4 +1,4 @@
-import type { Logger } from '@holdfast/service-kit';
+import type { BusLogger } from '@holdfast/messaging';
 import type { RootKeys } from './root-keys.ts';
 import { lockStale, replaceBlob, type WrappedStore } from './wrapped-store.ts';
 
@@ -22,7 +22,7 @@ export class Rewrapper {
 
   constructor(
     private readonly rootKeys: RootKeys,
-    private readonly logger: Pick<Logger, 'info' | 'warn'>,
+    private readonly logger: Pick<BusLogger, 'info' | 'warn'>,
     private readonly batchSize: number = BATCH,
   ) {}
 

@@ -7,6 +7,8 @@ export interface OperationInfo {
   readonly readOnly: boolean;
   /** The member that clients fill with a token of their own, e.g. `ClientToken`. */
   readonly idempotencyToken?: string;
+  /** Members that a request may have. */
+  readonly members: readonly string[];
   /** Members that a request must have; the codec has checked them. */
   readonly requiredMembers: readonly string[];
   /** Members, input and output alike, that may never be logged. Top level only. */
@@ -22,6 +24,7 @@ const describe = (model: ServiceModel, name: string, row: OperationRow): Operati
     name,
     readOnly: row.ro === 1,
     idempotencyToken: input.find((m) => m.tok === 1)?.n,
+    members: input.map((m) => m.n),
     requiredMembers: input.filter((m) => m.r === 1 && m.t !== 'X').map((m) => m.n),
     sensitiveMembers: [...input, ...output].filter((m) => m.sen === 1).map((m) => m.n),
     payload: { in: input.some((m) => m.t === 'X'), out: output.some((m) => m.t === 'X') },

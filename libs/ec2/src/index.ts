@@ -20,6 +20,7 @@ export {
 } from './errors.ts';
 export { column, filterConditions, type SqlFilter, SqlParameters } from './filter-sql.ts';
 export { type Filter, parsePattern, type Pattern, type RecordFilters, recordFilter } from './filters.ts';
+export { KMS_USES, type KmsStep, kmsStepsOf, type KmsUse } from './kms-steps.ts';
 export { loadPageTokens, PAGE_TOKEN_KEY_TABLE } from './page-token-key.ts';
 export { cutPage, type PageRequest, pageSize, PageTokens, type PageScope } from './paging.ts';
 export {

@@ -51,12 +51,12 @@ describe('what is kept of a decision on a call', () => {
 });
 
 it.each([
-  ['CreateVolume', true],
-  ['AttachVolume', true],
-  ['DeleteAccessKey', true],
-  ['DescribeVolumes', false],
-  ['GetUser', false],
-  ['PutSnapshotBlock', false],
-])('of a call of %s that is allowed is kept: %s', (operation, kept) => {
-  expect(isKeptWhenAllowed({ operation })).toBe(kept);
+  ['ec2', 'CreateVolume', true],
+  ['ec2', 'AttachVolume', true],
+  ['iam', 'DeleteAccessKey', true],
+  ['ec2', 'DescribeVolumes', false],
+  ['iam', 'GetUser', false],
+  ['ebs', 'PutSnapshotBlock', false],
+] as const)('of a call of %s %s that is allowed is kept: %s', (service, operation, kept) => {
+  expect(isKeptWhenAllowed({ service, operation })).toBe(kept);
 });

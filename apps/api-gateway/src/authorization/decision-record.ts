@@ -1,16 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { ParsedRequest } from '@holdfast/aws-protocol';
+import { operations, type ParsedRequest } from '@holdfast/aws-protocol';
 import type { RequestContext } from '@holdfast/contracts';
 import { type DecisionRecord, denialMessage, type JointDecision, policyStep, resourcesNamedIn } from '@holdfast/iam';
 
 /** A call on more resources than this is shown with the last ones that were looked at. */
 const MAX_STEPS = 16;
 
-/** What only reads, and blocks of data, of which there are very many. */
-const NOT_KEPT_WHEN_ALLOWED = /^(Describe|Get|List|Search|Simulate|Decode|Lookup|PutSnapshotBlock$)/;
-
-export const isKeptWhenAllowed = ({ operation }: Pick<ParsedRequest, 'operation'>): boolean =>
-  !NOT_KEPT_WHEN_ALLOWED.test(operation);
+/** What only reads changes nothing, and of blocks of data there are very many. */
+export const isKeptWhenAllowed = ({ service, operation }: Pick<ParsedRequest, 'service' | 'operation'>): boolean =>
+  operations(service).get(operation)?.readOnly !== true && operation !== 'PutSnapshotBlock';
 
 /**
  * What is kept of the decision on a call: nothing after the first resource that is denied was needed for it.

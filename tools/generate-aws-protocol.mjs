@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { clientOfModel } from './aws-service-models.mjs';
 import { tableSource, typesSource } from './aws-protocol-sources.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -20,6 +21,8 @@ const SERVICES = {
   sts: { protocol: 'awsQuery', version: '2011-06-15', namespace: 'https://sts.amazonaws.com/doc/2011-06-15/' },
   ebs: { protocol: 'restJson1', version: '2019-11-02' },
   iam: { protocol: 'awsQuery', version: '2010-05-08', namespace: 'https://iam.amazonaws.com/doc/2010-05-08/' },
+  // The newest client of it that npm has is older than the service is: its model is committed instead.
+  rbin: { protocol: 'restJson1', version: '2021-06-15', model: 'models/services/rbin.json' },
   cloudtrail: { protocol: 'awsJson1_1', version: '2013-11-01', targetPrefix: 'CloudTrail_20131101' },
 };
 
@@ -224,12 +227,18 @@ class ServiceTables {
   }
 }
 
-const generateService = (id, listed) => {
+const clientOf = (id) => {
+  const { model } = SERVICES[id];
+  if (model !== undefined) return clientOfModel(id, readJson(join(library, model)));
   const entry = require.resolve(`@aws-sdk/client-${id}`);
-  const clientFolder = dirname(dirname(entry));
   const client = require(entry);
+  return { client, links: enumLinks(dirname(dirname(entry)), client) };
+};
+
+const generateService = (id, listed) => {
+  const { client, links } = clientOf(id);
   const constraints = readJson(join(library, 'models/constraints', `${id}.json`));
-  const tables = new ServiceTables(id, client, enumLinks(clientFolder, client), listed, constraints).build();
+  const tables = new ServiceTables(id, client, links, listed, constraints).build();
   return [
     [`${id}.tables.ts`, tableSource(tables)],
     [`${id}.types.ts`, typesSource(tables)],

@@ -12,6 +12,7 @@ import { parseRequest } from './parse-request.ts';
 import { serializeResponse } from './serialize.ts';
 import { isList, isMap, structureName, type ServiceId, type ServiceModel, type TypeRow } from './service-model.ts';
 import { modelOf, SERVICE_IDS } from './services.ts';
+import { RbinClient, rbinCommand } from './testing/rbin-client.ts';
 
 // Thousands of cases: seconds on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
@@ -19,7 +20,9 @@ vi.setConfig({ testTimeout: 60_000 });
 // Values are random, so they break the models' patterns and enums: what is tested here is names, places and encodings.
 vi.mock('./validation.ts', () => ({ validate: () => undefined }));
 
-const CLIENTS = { cloudtrail, ebs, ec2, iam, kms, sts } as unknown as Record<
+const rbinCommands = Object.keys(modelOf('rbin').operations).map((name) => [`${name}Command`, rbinCommand(name)]);
+const rbin = { RbinClient, ...Object.fromEntries(rbinCommands) };
+const CLIENTS = { cloudtrail, ebs, ec2, iam, kms, rbin, sts } as unknown as Record<
   ServiceId,
   Record<string, new (input: never) => Client>
 >;
@@ -102,13 +105,15 @@ const fromClient = (type: string, value: unknown): unknown =>
 interface SdkRequest {
   method: string;
   path: string;
-  query?: Record<string, string>;
+  query?: Record<string, string | string[]>;
   headers: Record<string, string>;
   body?: string | Uint8Array;
 }
 
 const rawOf = ({ method, path, query = {}, headers, body = '' }: SdkRequest): RawRequest => {
-  const pairs = Object.entries(query).map(([k, v]) => `${encodeURIComponent(k)}=${encodeURIComponent(v)}`);
+  const pairs = Object.entries(query).flatMap(([k, values]) =>
+    [values].flat().map((value) => `${encodeURIComponent(k)}=${encodeURIComponent(value)}`),
+  );
   const lower = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
   return {
     method,
@@ -124,6 +129,7 @@ const clientName: Record<ServiceId, string> = {
   ec2: 'EC2Client',
   iam: 'IAMClient',
   kms: 'KMSClient',
+  rbin: 'RbinClient',
   sts: 'STSClient',
 };
 

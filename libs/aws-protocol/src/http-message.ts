@@ -9,6 +9,11 @@ export interface RawRequest {
    */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: Buffer;
+  /**
+   * Hexadecimal SHA-256 of a body that is still to come and not in `body`. Whoever gives it proves it of the body, and refuses
+   * the request where it does not hold.
+   */
+  readonly promisedSha256?: string;
 }
 
 export interface RawResponse {

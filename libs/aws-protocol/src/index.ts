@@ -1,4 +1,5 @@
 export type * as cloudtrail from './generated/cloudtrail.types.ts';
+export type * as rbin from './generated/rbin.types.ts';
 export type * as ebs from './generated/ebs.types.ts';
 export type * as ec2 from './generated/ec2.types.ts';
 export type * as iam from './generated/iam.types.ts';

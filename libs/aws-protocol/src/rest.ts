@@ -1,8 +1,8 @@
 import { AwsError } from '@holdfast/contracts';
-import { header, percentDecode, queryParameters, splitUrl, type RawRequest } from './http-message.ts';
+import { encodedPairs, header, percentDecode, queryParameters, splitUrl, type RawRequest } from './http-message.ts';
 import { parseJsonBody, readStructure, writeStructure } from './json.ts';
 import { readNumber } from './scalars.ts';
-import { type MemberRow, type OperationRow, type ServiceModel } from './service-model.ts';
+import { isList, type MemberRow, type OperationRow, type ServiceModel } from './service-model.ts';
 import { shapeRow } from './services.ts';
 
 export interface RestRoute {
@@ -45,6 +45,12 @@ export const matchRoute = (model: ServiceModel, method: string, url: string): Re
 
 const invalid = (message: string) => new AwsError({ code: 'ValidationException', message });
 
+/** A query parameter of a list is repeated, once for each element. */
+const readList = (member: MemberRow, query: string): string[] =>
+  [...encodedPairs(query)].flatMap(([key, value]) =>
+    percentDecode(key) === member.hq ? [percentDecode(value) ?? ''] : [],
+  );
+
 const readText = (member: MemberRow, text: string): string | number => {
   if (member.t === 's') return text;
   if (member.t !== 'i' && member.t !== 'l')
@@ -67,13 +73,18 @@ export const readRestInput = (
   request: RawRequest,
 ): { input: Record<string, unknown>; payload?: Buffer } => {
   if (row.in === null) return { input: {} };
-  const query = queryParameters(splitUrl(request.url).query);
+  const { query: queryText } = splitUrl(request.url);
+  const query = queryParameters(queryText);
   if (query === null) throw invalid('The query string contains a malformed escape.');
   const { m: members } = shapeRow(model, row.in);
   const hasPayload = members.some((m) => m.hp === 1);
   const bound: Record<string, unknown> = {};
   for (const member of members) {
     let text: string | undefined;
+    if (isList(member.t) && member.hq !== undefined && query.has(member.hq)) {
+      bound[member.n] = readList(member, queryText);
+      continue;
+    }
     if (member.hl === 1) text = labels.get(member.n);
     else if (member.hq !== undefined) text = query.get(member.hq);
     else if (member.hh !== undefined) text = header(request, member.hh)?.trim();

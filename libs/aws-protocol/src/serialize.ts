@@ -56,7 +56,9 @@ export const serializeResponse = (
     }
     case 'restJson1': {
       const { headers, contentType, body } = writeRestOutput(model, row, fields, context.payload);
-      return response(row.http?.[2] ?? 200, contentType, body, context, headers);
+      const status = row.http?.[2] ?? 200;
+      if (status === 204) return response(status, undefined, Buffer.alloc(0), context, headers);
+      return response(status, contentType, body, context, headers);
     }
   }
 };

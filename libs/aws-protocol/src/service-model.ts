@@ -3,7 +3,7 @@
  * library.
  */
 
-export type ServiceId = 'ec2' | 'kms' | 'sts' | 'ebs' | 'iam' | 'cloudtrail';
+export type ServiceId = 'ec2' | 'kms' | 'sts' | 'ebs' | 'iam' | 'cloudtrail' | 'rbin';
 export type Protocol = 'ec2Query' | 'awsQuery' | 'awsJson1_1' | 'restJson1';
 
 /** Lengths in characters (strings), bytes (blobs) or elements (lists, maps); values of numbers. Both inclusive. */

@@ -4,10 +4,11 @@ import { ebs } from './generated/ebs.tables.ts';
 import { ec2 } from './generated/ec2.tables.ts';
 import { iam } from './generated/iam.tables.ts';
 import { kms } from './generated/kms.tables.ts';
+import { rbin } from './generated/rbin.tables.ts';
 import { sts } from './generated/sts.tables.ts';
 import type { OperationRow, ServiceId, ServiceModel, ShapeRow } from './service-model.ts';
 
-const MODELS: Readonly<Record<ServiceId, ServiceModel>> = { ec2, kms, sts, ebs, iam, cloudtrail };
+const MODELS: Readonly<Record<ServiceId, ServiceModel>> = { ec2, kms, sts, ebs, iam, cloudtrail, rbin };
 
 export const SERVICE_IDS = Object.keys(MODELS) as readonly ServiceId[];
 

@@ -8,11 +8,16 @@ import { shapeRow } from './services.ts';
 const MAX_VIOLATIONS = 100;
 
 const compiled = new Map<string, RegExp>();
-/** A Java pattern that must match the whole value. Differences from ECMAScript in the models: `\u10000` and the like. */
+/**
+ * A Java pattern that must match the whole value. Differences from ECMAScript in the models: `\u10000` and the like, and a
+ * repetition that is repeated.
+ */
 const patternOf = (source: string): RegExp => {
   let pattern = compiled.get(source);
   if (pattern === undefined) {
-    const translated = source.replaceAll(/\\u(10[0-9A-Fa-f]{4}|10000)/g, '\\u{$1}');
+    const translated = source
+      .replaceAll(/\\u(10[0-9A-Fa-f]{4}|10000)/g, '\\u{$1}')
+      .replaceAll(/(\[[^\]]*\]\{\d+\})(?=\{)/g, '(?:$1)');
     pattern = new RegExp(`^(?:${translated})$`, 'u');
     compiled.set(source, pattern);
   }

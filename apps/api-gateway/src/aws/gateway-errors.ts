@@ -9,6 +9,7 @@ const INTERNAL: Readonly<Record<ServiceId, string>> = {
   iam: 'ServiceFailure',
   ebs: 'InternalServerException',
   cloudtrail: 'InternalFailure',
+  rbin: 'InternalServerException',
 };
 
 /** And a part that is away or has too much to do: SDKs try again. */
@@ -19,6 +20,7 @@ const UNAVAILABLE: Readonly<Record<ServiceId, string>> = {
   iam: 'ServiceUnavailable',
   ebs: 'ServiceUnavailableException',
   cloudtrail: 'ServiceUnavailableException',
+  rbin: 'ServiceUnavailableException',
 };
 
 const isQuery = (service: ServiceId | null) => service === 'ec2' || service === 'sts' || service === 'iam';

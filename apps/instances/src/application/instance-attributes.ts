@@ -1,5 +1,5 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { callerOf, type InstanceId, type RequestContext } from '@holdfast/contracts';
+import { callerOf, type RequestContext } from '@holdfast/contracts';
 import {
   dryRunOperation,
   invalidParameterCombination,
@@ -9,8 +9,10 @@ import {
 } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
+import { defaultVpc, SECURITY_GROUP_NAME } from '../domain/default-vpc.ts';
+import { instanceType as typeNamed } from '../domain/instance-types.ts';
 import { deviceMappings } from './described-instance.ts';
-import { checkedIdsExist, checkInstanceIds } from './instance-ids.ts';
+import { ownInstance } from './own-instance.ts';
 import type { Attachments, InstanceRow, InstanceStreams, InstanceTable } from './ports.ts';
 
 type Nothing = Record<string, never>;
@@ -34,7 +36,18 @@ export class InstanceAttributes {
       disableApiTermination: ({ disableApiTermination }) => ({
         DisableApiTermination: { Value: disableApiTermination },
       }),
+      disableApiStop: () => ({ DisableApiStop: { Value: false } }),
+      ebsOptimized: () => ({ EbsOptimized: { Value: false } }),
+      enaSupport: ({ instanceType }) => ({ EnaSupport: { Value: typeNamed(instanceType)?.hypervisor === 'nitro' } }),
+      enclaveOptions: () => ({ EnclaveOptions: { Enabled: false } }),
+      groupSet: ({ accountId, region }) => ({ Groups: [groupOf(accountId, region)] }),
+      instanceInitiatedShutdownBehavior: () => ({ InstanceInitiatedShutdownBehavior: { Value: 'stop' } }),
       instanceType: ({ instanceType }) => ({ InstanceType: { Value: instanceType } }),
+      kernel: () => ({ KernelId: {} }),
+      ramdisk: () => ({ RamdiskId: {} }),
+      sourceDestCheck: () => ({ SourceDestCheck: { Value: true } }),
+      sriovNetSupport: () => ({ SriovNetSupport: {} }),
+      userData: () => ({ UserData: {} }),
       productCodes: () => ({ ProductCodes: [] }),
       rootDeviceName: ({ rootDeviceName }) => ({ RootDeviceName: { Value: rootDeviceName ?? undefined } }),
     };
@@ -49,48 +62,61 @@ export class InstanceAttributes {
     const describe = Object.hasOwn(this.attributes, Attribute) ? this.attributes[Attribute] : undefined;
     if (describe === undefined)
       throw invalidParameterValue(`Value (${Attribute}) for parameter attribute is invalid. Unknown attribute.`);
-    const row = await this.row(InstanceId, context);
+    const row = await ownInstance(this.instances, InstanceId, context);
     if (DryRun === true) throw dryRunOperation();
     return { InstanceId: row.instanceId, ...(await describe(row, context)) };
   }
 
   /** Either form of the request: the attribute's own member, or `Attribute` and `Value`. */
   async modify(input: Partial<ec2.ModifyInstanceAttributeRequest>, context: RequestContext): Promise<Nothing> {
-    const { InstanceId, BlockDeviceMappings = [], DisableApiTermination, Attribute, Value, DryRun, ...rest } = input;
-    refuseParameters({ ...rest });
+    const { InstanceId, BlockDeviceMappings = [], DisableApiTermination, Attribute, Value, DryRun, ...others } = input;
+    const { isAsItIs, ...rest } = exceptAsItIs(others, context);
+    refuseParameters(rest);
     if (Attribute !== undefined && Attribute !== 'disableApiTermination' && Attribute !== 'blockDeviceMapping')
       refuseParameters({ Attribute });
     const disableApiTermination =
       DisableApiTermination?.Value ?? (Attribute === 'disableApiTermination' ? booleanOf(Value) : undefined);
     if (BlockDeviceMappings.length > 0 && disableApiTermination !== undefined)
       throw invalidParameterCombination('Fields for multiple attribute types specified');
-    if (BlockDeviceMappings.length === 0 && disableApiTermination === undefined)
+    if (BlockDeviceMappings.length === 0 && disableApiTermination === undefined && !isAsItIs)
       throw invalidParameterCombination('No attributes specified.');
     const devices = BlockDeviceMappings.map(changedDevice);
-    const { instanceId } = await this.row(InstanceId, context);
+    const { instanceId } = await ownInstance(this.instances, InstanceId, context);
     if (DryRun === true) throw dryRunOperation();
-    if (disableApiTermination === undefined)
+    if (devices.length > 0)
       await this.requests.call('volumes', 'SetDeleteOnTermination', { instanceId, devices }, context);
-    else {
+    if (disableApiTermination !== undefined) {
       const at = this.clock.instant();
       const command = { type: 'ProtectFromTermination', instanceId, disableApiTermination, at } as const;
       await this.streams.handle(command, callerOf(context));
     }
     return {};
   }
-
-  private async row(id: string | undefined, { accountId, region }: RequestContext): Promise<InstanceRow> {
-    if (id === undefined || id === '') throw missingParameter('InstanceId');
-    checkInstanceIds([id]);
-    const row = await this.instances.byId(id as InstanceId);
-    const found = row?.accountId === accountId && row.region === region ? [row] : [];
-    checkedIdsExist([id], found);
-    return found[0] ?? missing();
-  }
 }
 
-const missing = (): never => {
-  throw new Error('an instance that exists has no row');
+const groupOf = (accountId: string, region: string) => ({
+  GroupId: defaultVpc(accountId, region).securityGroupId,
+  GroupName: SECURITY_GROUP_NAME,
+});
+
+type Others = Omit<Partial<ec2.ModifyInstanceAttributeRequest>, 'InstanceId' | 'DryRun'>;
+
+/** Some clients set an attribute to what it is; any other value is refused. */
+const exceptAsItIs = (
+  { DisableApiStop, EbsOptimized, SourceDestCheck, InstanceInitiatedShutdownBehavior, Groups, ...rest }: Others,
+  { accountId, region }: RequestContext,
+) => {
+  const { GroupId } = groupOf(accountId, region);
+  const asItIs = {
+    DisableApiStop: DisableApiStop?.Value === false,
+    EbsOptimized: EbsOptimized?.Value === false,
+    SourceDestCheck: SourceDestCheck?.Value === true,
+    InstanceInitiatedShutdownBehavior: InstanceInitiatedShutdownBehavior?.Value === 'stop',
+    Groups: Groups?.length === 1 && Groups[0] === GroupId,
+  };
+  const given = { DisableApiStop, EbsOptimized, SourceDestCheck, InstanceInitiatedShutdownBehavior, Groups };
+  const changed = Object.entries(given).filter(([name]) => !asItIs[name as keyof typeof asItIs]);
+  return { ...rest, ...Object.fromEntries(changed), isAsItIs: Object.values(asItIs).includes(true) };
 };
 
 const booleanOf = (value: string | undefined): boolean => {

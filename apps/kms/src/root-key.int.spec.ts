@@ -1,0 +1,230 @@
+import type { ChildProcess } from 'node:child_process';
+import { createHmac, randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hkdf, wrapKeyMaterial } from '@holdfast/crypto';
+import { createTestDatabase } from '@holdfast/embedded/testing';
+import { eventStoreMigrations, openDatabase } from '@holdfast/event-store/postgres';
+import { FileProvider, type Pkcs11Options, pkcs11Provider, Rewrapper, type RootKeyStatus } from '@holdfast/root-keys';
+import { type SoftHsm, startSoftHsm } from '@holdfast/root-keys/testing';
+import { silentLogger } from '@holdfast/messaging';
+import type { ServiceEnvironment } from '@holdfast/service-kit';
+import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { StoredKeyMaterials } from './adapters/outbound/key-materials.ts';
+import { kmsMigrations } from './adapters/outbound/kms.migrations.ts';
+import { openRootKeys } from './adapters/outbound/root-keys.ts';
+import { start } from './service.ts';
+import { Caller } from './testing/caller.ts';
+import { KmsProgram } from './testing/kms-process.ts';
+import { ACCOUNT } from './testing/running-kms.ts';
+
+let folder: string;
+let stack: TestStack;
+let hsm: SoftHsm;
+let token: Pkcs11Options;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-kms-root-'));
+  [stack, hsm] = await Promise.all([startTestStack(inject('postgresAdminUrl')), startSoftHsm()]);
+  token = await hsm.newToken('holdfast', '123456');
+}, 300_000);
+afterAll(async () => {
+  await stack.close();
+  await hsm.remove();
+  await rm(folder, { recursive: true });
+});
+
+const me = () => new Caller(stack.bus, ACCOUNT);
+const status = (): Promise<RootKeyStatus> => me().raw('GetRootKeyStatus', {});
+const allUnderCurrent = () =>
+  expect.poll(async () => (await status()).blobsUnderOthers, { timeout: 30_000, interval: 50 }).toBe(0);
+
+describe('kms with its root key in a PKCS#11 token', () => {
+  it('does not start before there is one', async () => {
+    const environment = await stack.environment({ pkcs11: token });
+    await expect(start(environment)).rejects.toThrow(
+      'token holdfast has no root key of kms: make one with "holdfast root-key create kms"',
+    );
+  });
+
+  it('works, also after a restart, a rotation, and without the version before', async () => {
+    const provider = pkcs11Provider(token, 'kms');
+    const { versionId: first } = await provider.create();
+    const environment = await stack.environment({ pkcs11: token });
+    let service = await start(environment);
+    const restart = async () => {
+      await service.close();
+      service = await start(environment);
+    };
+    try {
+      const { id: KeyId } = await me().newKey();
+      const { id: signing } = await me().newKey({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
+      const { CiphertextBlob } = await me().call('Encrypt', { KeyId, Plaintext: Buffer.from('kept') });
+      const signed = {
+        KeyId: signing,
+        Message: Buffer.from('m').toString('base64'),
+        SigningAlgorithm: 'ECDSA_SHA_256',
+      };
+      const { Signature } = await me().call('Sign', signed);
+      const works = async () => {
+        expect((await me().call('Decrypt', { CiphertextBlob })).Plaintext.toString()).toBe('kept');
+        expect((await me().call('Verify', { ...signed, Signature })).SignatureValid).toBe(true);
+        await me().call('Sign', signed);
+      };
+      await restart();
+      await works();
+      expect(await status()).toMatchObject({
+        ...{ service: 'kms', provider: 'pkcs11', origin: 'token holdfast', currentVersion: first },
+        versions: [{ state: 'current', blobs: { key_material: 2, service_secrets: 6 } }],
+      });
+      const { versionId: second } = await me().raw('RotateRootKey', {});
+      expect(second).not.toBe(first);
+      await allUnderCurrent();
+      await restart();
+      await works();
+      const { versions } = await status();
+      expect(versions.map(({ versionId, state }) => [versionId, state])).toEqual([
+        [second, 'current'],
+        [first, 'former'],
+      ]);
+      expect(versions[0]!.blobs).toEqual({ key_material: 2, service_secrets: 6 });
+      expect(await me().raw('RetireRootKey', { versionId: first.slice(0, 8) })).toEqual({
+        versionId: first,
+        leftToDo: null,
+      });
+      expect((await provider.versions()).map(({ versionId }) => versionId)).toEqual([second]);
+      await restart();
+      await works();
+      await me().newKey();
+      const moved = { ...environment, settings: { rootKeyFile: join(folder, 'other.key') } };
+      await expect(start(moved)).rejects.toThrow('other.key is missing');
+    } finally {
+      await service.close();
+      await provider.close();
+    }
+  });
+});
+
+describe('what was wrapped before root keys had versions', () => {
+  it('is read, wrapped anew with a rotation, and material keeps its ids', async () => {
+    const file = join(folder, 'first.key');
+    const material = randomBytes(32);
+    const rootKey = randomBytes(32);
+    await writeFile(file, `${rootKey.toString('base64')}\n`, { mode: 0o600 });
+    const rootKeyId = hkdf(rootKey, Buffer.alloc(0), 'holdfast/kms/root-key-id', 32).toString('hex');
+    const name = { keyId: randomUUID(), materialId: randomBytes(32).toString('hex') };
+    const test = await createTestDatabase(inject('postgresAdminUrl'));
+    const database = await openDatabase({
+      ...{ url: test.serviceUrl, migrationUrl: test.ownerUrl, applicationName: 'kms' },
+      migrations: [...eventStoreMigrations, ...kmsMigrations],
+    });
+    const wrapped = wrapKeyMaterial({ keyId: 'root', materialId: rootKeyId, material: rootKey }, { ...name, material });
+    await database.query(
+      'INSERT INTO key_material (key_id, material_id, root_key_id, wrapped) VALUES ($1, $2, $3, $4)',
+      [...[name.keyId, name.materialId, rootKeyId, wrapped]],
+    );
+    const keys = await openRootKeys(new FileProvider(file, 'kms'), database);
+    expect(keys.rootKeys.currentVersion).toBe(rootKeyId);
+    const materials = new StoredKeyMaterials(database, keys);
+    const read = () => materials.use(name, ({ material: bytes }) => Buffer.from(bytes));
+    expect(await read()).toEqual(material);
+    const idBefore = createHmac('sha256', hkdf(rootKey, Buffer.alloc(0), 'holdfast/kms/material-ids', 32))
+      .update(`${name.keyId}\n`)
+      .update(material)
+      .digest('hex');
+    expect(materials.identify(name.keyId, material)).toContain(idBefore);
+    const { versionId } = await keys.rootKeys.provider.create();
+    await database.query("UPDATE root_key_versions SET state = 'former'");
+    await database.query("INSERT INTO root_key_versions VALUES ($1, 'current')", [versionId]);
+    expect((await new Rewrapper(keys.rootKeys, silentLogger).pass()).failed).toBe(0);
+    await keys.rootKeys.provider.destroy(rootKeyId);
+    materials.clear();
+    expect(await read()).toEqual(material);
+    const again = new StoredKeyMaterials(database, await openRootKeys(new FileProvider(file, 'kms'), database));
+    expect(again.identify(name.keyId, material)).toContain(idBefore);
+    again.close();
+    materials.close();
+    await database.close();
+    await test.drop();
+  });
+});
+
+describe('replicas that are killed while the root key is rotated, under load', () => {
+  it('lose no key, leave nothing under the version before, and go on by themselves', async () => {
+    const seed = Number(process.env['HOLDFAST_TEST_SEED'] ?? randomInt(2 ** 31));
+    let state = seed;
+    const draw = (below: number): number => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
+      return (state >> 8) % below;
+    };
+    const file = join(folder, 'keys', 'root.key');
+    const environment: ServiceEnvironment = await stack.environment();
+    const program = await KmsProgram.build();
+    const run = () => program.start(environment, file);
+    let replicas: [ChildProcess, ChildProcess] = [await run(), await run()];
+    const soon = () => ({ requestId: randomUUID(), deadlineMs: Date.now() + 2000 });
+    const made: string[] = [];
+    let stopped = false;
+    const users = Array.from({ length: 4 }, async () => {
+      while (!stopped) {
+        // Whoever was killed with a request does not answer it.
+        await (async () => {
+          const { KeyMetadata } = await me().raw('CreateKey', {}, soon());
+          const input = { KeyId: KeyMetadata.KeyId, NumberOfBytes: 32 };
+          made.push((await me().raw('GenerateDataKeyWithoutPlaintext', input, soon())).CiphertextBlob);
+          await sleep(20);
+        })().catch(() => sleep(20));
+      }
+    });
+    /** Asked until a replica that lives answers. */
+    const persist = async <T>(action: string, input: object): Promise<T> => {
+      for (let tries = 0; ; tries++) {
+        try {
+          return (await me().raw(action, input, soon())) as T;
+        } catch (error) {
+          if (tries === 20) throw error;
+          await sleep(100);
+        }
+      }
+    };
+    try {
+      for (let round = 0; round < 2; round++) {
+        await expect.poll(() => made.length, { timeout: 30_000 }).toBeGreaterThan(20 * (round + 1));
+        const rotated = persist('RotateRootKey', {});
+        await sleep(draw(1400));
+        const [oldest, other] = replicas;
+        await program.kill(oldest);
+        replicas = [other, await run()];
+        await rotated;
+        await expect
+          .poll(async () => (await persist<RootKeyStatus>('GetRootKeyStatus', {})).blobsUnderOthers, {
+            ...{ timeout: 30_000, interval: 50 },
+            message: `seed ${String(seed)}`,
+          })
+          .toBe(0);
+      }
+      stopped = true;
+      await Promise.all(users);
+      const { versions, blobsUnderOthers, currentVersion } = await persist<RootKeyStatus>('GetRootKeyStatus', {});
+      expect(blobsUnderOthers, `seed ${String(seed)}`).toBe(0);
+      for (const { versionId } of versions) {
+        if (versionId !== currentVersion) await persist('RetireRootKey', { versionId });
+      }
+      expect((await readFile(file, 'utf8')).trim().split('\n'), `seed ${String(seed)}`).toHaveLength(1);
+      await program.kill(replicas[0]);
+      await program.kill(replicas[1]);
+      const last = await run();
+      const opened = made.map(
+        async (CiphertextBlob) => (await me().call('Decrypt', { CiphertextBlob })).Plaintext.length,
+      );
+      expect(new Set(await Promise.all(opened)), `seed ${String(seed)}`).toEqual(new Set([32]));
+      await program.kill(last);
+    } finally {
+      stopped = true;
+      await Promise.all(users);
+      await program.remove();
+    }
+  }, 120_000);
+});

@@ -73,7 +73,12 @@ export class CopySnapshot {
     const found = await this.source(sourceSnapshotId, sourceRegion, context);
     if (keyArn === null && found.source.dataKey !== null)
       throw new Error(`a copy of the encrypted ${sourceSnapshotId} without a key`);
-    await this.begin({ snapshotId, ...found, keyArn, description, tags }, context);
+    try {
+      await this.begin({ snapshotId, ...found, keyArn, description, tags }, context);
+    } catch (error) {
+      // Asked for twice at once, the other one was first.
+      if ((await this.snapshots.load(snapshotId)).status === 'absent') throw error;
+    }
     return {};
   }
 

@@ -75,15 +75,20 @@ export class CreateSnapshot {
     };
   }
 
-  /** Of an instance's volume, for an image. Repeated after a crash, it goes on with the snapshot that it began. */
+  /** Of an instance's volume, for an image. Asked for again, even at the same time, it goes on with what was begun. */
   async forImage(
     { snapshotId, volumeId, description, tags }: InternalRequests['snapshots']['CreateImageSnapshot']['in'],
     context: RequestContext,
   ): Promise<Record<string, never>> {
-    const { status } = await this.snapshots.load(snapshotId);
-    if (status === 'absent')
-      await this.take(snapshotId, await this.volume(volumeId, context), { description, tags }, context);
-    else if (status === 'pending')
+    if ((await this.snapshots.load(snapshotId)).status === 'absent') {
+      try {
+        await this.take(snapshotId, await this.volume(volumeId, context), { description, tags }, context);
+        return {};
+      } catch (error) {
+        if ((await this.snapshots.load(snapshotId)).status === 'absent') throw error;
+      }
+    }
+    if ((await this.snapshots.load(snapshotId)).status === 'pending')
       await this.requests.call('data-plane', 'FreezeSnapshot', { snapshotId, volumeId }, context).catch(notInEc2sWords);
     return {};
   }

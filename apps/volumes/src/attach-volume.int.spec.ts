@@ -1,3 +1,4 @@
+import type { ec2 } from '@holdfast/aws-protocol';
 import { accountId, AwsError, type HostAttachment, region } from '@holdfast/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { ACCOUNT, CONTEXT, EC2, ROOT, VolumesStack } from './testing/volumes-stack.ts';
@@ -22,7 +23,15 @@ describe('AttachVolume and DetachVolume', () => {
       Attachments: [{ State: 'attached', InstanceId: instance, Device: '/dev/sdf', DeleteOnTermination: false }],
     });
     const host = `arn:aws:sts::${ACCOUNT}:assumed-role/aws:ec2-infrastructure/${instance}`;
+    const shared = { KeyId: key, RetiringPrincipal: EC2, Operations: ['Decrypt'] };
+    const service = {
+      ...shared,
+      GranteePrincipal: EC2,
+      Constraints: { EncryptionContextSubset: { [CONTEXT]: id } },
+      Name: `ebs-volume-${id}`,
+    };
     expect(kms.grantsOf(key).map(({ input }) => input)).toEqual([
+      service,
       {
         KeyId: key,
         GranteePrincipal: host,
@@ -32,7 +41,8 @@ describe('AttachVolume and DetachVolume', () => {
         Name: `ebs-attach-${id}-${instance}`,
       },
     ]);
-    expect(kms.calls).toMatchObject([{ action: 'CreateGrant', principal: ROOT, viaService: EC2 }]);
+    const created = { action: 'CreateGrant', principal: ROOT, viaService: EC2 };
+    expect(kms.calls).toMatchObject([created, created]);
     expect(dataPlane.exports.get(id)).toMatchObject({
       instanceId: instance,
       device: '/dev/sdf',
@@ -44,8 +54,17 @@ describe('AttachVolume and DetachVolume', () => {
     expect(await call('DetachVolume', { VolumeId: id, InstanceId: instance })).toMatchObject({ State: 'detaching' });
     await settled(id);
     expect(dataPlane.exports.has(id)).toBe(false);
-    expect(kms.grantsOf(key)).toEqual([]);
+    expect(kms.grantsOf(key).map(({ input }) => input)).toEqual([service]);
     expect(await call('ListAttachments', {})).toEqual({ attachments: [] });
+
+    // EBS's own grant is there for the next attachment, and ends with the volume.
+    kms.take();
+    await attach(id, instance);
+    expect(kms.take()).toEqual(['CreateGrant']);
+    await call('DetachVolume', { VolumeId: id });
+    await settled(id);
+    await call('DeleteVolume', { VolumeId: id });
+    await expect.poll(() => kms.grantsOf(key)).toEqual([]);
   });
 
   it('refuse an unusable key at once and leave nothing behind', async () => {
@@ -96,10 +115,10 @@ describe('AttachVolume and DetachVolume', () => {
     const times = volumes.loseAnswerTo(lost);
     await attach(id, launch());
     expect(times()).toBeGreaterThan(1);
-    expect(kms.grantsOf(key)).toHaveLength(1);
+    expect(kms.grantsOf(key)).toHaveLength(2);
     await call('DetachVolume', { VolumeId: id });
     await settled(id);
-    expect(kms.grantsOf(key)).toEqual([]);
+    expect(kms.grantsOf(key)).toHaveLength(1);
   });
 
   it('take back a grant whose id was never noted', async () => {
@@ -121,8 +140,29 @@ describe('AttachVolume and DetachVolume', () => {
     volumes.loseAnswerTo(lost);
     await call('DetachVolume', { VolumeId: id });
     await settled(id);
-    expect(kms.grantsOf(key)).toEqual([]);
+    expect(kms.grantsOf(key).map(({ input }) => input['Name'])).toEqual([`ebs-volume-${id}`]);
     expect(dataPlane.exports.has(id)).toBe(false);
+  });
+
+  it('keep the grant that EBS had before an attachment failed', async () => {
+    const key = kms.key();
+    const id = await ready({ Encrypted: true, KmsKeyId: key });
+    await attach(id, launch());
+    await call('DetachVolume', { VolumeId: id });
+    await settled(id);
+    kms.disable(key);
+    await expect(attach(id, launch())).rejects.toMatchObject({ code: 'CustomerKeyHasBeenRevoked' });
+    expect(kms.grantsOf(key).map(({ input }) => input['Name'])).toEqual([`ebs-volume-${id}`]);
+  });
+
+  it('refuse one volume more than the instance type takes', async () => {
+    const instance = launch({ maximumEbsAttachments: 2 });
+    for (const device of ['/dev/sdf', '/dev/sdg']) await attach(await ready(), instance, device);
+    await expect(attach(await ready(), instance, '/dev/sdh')).rejects.toMatchObject({
+      code: 'AttachmentLimitExceeded',
+      message:
+        'You may attach up to 2 devices for this instance type. Please use a larger instance size to attach more volumes.',
+    });
   });
 
   it('are checked', async () => {
@@ -157,6 +197,66 @@ describe('AttachVolume and DetachVolume', () => {
     await expect(call('DeleteVolume', { VolumeId: id })).rejects.toMatchObject({ code: 'VolumeInUse' });
     await expect(call('DetachVolume', { VolumeId: id, InstanceId: launch() })).rejects.toMatchObject({ code: 'InvalidAttachment.NotFound' }); // prettier-ignore
     await expect(attach(encrypted, instance)).rejects.toMatchObject({ code: 'InvalidParameterValue' });
+  });
+});
+
+describe('Multi-Attach', () => {
+  const shared = (input: ec2.CreateVolumeRequest = {}) =>
+    ready({ Size: 4, VolumeType: 'io1', Iops: 100, MultiAttachEnabled: true, ...input });
+
+  it('gives each instance its own device and grant, and takes back one without the others', async () => {
+    const key = kms.key();
+    const id = await shared({ Encrypted: true, KmsKeyId: key });
+    expect(await describeOne(id)).toMatchObject({ MultiAttachEnabled: true });
+    const [a, b] = [launch(), launch()];
+    await Promise.all([attach(id, a), attach(id, b, '/dev/sdg')]);
+    const names = () =>
+      kms
+        .grantsOf(key)
+        .map(({ input }) => input['Name'])
+        .sort();
+    const own = [`ebs-attach-${id}-${a}`, `ebs-attach-${id}-${b}`].sort();
+    expect(names()).toEqual([...own, `ebs-volume-${id}`]);
+    expect([...dataPlane.open].filter((device) => device.startsWith(id))).toHaveLength(2);
+    const attachments = (await describeOne(id))?.Attachments ?? [];
+    expect(attachments.map(({ InstanceId }) => InstanceId).sort()).toEqual([a, b].sort());
+    const { attachments: served } = await call<{ attachments: HostAttachment[] }>('ListHostAttachments', { hostId: 'host-1' }); // prettier-ignore
+    expect(served.filter(({ volumeId }) => volumeId === id)).toMatchObject([{ multiAttach: true }, { multiAttach: true }]); // prettier-ignore
+    const filter = [{ Name: 'multi-attach-enabled', Values: ['true'] }];
+    expect((await describeAll({ VolumeIds: [id], Filters: filter })).Volumes).toHaveLength(1);
+
+    await expect(attach(id, a, '/dev/sdh')).rejects.toMatchObject({ code: 'VolumeInUse' });
+    await expect(call('DetachVolume', { VolumeId: id })).rejects.toMatchObject({ code: 'MissingParameter' });
+    expect(await call('DetachVolume', { VolumeId: id, InstanceId: a, Force: true })).toMatchObject({
+      InstanceId: a,
+      Device: '/dev/sdf',
+      State: 'detaching',
+    });
+    await expect.poll(async () => (await describeOne(id))?.Attachments?.length).toBe(1);
+    expect(await describeOne(id)).toMatchObject({ State: 'in-use', Attachments: [{ InstanceId: b }] });
+    expect(names()).toEqual([`ebs-attach-${id}-${b}`, `ebs-volume-${id}`]);
+    await expect(call('DeleteVolume', { VolumeId: id })).rejects.toMatchObject({ code: 'VolumeInUse' });
+    await call('DetachVolume', { VolumeId: id, InstanceId: b });
+    await settled(id);
+  });
+
+  it('leaves the others alone when one may not use the key', async () => {
+    const key = kms.key();
+    const id = await shared({ Encrypted: true, KmsKeyId: key });
+    const holder = launch();
+    await attach(id, holder);
+    kms.disable(key);
+    await expect(attach(id, launch())).rejects.toMatchObject({ code: 'CustomerKeyHasBeenRevoked' });
+    expect(await describeOne(id)).toMatchObject({ State: 'in-use', Attachments: [{ InstanceId: holder }] });
+    expect(kms.grantsOf(key)).toHaveLength(2);
+  });
+
+  it('is for Nitro instances in the same zone', async () => {
+    const id = await shared();
+    const xen = launch({ instanceType: 't2.micro', hypervisor: 'xen' });
+    await expect(attach(id, xen)).rejects.toMatchObject({ code: 'UnsupportedOperation' });
+    const elsewhere = launch({ availabilityZone: 'eu-central-1b' });
+    await expect(attach(id, elsewhere)).rejects.toMatchObject({ code: 'InvalidVolume.ZoneMismatch' });
   });
 });
 

@@ -14,6 +14,8 @@ const instance: InstanceRecord = {
   state: 'running',
   availabilityZone: 'eu-central-1a',
   instanceType: 't3.micro',
+  hypervisor: 'nitro',
+  maximumEbsAttachments: 27,
   ebsEncryptionSupported: true,
   hostId: 'host-1',
 };

@@ -1,4 +1,5 @@
 import { runMain } from '@holdfast/service-kit';
+import { ownSettings } from './config.ts';
 import { start } from './service.ts';
 
-await runMain(start);
+await runMain(start, ownSettings);

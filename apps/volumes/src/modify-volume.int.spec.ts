@@ -97,7 +97,6 @@ describe('ModifyVolume', () => {
     [{ Iops: 500 }, 'InvalidParameterCombination', 'The parameter iops is not supported for gp2 volumes.'],
     [{ VolumeType: 'st1' }, 'InvalidParameterValue'],
     [{ MultiAttachEnabled: true }, 'InvalidParameterCombination', 'The parameter multi-attach-enabled is not supported for gp2 volumes.'],
-    [{ MultiAttachEnabled: true, VolumeType: 'io2' }, 'UnsupportedOperation'],
     [{ Size: 9, DryRun: true }, 'DryRunOperation'],
     [{ VolumeId: '' }, 'MissingParameter'],
     [{ VolumeId: 'x', Size: 9 }, 'InvalidVolumeID.Malformed'],
@@ -106,6 +105,33 @@ describe('ModifyVolume', () => {
     const refused = modify(await ready({ Size: 8 }), input);
     await expect(refused).rejects.toMatchObject(message === undefined ? { code } : { code, message });
   }); // prettier-ignore
+
+  it('makes a volume one that is shared, and counts it against the account', async () => {
+    const id = await ready({ Size: 4, VolumeType: 'io2', Iops: 100 });
+    expect(await modify(id, { MultiAttachEnabled: true })).toMatchObject({
+      OriginalMultiAttachEnabled: false,
+      TargetMultiAttachEnabled: true,
+    });
+    await ended(id);
+    expect(await describeOne(id)).toMatchObject({ MultiAttachEnabled: true });
+    const filters = [
+      { Name: 'volume-id', Values: [id] },
+      { Name: 'targetMultiAttachEnabled', Values: ['true'] },
+    ];
+    expect(await modifications({ Filters: filters })).toHaveLength(1);
+    await expect(modify(id, { VolumeType: 'gp3' })).rejects.toMatchObject({ code: 'InvalidParameterCombination' });
+    await attach(id, launch());
+    await expect(modify(id, { MultiAttachEnabled: false })).rejects.toMatchObject({ code: 'IncorrectState' });
+    await expect(modify(id, { Size: 400, Iops: 256_000 })).resolves.toBeDefined();
+    await ended(id);
+    const { Size, Iops } = { Size: 400, Iops: 256_000 };
+    await expect(create({ VolumeType: 'io2', Size, Iops })).rejects.toMatchObject({
+      code: 'MaxIOPSLimitExceeded',
+      message: expect.stringContaining(
+        'You have exceeded your maximum io2 IOPS limit of 300000 in this region.',
+      ) as string,
+    });
+  });
 
   it('refuses to shrink, and a volume that is not there yet', async () => {
     const id = await ready({ Size: 8 });
@@ -196,6 +222,34 @@ describe('attributes and status', () => {
     expect(await filtered('volume-status.status', 'impaired')).toEqual([]);
     expect(await filtered('volume-status.details-name', 'io-enabled')).toHaveLength(1);
     expect(await filtered('event.event-id', '*')).toEqual([]);
+  });
+
+  it('tell how far a volume made from a snapshot is, as its host does', async () => {
+    const { snapshotId: SnapshotId } = volumes.snapshotUnder(null);
+    const plain = await ready({ SnapshotId });
+    const paced = await ready({ SnapshotId, VolumeInitializationRate: 200 });
+    expect(await describeOne(paced)).toMatchObject({ VolumeInitializationRate: 200 });
+    expect(dataPlane.allocated.get(paced)).toMatchObject({ initializationRateMiBps: 200 });
+    dataPlane.initializing.set(paced, [40, 25]);
+    const [done, under] = await Promise.all([plain, paced].map(async (id) => (await statuses({ VolumeIds: [id] }))[0]));
+    expect(done?.InitializationStatusDetails).toEqual({ InitializationType: 'default', Progress: 100 });
+    expect(done?.VolumeStatus?.Details).toContainEqual({ Name: 'initialization-state', Status: 'completed' });
+    expect(under?.InitializationStatusDetails).toEqual({
+      InitializationType: 'provisioned-rate',
+      Progress: 40,
+      EstimatedTimeToCompleteInSeconds: 25,
+    });
+    const own = { VolumeIds: [plain, paced] };
+    const having = async (Value: string) =>
+      (await statuses({ ...own, Filters: [{ Name: 'volume-status.details-status', Values: [Value] }] })).map(
+        ({ VolumeId }) => VolumeId,
+      );
+    expect(await having('initializing')).toEqual([paced]);
+    expect(await having('comp*')).toEqual([plain]);
+    expect(await having('passed')).toEqual([plain, paced]);
+    const named = { Name: 'volume-status.details-name', Values: ['initialization-state'] };
+    expect(await statuses({ ...own, Filters: [named] })).toHaveLength(2);
+    expect(await statuses({ VolumeIds: [await ready()], Filters: [named] })).toEqual([]);
   });
 
   const absent = 'vol-0123456789abcdef0';

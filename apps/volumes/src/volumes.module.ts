@@ -23,6 +23,7 @@ import { ReleaseFromInstance } from './application/release-from-instance.ts';
 import { RemoveVolume } from './application/remove-volume.ts';
 import { VolumeAttributes } from './application/volume-attributes.ts';
 import { VolumeTags } from './application/volume-tags.ts';
+import { volumeQuotas } from './config.ts';
 import { volumeDecider } from './domain/volume.decider.ts';
 import { volumeDetails } from './projections/volume-details.ts';
 import { volumeModifications } from './projections/volume-modifications.ts';
@@ -35,7 +36,7 @@ const PAGE_TOKENS = Symbol('PageTokens');
 
 @Module({})
 export class VolumesModule {
-  static with({ bus, clock, database, openEventStore }: ServiceParts): DynamicModule {
+  static with({ environment, bus, clock, database, openEventStore }: ServiceParts): DynamicModule {
     const keys = new EbsKeys((action, input, context) => bus.request('kms', action, input, context));
     const finishAttachment = (volumes: EventSourcedVolumes) => new FinishAttachment(volumes, keys, bus, clock);
     const actions = (
@@ -43,19 +44,19 @@ export class VolumesModule {
       table: PostgresVolumeTable,
       pageTokens: PageTokens,
     ): VolumeActions => ({
-      createVolume: new CreateVolume(volumes, bus, clock),
+      createVolume: new CreateVolume(volumes, table, volumeQuotas(environment), bus, clock),
       describeVolumes: new DescribeVolumes(table, pageTokens),
       deleteVolume: new DeleteVolume(volumes, clock),
-      attachVolume: new AttachVolume(volumes, bus, clock),
+      attachVolume: new AttachVolume(volumes, table, bus, clock),
       detachVolume: new DetachVolume(volumes, bus, clock),
-      modifyVolume: new ModifyVolume(volumes, bus, clock),
+      modifyVolume: new ModifyVolume(volumes, table, volumeQuotas(environment), bus, clock),
       describeVolumesModifications: new DescribeVolumesModifications(
         new PostgresModificationTable(database),
         table,
         pageTokens,
         clock,
       ),
-      describeVolumeStatus: new DescribeVolumeStatus(table, pageTokens),
+      describeVolumeStatus: new DescribeVolumeStatus(table, pageTokens, bus),
       attributes: new VolumeAttributes(volumes, clock),
       devices: new InstanceDevices(volumes, table, finishAttachment(volumes), clock),
       tags: new VolumeTags(volumes, table, clock),
@@ -64,7 +65,7 @@ export class VolumesModule {
     const work = (volumes: EventSourcedVolumes, table: PostgresVolumeTable): VolumeWork => {
       return {
         provision: new ProvisionVolume(volumes, keys, bus, clock),
-        remove: new RemoveVolume(volumes, bus, clock),
+        remove: new RemoveVolume(volumes, keys, bus, clock),
         attachment: finishAttachment(volumes),
         modification: new FollowModification(volumes, bus, clock),
         release: new ReleaseFromInstance(volumes, table, clock),

@@ -1,4 +1,5 @@
 export { AMAZON_ACCOUNT_ID, amazonSnapshot } from './amazon-image.ts';
+export { livingToken } from './living-token.ts';
 export { checkClientToken, clientTokenBurned, idempotentParameterMismatch, parametersHash } from './client-token.ts';
 export {
   attachmentGrant,
@@ -22,7 +23,7 @@ export { column, filterConditions, type SqlFilter, SqlParameters } from './filte
 export { type Filter, parsePattern, type Pattern, type RecordFilters, recordFilter } from './filters.ts';
 export { KMS_USES, type KmsStep, kmsStepsOf, type KmsUse } from './kms-steps.ts';
 export { loadPageTokens, PAGE_TOKEN_KEY_TABLE } from './page-token-key.ts';
-export { cutPage, type PageRequest, pageSize, PageTokens, type PageScope } from './paging.ts';
+export { cutPage, describePage, type PageRequest, pageSize, PageTokens, type PageScope } from './paging.ts';
 export {
   exceedsTagLimit,
   parseCreateTags,

@@ -107,3 +107,29 @@ export const cutPage = <Row, Item>(
   const last = rows[items.length - 1];
   return { items, next: items.length < rows.length && last !== undefined ? cursorOf(last) : null };
 };
+
+/** What a paged Describe is about: its name, whose it is, and what its request may say. */
+export interface DescribeRules extends PageRules {
+  readonly action: string;
+  readonly tokens: PageTokens;
+}
+
+/**
+ * One page of a Describe whose rows are read in the order of their `position`.
+ * @param read gets where to begin (absent: at the beginning) and how many rows are wanted at most.
+ * @throws AwsError InvalidParameterCombination | InvalidParameterValue; and as `read` does.
+ */
+export const describePage = async <Row extends { readonly position: string }, Item>(
+  request: PageRequest,
+  { accountId, region }: Pick<PageScope, 'accountId' | 'region'>,
+  { action, tokens, ...rules }: DescribeRules,
+  read: (window: { readonly after: string | undefined; readonly limit: number }) => Promise<readonly Row[]>,
+  itemOf: (row: Row) => Item,
+): Promise<{ items: Item[]; NextToken: string | undefined }> => {
+  const limit = pageSize(request, rules);
+  const scope = { accountId, region, action };
+  const after = request.NextToken === undefined ? undefined : tokens.read(scope, request.NextToken);
+  const rows = await read({ after, limit: limit + 1 });
+  const { items, next } = cutPage(rows, limit, itemOf, ({ position }) => position);
+  return { items, NextToken: next === null ? undefined : tokens.issue(scope, next) };
+};

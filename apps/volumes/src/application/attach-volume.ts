@@ -12,7 +12,7 @@ import { RequestTimeout, type Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import type { VolumeState } from '../domain/volume-state.ts';
 import { ownVolume } from './own-volume.ts';
-import type { VolumeStreams } from './ports.ts';
+import type { VolumeStreams, VolumeTable } from './ports.ts';
 import { refusal } from './refusals.ts';
 import { parseInstanceId, parseVolumeId } from './volume-ids.ts';
 import { wholeSeconds } from './whole-seconds.ts';
@@ -27,6 +27,7 @@ const ANSWER_MS = 250;
 export class AttachVolume {
   constructor(
     private readonly volumes: VolumeStreams,
+    private readonly table: Pick<VolumeTable, 'volumesOf'>,
     private readonly requests: Requests,
     private readonly clock: Clock,
   ) {}
@@ -38,6 +39,7 @@ export class AttachVolume {
     if (instance === null) throw refusal('InstanceNotFound', { instanceId });
     if (input.DryRun === true) throw dryRunOperation();
     checkInstance(volumeId, volume, instance);
+    await this.checkRoom(instance);
     if (isRootDevice(device)) throw refusal('DeviceInUse', { device });
     const at = this.clock.instant();
     const { hostId } = instance;
@@ -56,6 +58,12 @@ export class AttachVolume {
     };
   }
 
+  /** Counted, not locked: requests that come in the same instant may pass the limit together. */
+  private async checkRoom({ instanceId, maximumEbsAttachments: maximum }: InstanceRecord): Promise<void> {
+    const attached = await this.table.volumesOf(instanceId);
+    if (attached.length >= maximum) throw refusal('AttachmentLimitExceeded', { maximum });
+  }
+
   private async outcome(
     volumeId: VolumeId,
     instanceId: InstanceId,
@@ -63,7 +71,11 @@ export class AttachVolume {
     context: RequestContext,
   ): Promise<void> {
     if (version === null) throw new Error(`attaching ${volumeId} was decided without an event`);
-    const outcome = await this.volumes.attachmentOutcome(volumeId, version, context.deadlineMs - ANSWER_MS);
+    const outcome = await this.volumes.attachmentOutcome(
+      { volumeId, instanceId },
+      version,
+      context.deadlineMs - ANSWER_MS,
+    );
     if (outcome === null) throw new RequestTimeout('volumes', 'AttachVolume', context.requestId);
     if (outcome === 'KeyUnusable') throw refusal('KeyRevoked', { volumeId });
     if (outcome === 'InstanceNotRunning') throw refusal('InstanceNotRunning', { instanceId });
@@ -90,12 +102,14 @@ const parse = ({ VolumeId, InstanceId, Device, EbsCardIndex }: Partial<ec2.Attac
 
 const checkInstance = (
   volumeId: VolumeId,
-  { created }: VolumeState & { created: NonNullable<VolumeState['created']> },
-  { instanceId, state, availabilityZone, instanceType, ebsEncryptionSupported }: InstanceRecord,
+  { created, configuration }: VolumeState & { created: NonNullable<VolumeState['created']> },
+  { instanceId, state, availabilityZone, instanceType, hypervisor, ebsEncryptionSupported }: InstanceRecord,
 ): void => {
   // The devices of a stopped instance open when it starts.
   if (state !== 'running' && state !== 'stopped') throw refusal('InstanceNotRunning', { instanceId });
   if (availabilityZone !== created.availabilityZone) throw refusal('ZoneMismatch', { volumeId, instanceId });
+  if (configuration?.multiAttachEnabled === true && hypervisor !== 'nitro')
+    throw refusal('MultiAttachInstanceTypeUnsupported', { instanceType });
   if (created.encryption !== null && !ebsEncryptionSupported)
     throw refusal('EncryptionNotSupportedByInstanceType', { instanceType });
 };

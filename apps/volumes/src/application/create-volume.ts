@@ -14,13 +14,12 @@ import {
   clientTokenBurned,
   dryRunOperation,
   idempotentParameterMismatch,
-  invalidParameterCombination,
   invalidParameterValue,
+  livingToken,
   parametersHash,
   refuseParameters,
   type Tags,
   tagsOfSpecifications,
-  unsupportedOperation,
 } from '@holdfast/ec2';
 import { type ClientToken, ClientTokenUsed } from '@holdfast/event-store';
 import type { Requests } from '@holdfast/messaging';
@@ -28,8 +27,9 @@ import type { Clock } from '@holdfast/service-kit';
 import { snapshotId as snapshotIdOf, type VolumeId } from '@holdfast/contracts';
 import { type EncryptionOutcome, encryptionOutcome } from '../domain/encryption-outcome.ts';
 import type { VolumeCommand } from '../domain/volume.commands.ts';
-import { type VolumeConfiguration, volumeConfiguration } from '../domain/volume-type-limits.ts';
-import type { VolumeStreams } from './ports.ts';
+import { checkVolumeQuotas, type VolumeQuotas } from '../domain/volume-quotas.ts';
+import { checkMultiAttach, type VolumeConfiguration, volumeConfiguration } from '../domain/volume-type-limits.ts';
+import type { VolumeStreams, VolumeTable } from './ports.ts';
 import { refusal } from './refusals.ts';
 import { volumeBasics } from './volume-view.ts';
 import { wholeSeconds } from './whole-seconds.ts';
@@ -40,12 +40,24 @@ interface Admitted {
   tags: Tags;
   snapshot: SnapshotRecord | null;
   configuration: VolumeConfiguration;
+  initializationRateMiBps: number | undefined;
 }
+
+/** What is kept with a client token. */
+interface StoredAnswer {
+  volumeId: VolumeId;
+  answer: ec2.Volume;
+}
+
+/** MiB/s. */
+const INITIALIZATION_RATES = { minimum: 100, maximum: 300 };
 
 /** The volume is `creating` when this answers; its key is first used afterwards, so a bad key shows only then. */
 export class CreateVolume {
   constructor(
     private readonly volumes: VolumeStreams,
+    private readonly table: Pick<VolumeTable, 'usage'>,
+    private readonly quotas: VolumeQuotas,
     private readonly requests: Requests,
     private readonly clock: Clock,
   ) {}
@@ -54,12 +66,13 @@ export class CreateVolume {
   async run(input: ec2.CreateVolumeRequest, context: RequestContext, throughImage?: ImageId): Promise<ec2.Volume> {
     const admitted = await this.admit(input, context, throughImage);
     if (input.DryRun === true) throw dryRunOperation();
-    refuseMultiAttach(input, admitted.configuration);
+    checkMultiAttach(admitted.configuration);
     checkClientToken(input.ClientToken);
-    const token = tokenOf(input, admitted, context);
-    const stored = token && (await this.volumes.findClientToken(token.scope, token.token));
+    await this.checkQuotas(admitted.configuration, context);
+    const { token, stored } = await this.token(input, admitted, context);
     if (token && stored) return this.repeat(token, stored);
-    return this.create(admitted, await this.encryption(input, admitted, context), token, context);
+    const encryption = await this.encryption(input, admitted, context);
+    return this.create(admitted, encryption, { token, keepsGrant: throughImage !== undefined }, context);
   }
 
   /** What `run` would make. @throws as `run` does. */
@@ -72,6 +85,20 @@ export class CreateVolume {
     const { sizeGiB, volumeType } = admitted.configuration;
     const snapshotSizeGiB = admitted.snapshot?.volumeSizeGiB ?? null;
     return { sizeGiB, snapshotSizeGiB, volumeType, encrypted: encryption !== null };
+  }
+
+  /** Before the token, as EC2 does: a request that was carried out may be refused when it comes again. */
+  private async checkQuotas(configuration: VolumeConfiguration, context: RequestContext): Promise<void> {
+    const usage = await this.table.usage(configuration.volumeType, context);
+    checkVolumeQuotas(usage, configuration, this.quotas);
+  }
+
+  private async token(input: ec2.CreateVolumeRequest, admitted: Admitted, context: RequestContext) {
+    const token = tokenOf(input, admitted, context);
+    if (token === undefined) return { token, stored: null };
+    const find = (scope: string, text: string) => this.volumes.findClientToken(scope, text);
+    const storedAt = ({ result }: ClientToken) => (result as StoredAnswer).answer.CreateTime ?? '';
+    return livingToken(token, find, storedAt, this.clock.now());
   }
 
   private async encryption(
@@ -97,11 +124,7 @@ export class CreateVolume {
     refuseParameters({ OutpostArn: input.OutpostArn, Operator: input.Operator });
     const snapshotId = input.SnapshotId === '' ? undefined : input.SnapshotId;
     if (input.Size === undefined && snapshotId === undefined) throw refusal('SizeOrSnapshotMissing');
-    if (input.VolumeInitializationRate !== undefined && snapshotId === undefined)
-      throw invalidParameterCombination(
-        "You can't specify VolumeInitializationRate for volumes that are not created from a snapshot.",
-      );
-    refuseParameters({ VolumeInitializationRate: input.VolumeInitializationRate });
+    checkInitializationRate(input.VolumeInitializationRate, snapshotId);
     const zone = zoneOf(input, context.region);
     const tags = tagsOfSpecifications(input.TagSpecifications, 'volume');
     const snapshot = snapshotId === undefined ? null : await this.snapshot(snapshotId, context, throughImage);
@@ -111,8 +134,9 @@ export class CreateVolume {
       snapshotSizeGiB: snapshot?.volumeSizeGiB,
       iops: input.Iops,
       throughputMiBps: input.Throughput,
+      multiAttachEnabled: input.MultiAttachEnabled,
     });
-    return { zone, tags, snapshot, configuration };
+    return { zone, tags, snapshot, configuration, initializationRateMiBps: input.VolumeInitializationRate };
   }
 
   private async snapshot(text: string, context: RequestContext, throughImage?: ImageId): Promise<SnapshotRecord> {
@@ -128,9 +152,9 @@ export class CreateVolume {
   }
 
   private async create(
-    { zone, tags, snapshot, configuration }: Admitted,
+    { zone, tags, snapshot, configuration, initializationRateMiBps }: Admitted,
     encryption: EncryptionOutcome,
-    token: ClientToken | undefined,
+    { token, keepsGrant }: { token: ClientToken | undefined; keepsGrant: boolean },
     context: RequestContext,
   ): Promise<ec2.Volume> {
     const { accountId, region } = context;
@@ -142,6 +166,7 @@ export class CreateVolume {
       availabilityZone: zone.zoneName,
       availabilityZoneId: zone.zoneId,
       ...configuration,
+      initializationRateMiBps,
       source: snapshot && {
         snapshotId: snapshot.snapshotId,
         owned: snapshot.ownerId === accountId,
@@ -149,11 +174,13 @@ export class CreateVolume {
         empty: snapshot.empty,
       },
       encryption,
+      keepsGrant,
       tags,
       at: this.clock.instant(),
     };
     const answer = answerOf(command);
-    const clientToken = token && { ...token, result: { volumeId: command.volumeId, answer } };
+    const result: StoredAnswer = { volumeId: command.volumeId, answer };
+    const clientToken = token && { ...token, result };
     try {
       await this.volumes.handle(command, { caller: callerOf(context) }, clientToken);
     } catch (error) {
@@ -167,7 +194,7 @@ export class CreateVolume {
   /** Answers a token's second request as its first one was answered. */
   private async repeat({ token, parametersHash: asked }: ClientToken, stored: ClientToken): Promise<ec2.Volume> {
     if (stored.parametersHash !== asked) throw idempotentParameterMismatch();
-    const { volumeId, answer } = stored.result as { volumeId: VolumeId; answer: ec2.Volume };
+    const { volumeId, answer } = stored.result as StoredAnswer;
     const { status } = await this.volumes.load(volumeId);
     if (status === 'gone' || status === 'deleting') throw clientTokenBurned(token, volumeId);
     return answer;
@@ -185,20 +212,17 @@ const zoneOf = ({ AvailabilityZone, AvailabilityZoneId }: ec2.CreateVolumeReques
   return zone;
 };
 
-const refuseMultiAttach = (
-  { MultiAttachEnabled }: ec2.CreateVolumeRequest,
-  { volumeType }: VolumeConfiguration,
-): void => {
-  if (MultiAttachEnabled !== true) return;
-  if (volumeType === 'io1' || volumeType === 'io2')
-    throw unsupportedOperation('The parameter MultiAttachEnabled is not supported.');
-  throw invalidParameterCombination(`The parameter multi-attach-enabled is not supported for ${volumeType} volumes.`);
+const checkInitializationRate = (rate: number | undefined, snapshotId: string | undefined): void => {
+  if (rate === undefined) return;
+  if (snapshotId === undefined) throw refusal('InitializationRateWithoutSnapshot');
+  const { minimum, maximum } = INITIALIZATION_RATES;
+  if (rate < minimum || rate > maximum) throw refusal('InitializationRateNotAllowed');
 };
 
 /** What makes two requests the same: zone by name or id, type in either case, and throughput said or not are one. */
 const tokenOf = (
   input: ec2.CreateVolumeRequest,
-  { zone, tags, snapshot, configuration }: Admitted,
+  { zone, tags, snapshot, configuration, initializationRateMiBps }: Admitted,
   { accountId, region }: RequestContext,
 ): ClientToken | undefined =>
   input.ClientToken === undefined || input.ClientToken === ''
@@ -213,6 +237,8 @@ const tokenOf = (
           volumeType: configuration.volumeType,
           iops: input.Iops,
           throughput: configuration.throughputMiBps,
+          multiAttach: configuration.multiAttachEnabled === true ? true : undefined,
+          initializationRate: initializationRateMiBps,
           encrypted: input.Encrypted,
           kmsKeyId: input.KmsKeyId,
           tags,
@@ -224,6 +250,8 @@ const tokenOf = (
 const answerOf = (command: Extract<VolumeCommand, { type: 'CreateVolume' }>): ec2.Volume => ({
   ...volumeBasics({
     ...command,
+    multiAttachEnabled: command.multiAttachEnabled ?? false,
+    initializationRateMiBps: command.initializationRateMiBps ?? null,
     state: 'creating',
     snapshotId: command.source?.snapshotId ?? '',
     encrypted: command.encryption !== null,

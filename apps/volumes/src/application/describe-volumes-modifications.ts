@@ -1,13 +1,6 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import type { RequestContext } from '@holdfast/contracts';
-import {
-  cutPage,
-  dryRunOperation,
-  invalidParameterValue,
-  missingParameter,
-  pageSize,
-  type PageTokens,
-} from '@holdfast/ec2';
+import { describePage, dryRunOperation, invalidParameterValue, missingParameter, type PageTokens } from '@holdfast/ec2';
 import type { Clock } from '@holdfast/service-kit';
 import { optimizingProgress } from './follow-modification.ts';
 import { modificationView } from './modification-view.ts';
@@ -33,22 +26,25 @@ export class DescribeVolumesModifications {
     if (input.DryRun === true) throw dryRunOperation();
     const volumeIds = input.VolumeIds ?? [];
     volumeIds.forEach(checkId);
-    const limit = pageSize(input, { maximum: MAXIMUM_PAGE, ids: volumeIds, idsParameter: 'volumeIdsSet' });
-    const scope = { accountId: context.accountId, region: context.region, action: 'DescribeVolumesModifications' };
-    const after = input.NextToken === undefined ? undefined : this.pageTokens.read(scope, input.NextToken);
-    const query = { filters: input.Filters, volumeIds, after, limit: limit + 1 };
-    const { rows, missing } = await this.modifications.describe(query, context);
-    if (missing.length > 0) await this.refuseMissing(missing, context);
-    const page = cutPage(
-      rows,
-      limit,
+    const { items, NextToken } = await describePage(
+      input,
+      context,
+      {
+        action: 'DescribeVolumesModifications',
+        tokens: this.pageTokens,
+        maximum: MAXIMUM_PAGE,
+        ids: volumeIds,
+        idsParameter: 'volumeIdsSet',
+      },
+      async (window) => {
+        const query = { filters: input.Filters, volumeIds, ...window };
+        const { rows, missing } = await this.modifications.describe(query, context);
+        if (missing.length > 0) await this.refuseMissing(missing, context);
+        return rows;
+      },
       ({ modification }) => modificationView(modification.volumeId, this.asOfNow(modification)),
-      ({ position }) => position,
     );
-    return {
-      VolumesModifications: page.items,
-      NextToken: page.next === null ? undefined : this.pageTokens.issue(scope, page.next),
-    };
+    return { VolumesModifications: items, NextToken };
   }
 
   private asOfNow(modification: ModificationDetails): ModificationDetails {

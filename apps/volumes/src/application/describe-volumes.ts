@@ -1,13 +1,6 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import type { RequestContext } from '@holdfast/contracts';
-import {
-  cutPage,
-  dryRunOperation,
-  invalidParameterValue,
-  missingParameter,
-  pageSize,
-  type PageTokens,
-} from '@holdfast/ec2';
+import { describePage, dryRunOperation, invalidParameterValue, missingParameter, type PageTokens } from '@holdfast/ec2';
 import type { VolumeTable } from './ports.ts';
 import { refusal } from './refusals.ts';
 import { parseVolumeId } from './volume-ids.ts';
@@ -25,23 +18,25 @@ export class DescribeVolumes {
     if (input.DryRun === true) throw dryRunOperation();
     const volumeIds = input.VolumeIds ?? [];
     volumeIds.forEach(checkId);
-    const limit = pageSize(input, { maximum: MAXIMUM_PAGE, ids: volumeIds, idsParameter: 'volumeIdsSet' });
-    const scope = { accountId: context.accountId, region: context.region, action: 'DescribeVolumes' };
-    const after = input.NextToken === undefined ? undefined : this.pageTokens.read(scope, input.NextToken);
-    const query = { filters: input.Filters, volumeIds, after, limit: limit + 1 };
-    const { rows, missing } = await this.table.describe(query, context);
-    const [volumeId] = missing;
-    if (volumeId !== undefined) throw refusal('VolumeNotFound', { volumeId });
-    const page = cutPage(
-      rows,
-      limit,
+    const { items, NextToken } = await describePage(
+      input,
+      context,
+      {
+        action: 'DescribeVolumes',
+        tokens: this.pageTokens,
+        maximum: MAXIMUM_PAGE,
+        ids: volumeIds,
+        idsParameter: 'volumeIdsSet',
+      },
+      async (window) => {
+        const { rows, missing } = await this.table.describe({ filters: input.Filters, volumeIds, ...window }, context);
+        const [volumeId] = missing;
+        if (volumeId !== undefined) throw refusal('VolumeNotFound', { volumeId });
+        return rows;
+      },
       ({ volume }) => volumeView(volume),
-      ({ position }) => position,
     );
-    return {
-      Volumes: page.items,
-      NextToken: page.next === null ? undefined : this.pageTokens.issue(scope, page.next),
-    };
+    return { Volumes: items, NextToken };
   }
 }
 

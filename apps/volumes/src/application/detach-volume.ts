@@ -3,6 +3,7 @@ import { AwsError, callerOf, type InstanceId, type RequestContext, type VolumeId
 import { dryRunOperation, missingParameter } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
+import { attachmentOf } from '../domain/volume-state.ts';
 import { ownVolume } from './own-volume.ts';
 import type { VolumeStreams } from './ports.ts';
 import { refusal } from './refusals.ts';
@@ -31,7 +32,8 @@ export class DetachVolume {
       });
     const instanceId = InstanceId === undefined ? undefined : parseInstanceId(InstanceId);
     if (instanceId === null) throw refusal('InstanceIdMalformed', { instanceId: InstanceId });
-    const { attachment } = await ownVolume(this.volumes, volumeId, context);
+    const state = await ownVolume(this.volumes, volumeId, context);
+    const attachment = instanceId === undefined ? state.attachments[0] : attachmentOf(state, instanceId);
     if (input.DryRun === true) throw dryRunOperation();
     if (attachment?.isRoot === true) await this.checkStopped(volumeId, attachment.instanceId, context);
     const command = { type: 'DetachVolume', volumeId, instanceId, device, at: this.clock.instant() } as const;

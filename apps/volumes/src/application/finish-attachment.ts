@@ -1,9 +1,16 @@
 import { type HostAttachment, type InstanceId, instancePrincipal, type VolumeId } from '@holdfast/contracts';
 import { DomainError } from '@holdfast/decider';
-import { attachmentGrant, ebsServiceContext, type EbsKeys, forwardedContext, isRefusal } from '@holdfast/ec2';
+import {
+  attachmentGrant,
+  ebsServiceContext,
+  type EbsKeys,
+  forwardedContext,
+  isRefusal,
+  volumeGrant,
+} from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
-import type { Attachment, VolumeState } from '../domain/volume-state.ts';
+import { type Attachment, attachmentOf, isShared, type VolumeState } from '../domain/volume-state.ts';
 import type { AttachmentFailed, VolumeCreated } from '../domain/volume.events.ts';
 import { deadline } from './deadline.ts';
 import type { Cause, VolumeStreams } from './ports.ts';
@@ -12,12 +19,15 @@ interface Attaching {
   created: VolumeCreated;
   attachment: Attachment;
   dataKey: VolumeState['dataKey'];
+  /** EBS's own, which outlasts the attachment. */
+  serviceGrantId: string | null;
+  multiAttach: boolean;
 }
 
 /**
  * From `attaching` to `attached`, and from `detaching` to detached, with the key's grant made and taken back. Steps may be
- * taken again after a crash. While one of these is under way the volume belongs to nobody else, so what is undone here is
- * never somebody's later attachment.
+ * taken again after a crash. While one of these is under way the instance can't be given the volume again, so what is undone
+ * here is never a later attachment's.
  */
 export class FinishAttachment {
   constructor(
@@ -28,14 +38,14 @@ export class FinishAttachment {
   ) {}
 
   /** Reacts to AttachmentStarted. */
-  async attach(volumeId: VolumeId, cause: Cause): Promise<void> {
-    const attaching = await this.current(volumeId, 'attaching');
+  async attach(volumeId: VolumeId, instanceId: InstanceId, cause: Cause): Promise<void> {
+    const attaching = await this.current(volumeId, instanceId, 'attaching');
     if (attaching === null) return;
-    const { instanceId } = attaching.attachment;
     try {
       // Asked again, since the instance may have ended between the request's checks and the attachment's first event.
       const instance = await this.requests.call('instances', 'GetInstance', { instanceId }, forwardedContext(cause.caller, deadline())); // prettier-ignore
       if (instance?.state === 'stopped') {
+        await this.createServiceGrant(attaching, cause);
         // Its devices open when it starts, and that is when their keys are used.
         const at = this.clock.instant();
         await this.volumes.handle({ type: 'CompleteAttachment', volumeId, instanceId, suspended: true, at }, cause);
@@ -43,6 +53,7 @@ export class FinishAttachment {
       }
       if (instance?.state !== 'running' && instance?.state !== 'pending')
         return await this.fail(attaching, 'InstanceNotRunning', `instance is ${instance?.state ?? 'gone'}`, cause);
+      await this.createServiceGrant(attaching, cause);
       await this.createGrant(attaching, cause);
       await this.requests.call(
         'data-plane',
@@ -53,18 +64,20 @@ export class FinishAttachment {
       await this.volumes.handle({ type: 'CompleteAttachment', volumeId, instanceId, at: this.clock.instant() }, cause);
     } catch (error) {
       // The instance was terminated meanwhile: its release takes back whatever was made.
-      if (error instanceof DomainError && error.code === 'AttachmentNotStarted') return this.detach(volumeId, cause);
+      if (hasEnded(error)) return this.detach(volumeId, instanceId, cause);
       if (!isRefusal(error)) throw error;
       await this.fail(attaching, 'KeyUnusable', error.message === '' ? error.code : error.message, cause);
     }
   }
 
   /** Reacts to DetachmentStarted. */
-  async detach(volumeId: VolumeId, cause: Cause): Promise<void> {
-    const detaching = await this.current(volumeId, 'detaching');
+  async detach(volumeId: VolumeId, instanceId: InstanceId, cause: Cause): Promise<void> {
+    const detaching = await this.current(volumeId, instanceId, 'detaching');
     if (detaching === null) return;
-    const { instanceId } = detaching.attachment;
     await this.close(detaching, cause, true);
+    // Released before it was attached, or a crash kept what was made from being noted.
+    const { attachment, serviceGrantId } = detaching;
+    if (attachment.grantId === null && serviceGrantId === null) await this.retireServiceGrant(detaching, cause, true);
     await this.volumes.handle({ type: 'CompleteDetachment', volumeId, instanceId, at: this.clock.instant() }, cause);
   }
 
@@ -73,8 +86,8 @@ export class FinishAttachment {
    * @returns why it can't; null when it is open, or detached meanwhile.
    */
   async resume(volumeId: VolumeId, instanceId: InstanceId, cause: Cause): Promise<string | null> {
-    const suspended = await this.current(volumeId, 'attached');
-    if (suspended?.attachment.instanceId !== instanceId || !suspended.attachment.suspended) return null;
+    const suspended = await this.current(volumeId, instanceId, 'attached');
+    if (suspended?.attachment.suspended !== true) return null;
     try {
       await this.createGrant(suspended, cause);
       const context = ebsServiceContext(cause.caller, deadline());
@@ -82,7 +95,7 @@ export class FinishAttachment {
       await this.volumes.handle({ type: 'ResumeAttachment', volumeId, instanceId, at: this.clock.instant() }, cause);
       return null;
     } catch (error) {
-      if (error instanceof DomainError && error.code === 'AttachmentNotStarted') {
+      if (hasEnded(error)) {
         await this.close(suspended, cause, true);
         return null;
       }
@@ -93,15 +106,46 @@ export class FinishAttachment {
 
   /** The instance stops, or could not start: the device closes and the grant goes; the volume stays attached. */
   async suspend(volumeId: VolumeId, instanceId: InstanceId, cause: Cause): Promise<void> {
-    const attached = await this.current(volumeId, 'attached');
-    if (attached?.attachment.instanceId !== instanceId) return;
+    const attached = await this.current(volumeId, instanceId, 'attached');
+    if (attached === null) return;
     await this.close(attached, cause, attached.attachment.suspended);
     await this.volumes.handle({ type: 'SuspendAttachment', volumeId, instanceId, at: this.clock.instant() }, cause);
   }
 
-  private async current(volumeId: VolumeId, status: Attachment['status']): Promise<Attaching | null> {
-    const { created, attachment, dataKey } = await this.volumes.load(volumeId);
-    return created !== null && attachment?.status === status ? { created, attachment, dataKey } : null;
+  private async current(
+    volumeId: VolumeId,
+    instanceId: InstanceId,
+    status: Attachment['status'],
+  ): Promise<Attaching | null> {
+    const state = await this.volumes.load(volumeId);
+    const { created, dataKey } = state;
+    const attachment = attachmentOf(state, instanceId);
+    if (created === null || attachment?.status !== status) return null;
+    return { created, attachment, dataKey, serviceGrantId: state.grantId, multiAttach: isShared(state) };
+  }
+
+  /** What EBS itself keeps from the first attachment to the volume's end. */
+  private async createServiceGrant({ created, dataKey, serviceGrantId }: Attaching, cause: Cause): Promise<void> {
+    if (dataKey === null || serviceGrantId !== null) return;
+    const grantId = await this.keys.createGrant(
+      serviceGrantOf(created, dataKey),
+      forwardedContext(cause.caller, deadline()),
+    );
+    const { volumeId } = created;
+    await this.volumes.handle({ type: 'RecordGrant', volumeId, grantId, at: this.clock.instant() }, cause);
+  }
+
+  /** Of an attachment that failed: nothing stays behind unless others need it. */
+  private async retireServiceGrant({ created, dataKey }: Attaching, cause: Cause, search = false): Promise<void> {
+    const { volumeId } = created;
+    const { grantId: noted, attachments } = await this.volumes.load(volumeId);
+    if (dataKey === null || attachments.length > 1) return;
+    const find = () =>
+      this.keys.findGrant(serviceGrantOf(created, dataKey), forwardedContext(cause.caller, deadline()));
+    const grantId = noted ?? (search ? await find() : null);
+    if (grantId === null) return;
+    await this.keys.retireGrant(dataKey.keyArn, grantId, ebsServiceContext(cause.caller, deadline()));
+    await this.volumes.handle({ type: 'NoteGrantRetired', volumeId, at: this.clock.instant() }, cause);
   }
 
   private async createGrant({ created, attachment, dataKey }: Attaching, cause: Cause): Promise<void> {
@@ -123,8 +167,10 @@ export class FinishAttachment {
   ): Promise<void> {
     const { volumeId } = attaching.created;
     const { instanceId } = attaching.attachment;
-    const current = await this.current(volumeId, 'attaching');
+    const current = await this.current(volumeId, instanceId, 'attaching');
     await this.close(current ?? attaching, cause, cause.retried);
+    // What the volume had before this attachment, it keeps.
+    if (attaching.serviceGrantId === null) await this.retireServiceGrant(attaching, cause, cause.retried);
     const at = this.clock.instant();
     await this.volumes.handle({ type: 'FailAttachment', volumeId, instanceId, reason, cause: text, at }, cause);
   }
@@ -143,16 +189,29 @@ export class FinishAttachment {
   }
 }
 
+/** The attachment was taken back meanwhile. */
+const hasEnded = (error: unknown): boolean =>
+  error instanceof DomainError && (error.code === 'AttachmentNotStarted' || error.code === 'VolumeNotCreating');
+
+const serviceGrantOf = (
+  { volumeId, region }: VolumeCreated,
+  { keyArn, encryptionContext }: NonNullable<VolumeState['dataKey']>,
+) => volumeGrant(keyArn, region, encryptionContext, `ebs-volume-${volumeId}`);
+
 const grantOf = (
   created: VolumeCreated,
   instanceId: InstanceId,
   { keyArn, encryptionContext }: NonNullable<VolumeState['dataKey']>,
 ) => attachmentGrant(keyArn, created, instanceId, encryptionContext, `ebs-attach-${created.volumeId}-${instanceId}`);
 
-const hostAttachment = ({ created, attachment, dataKey }: Attaching, requestId: string): HostAttachment => {
+const hostAttachment = (
+  { created, attachment, dataKey, multiAttach }: Attaching,
+  requestId: string,
+): HostAttachment => {
   const { volumeId, accountId, region } = created;
   const { instanceId, device } = attachment;
-  if (dataKey === null) return { volumeId, instanceId, device };
+  const served = { volumeId, instanceId, device, ...(multiAttach ? { multiAttach } : {}) };
+  if (dataKey === null) return served;
   const principal = instancePrincipal(accountId, instanceId);
-  return { volumeId, instanceId, device, dataKey: { ...dataKey, principal, accountId, region, requestId } };
+  return { ...served, dataKey: { ...dataKey, principal, accountId, region, requestId } };
 };

@@ -7,7 +7,7 @@ import {
 } from '@holdfast/contracts';
 import { RequestTimeout } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
-import type { VolumeState } from '../domain/volume-state.ts';
+import { attachmentOf, type VolumeState } from '../domain/volume-state.ts';
 import type { FinishAttachment } from './finish-attachment.ts';
 import { ownVolume } from './own-volume.ts';
 import type { VolumeStreams, VolumeTable } from './ports.ts';
@@ -39,13 +39,12 @@ export class InstanceDevices {
 
   async attachAtLaunch(input: Ask<'AttachAtLaunch'>, context: RequestContext): Answer<'AttachAtLaunch'> {
     const { volumeId, instanceId } = input;
-    const { attachment } = await ownVolume(this.volumes, volumeId, context);
-    if (attachment?.instanceId !== instanceId) {
+    if (attachmentOf(await ownVolume(this.volumes, volumeId, context), instanceId) === undefined) {
       const command = { type: 'AttachVolume', ...input, at: this.clock.instant() } as const;
       await this.volumes.handle(command, { caller: callerOf(context) });
     }
     const ended = await this.attachingEnded(volumeId, instanceId, context);
-    return { failure: ended.attachment?.instanceId === instanceId ? null : (ended.attachmentFailure ?? 'detached') };
+    return { failure: attachmentOf(ended, instanceId) === undefined ? (ended.attachmentFailure ?? 'detached') : null };
   }
 
   async suspend({ instanceId }: Ask<'SuspendAttachments'>, context: RequestContext): Answer<'SuspendAttachments'> {
@@ -66,8 +65,7 @@ export class InstanceDevices {
   ): Promise<VolumeState> {
     for (;;) {
       const state = await this.volumes.load(volumeId);
-      const { attachment } = state;
-      if (attachment?.instanceId !== instanceId || attachment.status !== 'attaching') return state;
+      if (attachmentOf(state, instanceId)?.status !== 'attaching') return state;
       if (Date.now() > deadlineMs - ANSWER_MS) throw new RequestTimeout('volumes', 'AttachVolume', requestId);
       await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
     }

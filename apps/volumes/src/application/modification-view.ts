@@ -8,7 +8,7 @@ const members = (prefix: 'Original' | 'Target', configuration: VolumeConfigurati
   [`${prefix}VolumeType`]: configuration.volumeType,
   [`${prefix}Iops`]: configuration.iops ?? undefined,
   [`${prefix}Throughput`]: configuration.throughputMiBps ?? undefined,
-  [`${prefix}MultiAttachEnabled`]: false,
+  [`${prefix}MultiAttachEnabled`]: configuration.multiAttachEnabled ?? false,
 });
 
 /** Both configurations in full, as ModifyVolume answers and DescribeVolumesModifications lists them. */

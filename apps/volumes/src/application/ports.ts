@@ -38,7 +38,7 @@ export interface VolumeStreams {
    * (epoch milliseconds).
    */
   attachmentOutcome(
-    volumeId: VolumeId,
+    attachment: { volumeId: VolumeId; instanceId: InstanceId },
     version: number,
     deadlineMs: number,
   ): Promise<'attached' | AttachmentFailed['reason'] | null>;
@@ -54,6 +54,9 @@ export interface VolumeDetails {
   readonly volumeType: string;
   readonly iops: number | null;
   readonly throughputMiBps: number | null;
+  readonly multiAttachEnabled: boolean;
+  /** Null: blocks are fetched from the snapshot as they come. */
+  readonly initializationRateMiBps: number | null;
   /** Empty when made from none. */
   readonly snapshotId: string;
   readonly availabilityZone: string;
@@ -126,6 +129,8 @@ export interface VolumeTable {
   hostAttachments(hostId: string): Promise<HostAttachment[]>;
   /** Whether a volume, whatever its account, is being made from it. */
   isSnapshotInUse(snapshotId: SnapshotId): Promise<boolean>;
+  /** What the account has in its Region by type; volumes on their way in count, those on their way out don't. */
+  usage(volumeType: string, context: RequestContext): Promise<{ storageGiB: number; iops: number }>;
   /** Volumes that an instance holds, whatever the account. */
   volumesOf(instanceId: InstanceId): Promise<VolumeId[]>;
 }

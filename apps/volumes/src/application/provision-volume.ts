@@ -104,6 +104,7 @@ export class ProvisionVolume {
         volumeId,
         sizeGiB,
         dataKey: use(dataKey),
+        initializationRateMiBps: created.initializationRateMiBps,
         source:
           source && source.empty !== true
             ? { snapshotId: source.snapshotId, dataKey: use(sourceDataKey ?? source.dataKey) }
@@ -111,7 +112,8 @@ export class ProvisionVolume {
       },
       context,
     );
-    if (dataKey !== null && grantId !== null) await this.keys.retireGrant(dataKey.keyArn, grantId, context);
+    if (dataKey !== null && grantId !== null && created.keepsGrant !== true)
+      await this.keys.retireGrant(dataKey.keyArn, grantId, context);
     await this.handle({ type: 'CompleteCreation', volumeId, hostId }, cause);
   }
 

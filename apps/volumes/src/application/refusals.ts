@@ -1,10 +1,12 @@
 import { DomainError } from '@holdfast/decider';
 import type { EncryptionErrorCode } from '../domain/encryption-outcome.ts';
 import type { VolumeErrorCode } from '../domain/volume-state.ts';
+import type { VolumeQuotaErrorCode } from '../domain/volume-quotas.ts';
 import type { VolumeTypeErrorCode } from '../domain/volume-type-limits.ts';
 
 /** Refusals of this service that no decider makes. */
 export type RequestErrorCode =
+  | 'AttachmentLimitExceeded'
   | 'DeviceAbsent'
   | 'DeviceInUse'
   | 'DeviceNameInvalid'
@@ -13,8 +15,11 @@ export type RequestErrorCode =
   | 'InstanceNotFound'
   | 'InstanceNotRunning'
   | 'IoAlreadyEnabled'
+  | 'InitializationRateNotAllowed'
+  | 'InitializationRateWithoutSnapshot'
   | 'KeyRevoked'
   | 'ModificationNotFound'
+  | 'MultiAttachInstanceTypeUnsupported'
   | 'RootVolumeInUse'
   | 'SnapshotNotCompleted'
   | 'SnapshotNotFound'
@@ -24,7 +29,8 @@ export type RequestErrorCode =
   | 'ZoneMissing'
   | 'ZoneUnknown';
 
-export type RefusalCode = VolumeErrorCode | VolumeTypeErrorCode | EncryptionErrorCode | RequestErrorCode;
+export type RefusalCode =
+  VolumeErrorCode | VolumeTypeErrorCode | VolumeQuotaErrorCode | EncryptionErrorCode | RequestErrorCode;
 
 export const refusal = (code: RefusalCode, details: Readonly<Record<string, unknown>> = {}): DomainError<RefusalCode> =>
   new DomainError(code, details);

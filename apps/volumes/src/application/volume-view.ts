@@ -25,7 +25,8 @@ export const volumeBasics = (volume: Omit<VolumeDetails, 'attachments' | 'kmsKey
   Throughput: volume.throughputMiBps ?? undefined,
   Encrypted: volume.encrypted,
   Tags: tagList(volume.tags),
-  MultiAttachEnabled: false,
+  VolumeInitializationRate: volume.initializationRateMiBps ?? undefined,
+  MultiAttachEnabled: volume.multiAttachEnabled,
 });
 
 export const volumeView = (volume: VolumeDetails): ec2.Volume => ({

@@ -102,8 +102,8 @@ describe('a root volume', () => {
       .then({
         type: 'ModificationStarted',
         volumeId: id,
-        original: { volumeType: 'gp2', sizeGiB: 200, iops: 600, throughputMiBps: null },
-        target: { volumeType: 'st1', sizeGiB: 200, iops: null, throughputMiBps: null },
+        original: { volumeType: 'gp2', sizeGiB: 200, iops: 600, throughputMiBps: null, multiAttachEnabled: false },
+        target: { volumeType: 'st1', sizeGiB: 200, iops: null, throughputMiBps: null, multiAttachEnabled: false },
         at,
       });
   });

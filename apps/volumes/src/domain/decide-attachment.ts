@@ -1,9 +1,31 @@
+import type { InstanceId } from '@holdfast/contracts';
 import { assertNever } from '@holdfast/decider';
 import type { VolumeEvent } from './volume.events.ts';
-import { type Attachment, type CommandOf, type Decision, refuse, type VolumeState } from './volume-state.ts';
+import { changesSharing } from './volume-modification.ts';
+import {
+  type Attachment,
+  attachmentOf,
+  type CommandOf,
+  type Decision,
+  isShared,
+  refuse,
+  type VolumeState,
+} from './volume-state.ts';
 
-const withAttachment = (state: VolumeState, change: Partial<Attachment>): VolumeState =>
-  state.attachment === null ? state : { ...state, attachment: { ...state.attachment, ...change } };
+/** EC2's limit on the instances that share a volume. */
+const MAX_SHARING_INSTANCES = 16;
+
+const withAttachment = (state: VolumeState, instanceId: InstanceId, change: Partial<Attachment>): VolumeState => ({
+  ...state,
+  attachments: state.attachments.map((attachment) =>
+    attachment.instanceId === instanceId ? { ...attachment, ...change } : attachment,
+  ),
+});
+
+const withoutAttachment = (state: VolumeState, instanceId: InstanceId): VolumeState => {
+  const attachments = state.attachments.filter((attachment) => attachment.instanceId !== instanceId);
+  return { ...state, status: attachments.length === 0 ? 'available' : 'in-use', attachments };
+};
 
 type AttachmentEvent = Extract<
   VolumeEvent,
@@ -36,52 +58,60 @@ export const evolveAttachment = (state: VolumeState, event: AttachmentEvent): Vo
         grantId: null,
         deleteVolume: false,
       };
+      const { attachments } = withoutAttachment(state, instanceId);
       return {
         ...state,
         status: 'in-use',
-        attachment: { ...attachment, status: 'attaching' },
+        attachments: [...attachments, { ...attachment, status: 'attaching' }],
         attachmentFailure: null,
       };
     }
     case 'AttachmentGrantCreated':
-      return withAttachment(state, { grantId: event.grantId });
+      return withAttachment(state, event.instanceId, { grantId: event.grantId });
     case 'AttachmentCompleted':
-      return withAttachment(state, { status: 'attached', suspended: event.suspended ?? false });
+      return withAttachment(state, event.instanceId, { status: 'attached', suspended: event.suspended ?? false });
     case 'AttachmentSuspended':
-      return withAttachment(state, { suspended: true, grantId: null });
+      return withAttachment(state, event.instanceId, { suspended: true, grantId: null });
     case 'AttachmentResumed':
-      return withAttachment(state, { suspended: false });
+      return withAttachment(state, event.instanceId, { suspended: false });
     case 'DeleteOnTerminationChanged':
-      return withAttachment(state, { deleteOnTermination: event.deleteOnTermination });
+      return withAttachment(state, event.instanceId, { deleteOnTermination: event.deleteOnTermination });
     case 'DetachmentStarted':
-      return withAttachment(state, { status: 'detaching', deleteVolume: event.deleteVolume });
+      return withAttachment(state, event.instanceId, { status: 'detaching', deleteVolume: event.deleteVolume });
     case 'AttachmentFailed':
-      return { ...state, status: 'available', attachment: null, attachmentFailure: event.cause };
+      return { ...withoutAttachment(state, event.instanceId), attachmentFailure: event.cause };
     case 'VolumeDetached':
-      return { ...state, status: 'available', attachment: null };
+      return withoutAttachment(state, event.instanceId);
     default:
       return assertNever(event);
   }
 };
 
-const attach = (command: CommandOf<'AttachVolume'>, { status }: VolumeState): Decision => {
+const attach = (command: CommandOf<'AttachVolume'>, state: VolumeState): Decision => {
   const { volumeId, instanceId, hostId, device, deleteOnTermination, isRoot, at } = command;
+  const { status, modification, attachments } = state;
   if (status === 'creating') return refuse('VolumeNotAvailable', { volumeId });
-  if (status === 'in-use') return refuse('VolumeAlreadyAttached', { volumeId });
-  if (status !== 'available') return refuse('VolumeNotFound', { volumeId });
+  if (status !== 'available' && status !== 'in-use') return refuse('VolumeNotFound', { volumeId });
+  if (attachments.length > 0 && (!isShared(state) || attachmentOf(state, instanceId) !== undefined))
+    return refuse('VolumeAlreadyAttached', { volumeId });
+  if (attachments.length >= MAX_SHARING_INSTANCES)
+    return refuse('MultiAttachLimitExceeded', { volumeId, maximum: MAX_SHARING_INSTANCES });
+  // Who may share it is known in a moment.
+  if (modification?.state === 'modifying' && changesSharing(modification))
+    return refuse('VolumeNotAvailable', { volumeId });
   return [{ type: 'AttachmentStarted', volumeId, instanceId, hostId, device, deleteOnTermination, isRoot, at }];
 };
 
 const continueAttachment = (
   command: CommandOf<'RecordAttachmentGrant' | 'CompleteAttachment' | 'FailAttachment'>,
-  { attachment }: VolumeState,
+  state: VolumeState,
 ): Decision => {
   const { volumeId, instanceId, at } = command;
-  const current = attachment?.instanceId === instanceId ? attachment : null;
+  const current = attachmentOf(state, instanceId);
   switch (command.type) {
     case 'RecordAttachmentGrant': {
       const { grantId } = command;
-      if (current !== null && current.grantId === grantId) return [];
+      if (current?.grantId === grantId) return [];
       // While attaching, and when a stopped instance starts again.
       if (current?.status !== 'attaching' && !(current?.status === 'attached' && current.suspended))
         return refuse('AttachmentNotStarted', { volumeId, instanceId });
@@ -102,10 +132,11 @@ const continueAttachment = (
 /** Of a volume that is attached; one that is on its way in or out is none of these commands' business. */
 const changeAttachment = (
   command: CommandOf<'SuspendAttachment' | 'ResumeAttachment' | 'ChangeDeleteOnTermination'>,
-  { attachment }: VolumeState,
+  state: VolumeState,
 ): Decision => {
   const { volumeId, instanceId, at } = command;
-  if (attachment?.instanceId !== instanceId || attachment.status !== 'attached') return [];
+  const attachment = attachmentOf(state, instanceId);
+  if (attachment?.status !== 'attached') return [];
   switch (command.type) {
     case 'SuspendAttachment':
       return attachment.suspended && attachment.grantId === null
@@ -123,15 +154,17 @@ const changeAttachment = (
   }
 };
 
-const detach = (command: CommandOf<'DetachVolume'>, { status, attachment }: VolumeState): Decision => {
+/** A volume that may be shared is detached from a named instance only, even while it has but one. */
+const detach = (command: CommandOf<'DetachVolume'>, state: VolumeState): Decision => {
   const { volumeId, instanceId, device, at } = command;
+  const { status, attachments } = state;
   if (status === 'absent' || status === 'gone' || status === 'deleting') return refuse('VolumeNotFound', { volumeId });
-  if (attachment === null) return refuse('VolumeNotAttached', { volumeId, status });
-  const matches =
-    (instanceId === undefined || instanceId === attachment.instanceId) &&
-    (device === undefined || device === attachment.device);
-  if (!matches)
-    return refuse('AttachmentNotFound', { volumeId, instanceId: instanceId ?? attachment.instanceId, device });
+  const [first] = attachments;
+  if (first === undefined) return refuse('VolumeNotAttached', { volumeId, status });
+  if (instanceId === undefined && isShared(state)) return refuse('InstanceIdMissing', { volumeId });
+  const attachment = instanceId === undefined ? first : attachmentOf(state, instanceId);
+  if (attachment === undefined || (device !== undefined && device !== attachment.device))
+    return refuse('AttachmentNotFound', { volumeId, instanceId: instanceId ?? first.instanceId, device });
   if (attachment.status === 'detaching') return [];
   // What is being attached is finished or undone first; the caller sees the state and tries again.
   if (attachment.status === 'attaching') return refuse('VolumeNotAttached', { volumeId, status: 'attaching' });
@@ -139,16 +172,19 @@ const detach = (command: CommandOf<'DetachVolume'>, { status, attachment }: Volu
 };
 
 const release = ({ volumeId, instanceId, at }: CommandOf<'ReleaseFromInstance'>, state: VolumeState): Decision => {
-  const { attachment } = state;
-  if (attachment?.instanceId !== instanceId || attachment.status === 'detaching') return [];
+  const attachment = attachmentOf(state, instanceId);
+  if (attachment === undefined || attachment.status === 'detaching') return [];
   return [{ type: 'DetachmentStarted', volumeId, instanceId, deleteVolume: attachment.deleteOnTermination, at }];
 };
 
-const completeDetachment = (command: CommandOf<'CompleteDetachment'>, { attachment }: VolumeState): Decision => {
+/** Of the instances that share a volume, the last one's setting decides whether the volume ends with it. */
+const completeDetachment = (command: CommandOf<'CompleteDetachment'>, state: VolumeState): Decision => {
   const { volumeId, instanceId, at } = command;
-  if (attachment?.instanceId !== instanceId || attachment.status !== 'detaching') return [];
+  const attachment = attachmentOf(state, instanceId);
+  if (attachment?.status !== 'detaching') return [];
   const detached: VolumeEvent = { type: 'VolumeDetached', volumeId, instanceId, at };
-  return attachment.deleteVolume ? [detached, { type: 'VolumeDeletionStarted', volumeId, at }] : [detached];
+  const ends = attachment.deleteVolume && state.attachments.length === 1;
+  return ends ? [detached, { type: 'VolumeDeletionStarted', volumeId, at }] : [detached];
 };
 
 type AttachmentCommand = CommandOf<

@@ -3,12 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { type ModificationRequest, modifiedConfiguration, nextModificationAt } from './volume-modification.ts';
 import type { VolumeConfiguration, VolumeType } from './volume-type-limits.ts';
 
-type Short = [VolumeType, number, number | null, number | null];
-const of = ([volumeType, sizeGiB, iops, throughputMiBps]: Short): VolumeConfiguration => ({
+type Short = [VolumeType, number, number | null, number | null, 'shared'?];
+const of = ([volumeType, sizeGiB, iops, throughputMiBps, shared]: Short): VolumeConfiguration => ({
   volumeType,
   sizeGiB,
   iops,
   throughputMiBps,
+  multiAttachEnabled: shared === 'shared',
 });
 
 describe('a modified volume', () => {
@@ -27,6 +28,9 @@ describe('a modified volume', () => {
     [['gp3', 100, 6000, 500], { throughputMiBps: 600 }, ['gp3', 100, 6000, 600]],
     [['gp3', 200, 6000, 500], { volumeType: 'st1' }, ['st1', 200, null, null]],
     [['standard', 8, null, null], { volumeType: 'gp2' }, ['gp2', 8, 100, null]],
+    [['io2', 8, 500, null], { multiAttachEnabled: true }, ['io2', 8, 500, null, 'shared']],
+    [['io2', 8, 500, null, 'shared'], { sizeGiB: 9 }, ['io2', 9, 500, null, 'shared']],
+    [['io2', 8, 500, null, 'shared'], { multiAttachEnabled: false, volumeType: 'gp3' }, ['gp3', 8, 3000, 125]],
   ])('%j with %j is %j', (current, request, expected) => {
     expect(modifiedConfiguration(of(current), request)).toEqual(of(expected));
   });
@@ -41,6 +45,11 @@ describe('a modified volume', () => {
     [['gp2', 8, 100, null], { volumeType: 'io1' }, 'IopsRatioTooHigh'],
     [['gp2', 8, 100, null], { volumeType: 'x' }, 'VolumeTypeUnknown'],
     [['gp3', 8, 3000, 125], { throughputMiBps: 1000 }, 'ThroughputRatioTooHigh'],
+    [['gp3', 8, 3000, 125], { multiAttachEnabled: true }, 'MultiAttachNotSupported'],
+    [['io1', 8, 400, null, 'shared'], { sizeGiB: 9 }, 'MultiAttachIo1Fixed'],
+    [['io1', 8, 400, null], { multiAttachEnabled: true }, 'MultiAttachIo1Fixed'],
+    [['io2', 8, 400, null, 'shared'], { volumeType: 'io1', iops: 400 }, 'MultiAttachTypeFixed'],
+    [['io2', 8, 400, null, 'shared'], { volumeType: 'gp3' }, 'MultiAttachNotSupported'],
   ])('%j with %j is refused: %s', (current, request, code) => {
     expect(() => modifiedConfiguration(of(current), request)).toThrow(expect.objectContaining({ code }));
   });

@@ -1,6 +1,11 @@
 import type { Instant } from '@holdfast/contracts';
 import { DomainError } from '@holdfast/decider';
-import { type VolumeConfiguration, volumeConfiguration, type VolumeTypeRequest } from './volume-type-limits.ts';
+import {
+  checkMultiAttach,
+  type VolumeConfiguration,
+  volumeConfiguration,
+  type VolumeTypeRequest,
+} from './volume-type-limits.ts';
 
 /** EC2's rule: at most 4 modifications of a volume within 24 hours. */
 export const MAX_MODIFICATIONS = 4;
@@ -34,9 +39,22 @@ const performanceOf = (current: VolumeConfiguration, volumeType: string, request
   return { iops, throughputMiBps: same ? (current.throughputMiBps ?? undefined) : derived };
 };
 
+/** A shared io1 volume stays what it is, an io2 one an io2 volume; whether it is shared is changed on io2 volumes only. */
+const checkShared = (current: VolumeConfiguration, target: VolumeConfiguration): void => {
+  const { multiAttachEnabled: was = false, volumeType } = current;
+  const { multiAttachEnabled: becomes = false } = target;
+  if (volumeType === 'io1' && (was || becomes)) throw new DomainError('MultiAttachIo1Fixed', {});
+  checkMultiAttach(target);
+  if (was && becomes && target.volumeType !== volumeType) throw new DomainError('MultiAttachTypeFixed', {});
+};
+
+/** Whether a modification is about who may share the volume. */
+export const changesSharing = ({ original, target }: Pick<Modification, 'original' | 'target'>): boolean =>
+  (original.multiAttachEnabled ?? false) !== (target.multiAttachEnabled ?? false);
+
 /**
  * The configuration that a volume is to have. A request for what it has already is a modification too.
- * @throws DomainError SizeShrunk | VolumeTypeErrorCode
+ * @throws DomainError SizeShrunk | MultiAttachIo1Fixed | MultiAttachTypeFixed | VolumeTypeErrorCode
  */
 export const modifiedConfiguration = (
   current: VolumeConfiguration,
@@ -46,12 +64,15 @@ export const modifiedConfiguration = (
   const volumeType = request.volumeType?.toLowerCase() ?? current.volumeType;
   if (sizeGiB > 0 && sizeGiB < current.sizeGiB) throw new DomainError('SizeShrunk', {});
   const { iops, throughputMiBps } = performanceOf(current, volumeType, request);
-  return volumeConfiguration({
+  const target = volumeConfiguration({
     volumeType,
     sizeGiB,
     iops,
     throughputMiBps: request.throughputMiBps ?? throughputMiBps,
+    multiAttachEnabled: request.multiAttachEnabled ?? current.multiAttachEnabled,
   });
+  checkShared(current, target);
+  return target;
 };
 
 /** @param times when earlier modifications began, oldest first. @returns null when another may begin at `at`. */

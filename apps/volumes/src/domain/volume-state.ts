@@ -32,8 +32,10 @@ export interface VolumeState {
   readonly created: VolumeCreated | null;
   readonly dataKey: WrappedDataKey | null;
   readonly sourceDataKey: WrappedDataKey | null;
+  /** EBS's own grant, while there is one. */
   readonly grantId: string | null;
-  readonly attachment: Attachment | null;
+  /** In the order in which they began; more than one only with Multi-Attach. */
+  readonly attachments: readonly Attachment[];
   /** Why the latest attachment failed; null when it did not, or none was tried since. */
   readonly attachmentFailure: string | null;
   /** Why there is no volume, where its creation failed. */
@@ -58,12 +60,22 @@ export type VolumeErrorCode =
   | 'VolumeNotAttached'
   | 'AttachmentNotFound'
   | 'AttachmentNotStarted'
+  | 'InstanceIdMissing'
+  | 'MultiAttachIo1Fixed'
+  | 'MultiAttachInUse'
+  | 'MultiAttachLimitExceeded'
+  | 'MultiAttachTypeFixed'
   | 'BootVolumeTypeUnsupported'
   | 'ModificationRateExceeded'
   | 'ModificationUnfinished'
   | 'SizeShrunk'
   | 'VolumeNotModifiable'
   | 'TagLimitExceeded';
+
+export const attachmentOf = ({ attachments }: VolumeState, instanceId: InstanceId): Attachment | undefined =>
+  attachments.find((attachment) => attachment.instanceId === instanceId);
+
+export const isShared = ({ configuration }: VolumeState): boolean => configuration?.multiAttachEnabled ?? false;
 
 export const refuse = (code: VolumeErrorCode, details: Record<string, unknown>): never => {
   throw new DomainError(code, details);

@@ -30,7 +30,13 @@ describe('a volume type', () => {
     [{ sizeGiB: 9, snapshotSizeGiB: 8 }, 9, 'gp2', 100, null],
   ]; // prettier-ignore
   it.each(cases)('configures %o', (request, sizeGiB, volumeType, iops, throughputMiBps) => {
-    expect(volumeConfiguration(request)).toEqual({ sizeGiB, volumeType, iops, throughputMiBps });
+    expect(volumeConfiguration(request)).toEqual({
+      sizeGiB,
+      volumeType,
+      iops,
+      throughputMiBps,
+      multiAttachEnabled: false,
+    });
   });
 
   const refusals: [request: VolumeTypeRequest, code: string][] = [

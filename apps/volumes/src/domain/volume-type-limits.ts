@@ -45,7 +45,8 @@ export type VolumeTypeErrorCode =
   | 'IopsRatioTooHigh'
   | 'ThroughputTooLow'
   | 'ThroughputTooHigh'
-  | 'ThroughputRatioTooHigh';
+  | 'ThroughputRatioTooHigh'
+  | 'MultiAttachNotSupported';
 
 export interface VolumeTypeRequest {
   /** As sent; EC2 doesn't mind its case. Absent: gp2. */
@@ -55,6 +56,7 @@ export interface VolumeTypeRequest {
   snapshotSizeGiB?: number;
   iops?: number;
   throughputMiBps?: number;
+  multiAttachEnabled?: boolean;
 }
 
 export interface VolumeConfiguration {
@@ -63,6 +65,8 @@ export interface VolumeConfiguration {
   /** Null where the type has no number to report. */
   iops: number | null;
   throughputMiBps: number | null;
+  /** May be attached to several instances. Absent in events from before there was a choice. */
+  multiAttachEnabled?: boolean;
 }
 
 const refuse = (code: VolumeTypeErrorCode, details: Record<string, unknown> = {}): never => {
@@ -110,12 +114,20 @@ const checkThroughput = (limits: VolumeTypeLimits['throughputMiBps'], throughput
   if (ratio > limits.perIops) refuse('ThroughputRatioTooHigh', { ratio, maximum: limits.perIops });
 };
 
+/** Types whose volumes several instances may share. */
+export const supportsMultiAttach = (volumeType: VolumeType): boolean => volumeType === 'io1' || volumeType === 'io2';
+
+/** EC2 looks at this after it has answered a dry run of CreateVolume. @throws DomainError VolumeTypeErrorCode */
+export const checkMultiAttach = ({ volumeType, multiAttachEnabled = false }: VolumeConfiguration): void => {
+  if (multiAttachEnabled && !supportsMultiAttach(volumeType)) refuse('MultiAttachNotSupported', { volumeType });
+};
+
 /**
  * Fills in what a request leaves open and checks it against its type, in the order in which EC2 does.
  * @throws DomainError VolumeTypeErrorCode
  */
 export const volumeConfiguration = (request: VolumeTypeRequest): VolumeConfiguration => {
-  const { sizeGiB: requestedGiB, snapshotSizeGiB, iops, throughputMiBps } = request;
+  const { sizeGiB: requestedGiB, snapshotSizeGiB, iops, throughputMiBps, multiAttachEnabled = false } = request;
   if (requestedGiB === undefined && snapshotSizeGiB === undefined) refuse('SizeOrSnapshotMissing');
   const volumeType = typeOf(request.volumeType);
   const limits: VolumeTypeLimits = VOLUME_TYPES[volumeType];
@@ -130,11 +142,13 @@ export const volumeConfiguration = (request: VolumeTypeRequest): VolumeConfigura
   const sizeGiB = Math.max(requestedGiB ?? 0, snapshotSizeGiB ?? 0);
   checkSize(volumeType, sizeGiB);
   if (limits.iops === undefined) {
-    return { volumeType, sizeGiB, iops: volumeType === 'gp2' ? gp2Iops(sizeGiB) : null, throughputMiBps: null };
+    const ownIops = volumeType === 'gp2' ? gp2Iops(sizeGiB) : null;
+    return { volumeType, sizeGiB, iops: ownIops, throughputMiBps: null, multiAttachEnabled };
   }
   const effectiveIops = checkIops(volumeType, limits.iops, iops ?? limits.iops.default ?? 0, sizeGiB);
-  if (limits.throughputMiBps === undefined) return { volumeType, sizeGiB, iops: effectiveIops, throughputMiBps: null };
+  if (limits.throughputMiBps === undefined)
+    return { volumeType, sizeGiB, iops: effectiveIops, throughputMiBps: null, multiAttachEnabled };
   const throughput = throughputMiBps ?? limits.throughputMiBps.minimum;
   checkThroughput(limits.throughputMiBps, throughput, effectiveIops);
-  return { volumeType, sizeGiB, iops: effectiveIops, throughputMiBps: throughput };
+  return { volumeType, sizeGiB, iops: effectiveIops, throughputMiBps: throughput, multiAttachEnabled };
 };

@@ -16,6 +16,7 @@ export type VolumeCommand =
   | Asking<VolumeCreated, 'CreateVolume'>
   | Asking<VolumeDataKeyObtained, 'RecordDataKey'>
   | (Command<'RecordGrant'> & { grantId: string })
+  | Command<'NoteGrantRetired'>
   | (Command<'CompleteCreation'> & { hostId: string })
   | (Command<'FailCreation'> & { cause: string })
   | Command<'DeleteVolume'>
@@ -27,7 +28,7 @@ export type VolumeCommand =
   | (Command<'ResumeAttachment'> & { instanceId: InstanceId })
   | (Command<'ChangeDeleteOnTermination'> & { instanceId: InstanceId; deleteOnTermination: boolean })
   | Asking<AttachmentFailed, 'FailAttachment'>
-  /** Without an instance or device: whatever the volume is attached to. */
+  /** Without an instance or device: whatever the volume is attached to, unless it may be several. */
   | (Command<'DetachVolume'> & { instanceId?: InstanceId; device?: string })
   /** The instance is gone, and with it the attachment, whatever state that is in. */
   | (Command<'ReleaseFromInstance'> & { instanceId: InstanceId })

@@ -3,6 +3,7 @@ import { exceedsTagLimit, removedKeys, withoutTags, withTags } from '@holdfast/e
 import { decideAttachment, evolveAttachment } from './decide-attachment.ts';
 import type { VolumeCommand } from './volume.commands.ts';
 import {
+  changesSharing,
   MAX_MODIFICATIONS,
   type Modification,
   modifiedConfiguration,
@@ -18,7 +19,7 @@ const initialState: VolumeState = {
   dataKey: null,
   sourceDataKey: null,
   grantId: null,
-  attachment: null,
+  attachments: [],
   attachmentFailure: null,
   creationFailure: null,
   configuration: null,
@@ -28,12 +29,10 @@ const initialState: VolumeState = {
   tags: {},
 };
 
-const configurationOf = ({ volumeType, sizeGiB, iops, throughputMiBps }: VolumeCreated): VolumeConfiguration => ({
-  volumeType,
-  sizeGiB,
-  iops,
-  throughputMiBps,
-});
+const configurationOf = (created: VolumeCreated): VolumeConfiguration => {
+  const { volumeType, sizeGiB, iops, throughputMiBps, multiAttachEnabled = false } = created;
+  return { volumeType, sizeGiB, iops, throughputMiBps, multiAttachEnabled };
+};
 
 const withModification = (state: VolumeState, change: Partial<Modification>): VolumeState =>
   state.modification === null ? state : { ...state, modification: { ...state.modification, ...change } };
@@ -52,8 +51,11 @@ const evolve = (state: VolumeState, event: VolumeEvent): VolumeState => {
       return { ...state, dataKey: event.dataKey, sourceDataKey: event.sourceDataKey };
     case 'VolumeGrantCreated':
       return { ...state, grantId: event.grantId };
+    case 'VolumeGrantRetired':
+      return { ...state, grantId: null };
     case 'VolumeProvisioned':
-      return { ...state, status: 'available' };
+      // What its blocks were made under has been retired by now.
+      return { ...state, status: 'available', grantId: state.created?.keepsGrant === true ? state.grantId : null };
     case 'VolumeCreationFailed':
       return { ...state, status: 'gone', creationFailure: event.cause };
     case 'VolumeDeleted':
@@ -96,12 +98,13 @@ const evolve = (state: VolumeState, event: VolumeEvent): VolumeState => {
 
 const create = (command: CommandOf<'CreateVolume'>, { status }: VolumeState): Decision => {
   const { volumeId, accountId, region, availabilityZone, availabilityZoneId, volumeType, sizeGiB, iops } = command;
-  const { throughputMiBps, source, encryption, tags, at } = command;
+  const { throughputMiBps, multiAttachEnabled, initializationRateMiBps, source, encryption, keepsGrant, tags, at } =
+    command;
   if (status !== 'absent') return refuse('VolumeAlreadyExists', { volumeId });
   return [
     {
       type: 'VolumeCreated', volumeId, accountId, region, availabilityZone, availabilityZoneId,
-      volumeType, sizeGiB, iops, throughputMiBps, source, encryption, tags, at,
+      volumeType, sizeGiB, iops, throughputMiBps, multiAttachEnabled, initializationRateMiBps, source, encryption, keepsGrant, tags, at,
     },
   ]; // prettier-ignore
 };
@@ -123,7 +126,7 @@ const continueCreation = (
     }
     case 'RecordGrant':
       if (state.grantId === command.grantId) return [];
-      if (!creating) return refuse('VolumeNotCreating', { volumeId });
+      if (!creating && state.status !== 'in-use') return refuse('VolumeNotCreating', { volumeId });
       return [{ type: 'VolumeGrantCreated', volumeId, grantId: command.grantId, at }];
     case 'CompleteCreation':
       return creating ? [{ type: 'VolumeProvisioned', volumeId, hostId: command.hostId, at }] : [];
@@ -151,7 +154,9 @@ const modify = (command: CommandOf<'ModifyVolume'>, state: VolumeState): Decisio
   const possibleAt = nextModificationAt(modificationTimes, at);
   if (possibleAt !== null) return refuse('ModificationRateExceeded', { possibleAt });
   const target = modifiedConfiguration(configuration, request);
-  if (state.attachment?.isRoot === true && (target.volumeType === 'st1' || target.volumeType === 'sc1'))
+  if (changesSharing({ original: configuration, target }) && state.attachments.length > 0)
+    return refuse('MultiAttachInUse', { volumeId });
+  if (state.attachments.some(({ isRoot }) => isRoot) && (target.volumeType === 'st1' || target.volumeType === 'sc1'))
     return refuse('BootVolumeTypeUnsupported', { volumeType: target.volumeType });
   return [{ type: 'ModificationStarted', volumeId, original: configuration, target, at }];
 };
@@ -203,6 +208,8 @@ const decide = (command: VolumeCommand, state: VolumeState): Decision => {
     case 'CompleteCreation':
     case 'FailCreation':
       return continueCreation(command, state);
+    case 'NoteGrantRetired':
+      return state.grantId === null ? [] : [{ type: 'VolumeGrantRetired', volumeId: command.volumeId, at: command.at }];
     case 'DeleteVolume':
       return remove(command, state);
     case 'CompleteDeletion':

@@ -26,6 +26,7 @@ const types: Readonly<Record<VolumeEvent['type'], true>> = {
   VolumeDeletionStarted: true,
   VolumeDetached: true,
   VolumeGrantCreated: true,
+  VolumeGrantRetired: true,
   VolumeProvisioned: true,
   VolumeTagged: true,
   VolumeUntagged: true,
@@ -41,13 +42,14 @@ it('understands its samples as they were stored', () => {
   );
   expect(states.map(({ status }) => status)).toEqual([
     'creating', 'creating', 'creating', 'available', 'available', 'available', 'in-use', 'available', 'available',
-    'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'deleting',
+    'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'deleting',
     'gone', 'gone',
   ]); // prettier-ignore
   expect(states[3]).toMatchObject({
     created: { sizeGiB: 8, source: { dataKey: { dataKeyId: states[3]?.dataKey?.dataKeyId } } },
-    grantId: 'g1',
+    grantId: null,
   });
+  expect(states[2]?.grantId).toBe('g1');
   const modified = states.map(({ modification, configuration }) => [modification?.state, configuration?.sizeGiB]);
   expect(modified.slice(15, 19)).toEqual([
     ['modifying', 8],
@@ -57,7 +59,7 @@ it('understands its samples as they were stored', () => {
   ]);
   expect(states[19]).toMatchObject({ autoEnableIo: true, modificationTimes: ['2026-01-31T12:00:00.000Z'] });
   expect(states[5]?.tags).toEqual({ Name: 'data', b: '2' });
-  expect(states[6]?.attachment).toMatchObject({
+  expect(states[6]?.attachments[0]).toMatchObject({
     instanceId: 'i-0123456789abcdef0',
     device: '/dev/sdf',
     status: 'attaching',

@@ -27,8 +27,13 @@ export interface VolumeCreated {
   sizeGiB: number;
   iops: number | null;
   throughputMiBps: number | null;
+  multiAttachEnabled?: boolean;
+  /** At how many MiB/s its blocks are fetched from the snapshot; absent: as they come. */
+  initializationRateMiBps?: number;
   source: VolumeSource | null;
   encryption: ChosenKey | null;
+  /** Made for an instance's launch: EBS keeps its grant as long as the volume lives. */
+  keepsGrant?: boolean;
   tags: Readonly<Record<string, string>>;
   at: Instant;
 }
@@ -81,8 +86,10 @@ export interface ModificationStarted {
 export type VolumeEvent =
   | VolumeCreated
   | VolumeDataKeyObtained
-  /** EBS may unwrap the data key until the volume's blocks are made. */
+  /** EBS may unwrap the data key: until the volume's blocks are made, and again from its first attachment to its end. */
   | { type: 'VolumeGrantCreated'; volumeId: VolumeId; grantId: string; at: Instant }
+  /** The attachment that it was made for failed, and there is no other. */
+  | { type: 'VolumeGrantRetired'; volumeId: VolumeId; at: Instant }
   | { type: 'VolumeProvisioned'; volumeId: VolumeId; hostId: string; at: Instant }
   /** The volume is gone as if it had never been; `cause` is what KMS or the data plane said. */
   | { type: 'VolumeCreationFailed'; volumeId: VolumeId; cause: string; at: Instant }

@@ -10,8 +10,9 @@ const keyArnOf = ({ encryption }: VolumeCreated): string | null =>
 const insertVolume = (event: VolumeCreated, position: number, sql: Sql) =>
   sql.query(
     `INSERT INTO volumes (volume_id, account_id, region, position, status, size_gib, volume_type, iops, throughput,
-       snapshot_id, availability_zone, availability_zone_id, encrypted, kms_key_arn, create_time, tags)
-     VALUES ($1, $2, $3, $4, 'creating', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+       snapshot_id, availability_zone, availability_zone_id, encrypted, kms_key_arn, create_time, tags, multi_attach,
+       initialization_rate)
+     VALUES ($1, $2, $3, $4, 'creating', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
     [
       event.volumeId,
       event.accountId,
@@ -28,6 +29,8 @@ const insertVolume = (event: VolumeCreated, position: number, sql: Sql) =>
       keyArnOf(event),
       wholeSeconds(event.at),
       JSON.stringify(event.tags),
+      event.multiAttachEnabled ?? false,
+      event.initializationRateMiBps ?? null,
     ],
   );
 
@@ -52,11 +55,27 @@ const insertAttachment = async (event: AttachmentStarted, requestId: string, sql
   await setStatus(event.volumeId, 'in-use', sql);
 };
 
-const setAttachment = (volumeId: string, state: string, sql: Sql) =>
-  sql.query('UPDATE attachments SET state = $2 WHERE volume_id = $1', [volumeId, state]);
+interface OfInstance {
+  volumeId: string;
+  instanceId: string;
+}
 
-const setSuspended = (volumeId: string, suspended: boolean, sql: Sql) =>
-  sql.query('UPDATE attachments SET suspended = $2 WHERE volume_id = $1', [volumeId, suspended]);
+const setAttachment = ({ volumeId, instanceId }: OfInstance, column: AttachmentColumn, value: unknown, sql: Sql) =>
+  sql.query(`UPDATE attachments SET ${column} = $3 WHERE volume_id = $1 AND instance_id = $2`, [
+    volumeId,
+    instanceId,
+    value,
+  ]);
+type AttachmentColumn = 'state' | 'suspended' | 'delete_on_termination';
+
+const removeAttachment = async ({ volumeId, instanceId }: OfInstance, sql: Sql) => {
+  await sql.query('DELETE FROM attachments WHERE volume_id = $1 AND instance_id = $2', [volumeId, instanceId]);
+  await sql.query(
+    `UPDATE volumes v SET status = 'available' WHERE volume_id = $1
+       AND NOT EXISTS (SELECT FROM attachments a WHERE a.volume_id = v.volume_id)`,
+    [volumeId],
+  );
+};
 
 const project = async (
   { data: event, globalPosition, metadata }: StoredEvent<VolumeEvent>,
@@ -82,23 +101,19 @@ const project = async (
     case 'AttachmentStarted':
       return insertAttachment(event, metadata.caller.requestId, sql);
     case 'AttachmentCompleted':
-      await setAttachment(volumeId, 'attached', sql);
-      return event.suspended === true ? setSuspended(volumeId, true, sql) : undefined;
+      await setAttachment(event, 'state', 'attached', sql);
+      return event.suspended === true ? setAttachment(event, 'suspended', true, sql) : undefined;
     case 'AttachmentSuspended':
-      return setSuspended(volumeId, true, sql);
+      return setAttachment(event, 'suspended', true, sql);
     case 'AttachmentResumed':
-      return setSuspended(volumeId, false, sql);
+      return setAttachment(event, 'suspended', false, sql);
     case 'DeleteOnTerminationChanged':
-      return sql.query('UPDATE attachments SET delete_on_termination = $2 WHERE volume_id = $1', [
-        volumeId,
-        event.deleteOnTermination,
-      ]);
+      return setAttachment(event, 'delete_on_termination', event.deleteOnTermination, sql);
     case 'DetachmentStarted':
-      return setAttachment(volumeId, 'detaching', sql);
+      return setAttachment(event, 'state', 'detaching', sql);
     case 'AttachmentFailed':
     case 'VolumeDetached':
-      await sql.query('DELETE FROM attachments WHERE volume_id = $1', [volumeId]);
-      return setStatus(volumeId, 'available', sql);
+      return removeAttachment(event, sql);
     case 'VolumeTagged':
       return sql.query('UPDATE volumes SET tags = tags || $2::jsonb WHERE volume_id = $1', [
         volumeId,
@@ -107,6 +122,7 @@ const project = async (
     case 'VolumeUntagged':
       return sql.query('UPDATE volumes SET tags = tags - $2::text[] WHERE volume_id = $1', [volumeId, event.keys]);
     case 'VolumeGrantCreated':
+    case 'VolumeGrantRetired':
     case 'AttachmentGrantCreated':
     case 'AutoEnableIoChanged':
     case 'ModificationStarted':

@@ -17,7 +17,8 @@ const takeEffect = async (volumeId: string, sql: Sql) => {
   await sql.query(`UPDATE modifications SET state = 'optimizing' WHERE volume_id = $1`, [volumeId]);
   await sql.query(
     `UPDATE volumes v SET size_gib = (m.target ->> 'sizeGiB')::integer, volume_type = m.target ->> 'volumeType',
-       iops = (m.target ->> 'iops')::integer, throughput = (m.target ->> 'throughputMiBps')::integer
+       iops = (m.target ->> 'iops')::integer, throughput = (m.target ->> 'throughputMiBps')::integer,
+       multi_attach = coalesce((m.target ->> 'multiAttachEnabled')::boolean, false)
      FROM modifications m WHERE m.volume_id = v.volume_id AND v.volume_id = $1`,
     [volumeId],
   );

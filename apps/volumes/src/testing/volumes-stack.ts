@@ -27,6 +27,10 @@ export const CONTEXT = 'aws:ebs:id';
 export class FakeDataPlane {
   readonly allocated = new Map<string, Record<string, unknown>>();
   readonly exports = new Map<string, HostAttachment>();
+  /** `<volume> <instance>` of each device that is open. */
+  readonly open = new Set<string>();
+  /** Percent and seconds left of those that are not initialized. */
+  readonly initializing = new Map<string, [number, number | null]>();
   calls: string[] = [];
   refuse: Record<string, AwsError> = {};
   afterwards: (action: string) => void = () => undefined;
@@ -45,6 +49,13 @@ export class FakeDataPlane {
         this.allocated.set(input.volumeId, input);
         return { hostId: 'host-1' };
       }),
+    GetInitialization: ({ volumeIds }: { volumeIds: string[] }) =>
+      Promise.resolve({
+        initializations: volumeIds.map((volumeId) => {
+          const [progress, secondsLeft] = this.initializing.get(volumeId) ?? [100, 0];
+          return { volumeId, progress, secondsLeft };
+        }),
+      }),
     CheckGrowth: () => this.act('CheckGrowth', () => ({})),
     GrowVolume: ({ volumeId, sizeGiB }: { volumeId: string; sizeGiB: number }) =>
       this.act('GrowVolume', () => {
@@ -59,11 +70,13 @@ export class FakeDataPlane {
     OpenExport: (input: HostAttachment) =>
       this.act('OpenExport', () => {
         this.exports.set(input.volumeId, input);
+        this.open.add(`${input.volumeId} ${input.instanceId}`);
         return { socketPath: '/socket' };
       }),
-    CloseExport: ({ volumeId }: { volumeId: string }) =>
+    CloseExport: ({ volumeId, instanceId }: { volumeId: string; instanceId: string }) =>
       this.act('CloseExport', () => {
         this.exports.delete(volumeId);
+        this.open.delete(`${volumeId} ${instanceId}`);
         return {};
       }),
   };
@@ -168,6 +181,8 @@ export class VolumesStack {
       state: 'running',
       availabilityZone: 'eu-central-1a',
       instanceType: 't3.micro',
+      hypervisor: 'nitro',
+      maximumEbsAttachments: 27,
       ebsEncryptionSupported: true,
       hostId: 'host-1',
       ...fields,

@@ -16,6 +16,8 @@ const combination = (message: (details: Readonly<Record<string, string>>) => str
 /** As C's printf writes a double. */
 const sixDigits = (number = '') => Number(number).toFixed(6);
 
+const LIMIT_INCREASE = 'Please contact AWS Support to request an Elastic Block Store service limit increase.';
+
 /** Wording of EC2, one row a rule. */
 export const AWS_ERRORS: Readonly<Record<RefusalCode, Shape>> = {
   SizeOrSnapshotMissing: error('MissingParameter', () => 'The request must contain the parameter size/snapshot'),
@@ -123,6 +125,49 @@ export const AWS_ERRORS: Readonly<Record<RefusalCode, Shape>> = {
     'CustomerKeyHasBeenRevoked',
     ({ volumeId }) =>
       `Volume ${volumeId} cannot be attached. The encrypted volume was unable to access the KMS master key.`,
+  ),
+  // EC2's texts for these five are on no record.
+  MultiAttachInUse: error(
+    'IncorrectState',
+    ({ volumeId }) => `Volume ${volumeId} must be in the available state to change whether it is multi-attach enabled.`,
+  ),
+  MultiAttachInstanceTypeUnsupported: error(
+    'UnsupportedOperation',
+    ({ instanceType }) => `The instance type '${instanceType}' does not support multi-attach enabled volumes.`,
+  ),
+  MultiAttachLimitExceeded: error(
+    'AttachmentLimitExceeded',
+    ({ volumeId, maximum }) => `Volume ${volumeId} is already attached to ${maximum} instances.`,
+  ),
+  MultiAttachTypeFixed: value(() => 'The type of a multi-attach enabled volume cannot be modified.'),
+  IopsQuotaExceeded: error(
+    'MaxIOPSLimitExceeded',
+    ({ volumeType, maximum }) =>
+      `You have exceeded your maximum ${volumeType} IOPS limit of ${maximum} in this region. ${LIMIT_INCREASE}`,
+  ),
+  MultiAttachNotSupported: combination(
+    ({ volumeType }) => `The parameter multi-attach-enabled is not supported for ${volumeType} volumes.`,
+  ),
+  MultiAttachIo1Fixed: value(
+    () =>
+      'io1 volumes with Multi-Attach enabled do not support modify-volume actions. Please review the EBS technical documentation for information on the Multi-Attach limitations and considerations.',
+  ),
+  InstanceIdMissing: error('MissingParameter', () => 'The request must contain the parameter instanceId'),
+  AttachmentLimitExceeded: error(
+    'AttachmentLimitExceeded',
+    ({ maximum }) =>
+      `You may attach up to ${maximum} devices for this instance type. Please use a larger instance size to attach more volumes.`,
+  ),
+  StorageQuotaExceeded: error(
+    'VolumeLimitExceeded',
+    ({ volumeType, maximum }) =>
+      `You have exceeded your maximum ${volumeType} storage limit of ${maximum} TiB in this region. ${LIMIT_INCREASE}`,
+  ),
+  InitializationRateWithoutSnapshot: combination(
+    () => "You can't specify VolumeInitializationRate for volumes that are not created from a snapshot.",
+  ),
+  InitializationRateNotAllowed: value(
+    () => 'The value specified for VolumeInitializationRate is not in the allowed range.',
   ),
   VolumeIdMalformed: error('InvalidVolumeID.Malformed', ({ volumeId }) => `The volume ID '${volumeId}' is malformed`),
   IoAlreadyEnabled: error('IncorrectState', ({ volumeId }) => `Volume ${volumeId} already has IO enabled.`),

@@ -27,6 +27,9 @@ const causeOf = ({ metadata, eventId, deliveryCount }: DeliveredEvent): Cause =>
   retried: deliveryCount > 1,
 });
 
+type OfInstance = DeliveredEvent<Extract<VolumeEvent, { type: 'AttachmentStarted' | 'DetachmentStarted' }>>;
+const instanceOf = ({ data }: OfInstance) => data.instanceId;
+
 /** What is done after the answer: creating, attaching, detaching, deleting. */
 export const volumeConsumers = ({
   provision,
@@ -46,8 +49,10 @@ export const volumeConsumers = ({
         VolumeCreated: (event: Event) => provision.run(event.data.volumeId, causeOf(event)),
         VolumeCreationFailed: (event: Event) => provision.undo(event.data.volumeId, causeOf(event)),
         VolumeDeletionStarted: (event: Event) => remove.run(event.data.volumeId, causeOf(event)),
-        AttachmentStarted: (event: Event) => attachment.attach(event.data.volumeId, causeOf(event)),
-        DetachmentStarted: (event: Event) => attachment.detach(event.data.volumeId, causeOf(event)),
+        AttachmentStarted: (event: OfInstance) =>
+          attachment.attach(event.data.volumeId, instanceOf(event), causeOf(event)),
+        DetachmentStarted: (event: OfInstance) =>
+          attachment.detach(event.data.volumeId, instanceOf(event), causeOf(event)),
       },
     },
     {

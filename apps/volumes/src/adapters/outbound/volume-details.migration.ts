@@ -99,8 +99,27 @@ class SuspendAttachments1700000300000 implements MigrationInterface {
   }
 }
 
+/** One volume, several attachments; at most one for each instance. */
+const SHARED = `
+  ALTER TABLE attachments DROP CONSTRAINT attachments_pkey, ADD PRIMARY KEY (volume_id, instance_id);
+  ALTER TABLE volumes ADD COLUMN multi_attach boolean NOT NULL DEFAULT false, ADD COLUMN initialization_rate integer`;
+
+class ShareVolumes1700000400000 implements MigrationInterface {
+  readonly name = 'ShareVolumes1700000400000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(SHARED);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE volumes DROP COLUMN multi_attach, DROP COLUMN initialization_rate');
+    await runner.query('ALTER TABLE attachments DROP CONSTRAINT attachments_pkey, ADD PRIMARY KEY (volume_id)');
+  }
+}
+
 export const volumeMigrations = [
   CreateVolumeDetails1700000100000,
   ModifyVolumes1700000200000,
   SuspendAttachments1700000300000,
+  ShareVolumes1700000400000,
 ];

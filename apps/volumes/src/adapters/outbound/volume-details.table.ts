@@ -18,7 +18,7 @@ const attachment =
   (any) =>
     `EXISTS (SELECT 1 FROM attachments a WHERE a.volume_id = v.volume_id AND ${any(expression)})`;
 
-/** @see DescribeVolumes, "Filters". Nothing here is fast-restored, multi-attached or managed by an operator. */
+/** @see DescribeVolumes, "Filters". Nothing here is fast-restored or managed by an operator. */
 const FILTERS: Readonly<Record<string, SqlFilter>> = {
   'attachment.attach-time': attachment('a.attach_time'),
   'attachment.delete-on-termination': attachment('a.delete_on_termination::text'),
@@ -30,7 +30,7 @@ const FILTERS: Readonly<Record<string, SqlFilter>> = {
   'create-time': column('v.create_time'),
   encrypted: column('v.encrypted::text'),
   'fast-restored': column(`'false'`),
-  'multi-attach-enabled': column(`'false'`),
+  'multi-attach-enabled': column('v.multi_attach::text'),
   'operator.managed': column(`'false'`),
   'operator.principal': column('NULL::text'),
   size: column('v.size_gib::text'),
@@ -39,6 +39,8 @@ const FILTERS: Readonly<Record<string, SqlFilter>> = {
   'volume-id': column('v.volume_id'),
   'volume-type': column('v.volume_type'),
 };
+
+const RESTORED = `v.snapshot_id <> ''`;
 
 /** @see DescribeVolumeStatus, "Filters". No volume here has an event or asks for an action. */
 const STATUS_FILTERS: Readonly<Record<string, SqlFilter>> = {
@@ -52,8 +54,12 @@ const STATUS_FILTERS: Readonly<Record<string, SqlFilter>> = {
   'event.event-type': column('NULL::text'),
   'event.not-after': column('NULL::text'),
   'event.not-before': column('NULL::text'),
-  'volume-status.details-name': (any) => `(${any(`'io-enabled'`)} OR ${any(`'io-performance'`)})`,
-  'volume-status.details-status': (any) => `(${any(`'passed'`)} OR ${any(`'not-applicable'`)})`,
+  'volume-status.details-name': (any) =>
+    `(${any(`'io-enabled'`)} OR ${any(`'io-performance'`)} OR (${RESTORED} AND ${any(`'initialization-state'`)}))`,
+  // Which of the last two it is, the volume's host knows.
+  'volume-status.details-status': (any) =>
+    `(${any(`'passed'`)} OR ${any(`'not-applicable'`)}
+      OR (${RESTORED} AND (${any(`'initializing'`)} OR ${any(`'completed'`)})))`,
   'volume-status.status': column(`'ok'`),
 };
 
@@ -75,6 +81,8 @@ interface VolumeRow {
   volume_type: string;
   iops: number | null;
   throughput: number | null;
+  multi_attach: boolean;
+  initialization_rate: number | null;
   snapshot_id: string;
   availability_zone: string;
   availability_zone_id: string;
@@ -102,7 +110,7 @@ interface DescribedRow extends VolumeRow {
 /** Volumes with their attachments in one round trip. `matches` is a column of that name: a condition. */
 const select = (matches: string) => `SELECT v.*, att.attachments, (${matches}) AS matches
   FROM volumes v LEFT JOIN LATERAL
-    (SELECT jsonb_agg(a) AS attachments FROM attachments a WHERE a.volume_id = v.volume_id) att ON true`;
+    (SELECT jsonb_agg(a ORDER BY a.attach_time, a.instance_id) AS attachments FROM attachments a WHERE a.volume_id = v.volume_id) att ON true`;
 
 const attachmentRecord = (row: AttachmentRow): AttachmentRecord => ({
   volumeId: row.volume_id as VolumeId,
@@ -122,6 +130,8 @@ const details = (row: DescribedRow): VolumeDetails => ({
   volumeType: row.volume_type,
   iops: row.iops,
   throughputMiBps: row.throughput,
+  multiAttachEnabled: row.multi_attach,
+  initializationRateMiBps: row.initialization_rate,
   snapshotId: row.snapshot_id,
   availabilityZone: row.availability_zone,
   availabilityZoneId: row.availability_zone_id,
@@ -204,24 +214,21 @@ export class PostgresVolumeTable implements VolumeTable {
   }
 
   async hostAttachments(hostId: string): Promise<HostAttachment[]> {
-    type Row = AttachmentRow & Pick<VolumeRow, 'account_id' | 'region' | 'data_key'> & { request_id: string };
+    type Row = AttachmentRow &
+      Pick<VolumeRow, 'account_id' | 'region' | 'data_key' | 'multi_attach'> & { request_id: string };
     const rows = await this.sql.query<Row>(
-      `SELECT a.*, v.data_key FROM attachments a JOIN volumes v USING (volume_id)
+      `SELECT a.*, v.data_key, v.multi_attach FROM attachments a JOIN volumes v USING (volume_id)
        WHERE a.host_id = $1 AND a.state = 'attached' AND NOT a.suspended ORDER BY a.volume_id`,
       [hostId],
     );
     return rows.map((row) => {
       const { volumeId, instanceId, device } = attachmentRecord(row);
-      if (row.data_key === null) return { volumeId, instanceId, device };
+      const served = { volumeId, instanceId, device, ...(row.multi_attach ? { multiAttach: true } : {}) };
+      if (row.data_key === null) return served;
       const accountId = row.account_id as RequestContext['accountId'];
       const region = row.region as RequestContext['region'];
       const principal = instancePrincipal(accountId, instanceId);
-      return {
-        volumeId,
-        instanceId,
-        device,
-        dataKey: { ...row.data_key, principal, accountId, region, requestId: row.request_id },
-      };
+      return { ...served, dataKey: { ...row.data_key, principal, accountId, region, requestId: row.request_id } };
     });
   }
 
@@ -231,6 +238,15 @@ export class PostgresVolumeTable implements VolumeTable {
       [snapshotId],
     );
     return rows.length > 0;
+  }
+
+  async usage(volumeType: string, { accountId, region }: RequestContext) {
+    const [row] = await this.sql.query<{ size: string | null; iops: string | null }>(
+      `SELECT sum(size_gib) AS size, sum(iops) AS iops FROM volumes
+       WHERE account_id = $1 AND region = $2 AND volume_type = $3 AND status <> 'deleting'`,
+      [accountId, region, volumeType],
+    );
+    return { storageGiB: Number(row?.size ?? 0), iops: Number(row?.iops ?? 0) };
   }
 
   async volumesOf(instanceId: InstanceId): Promise<VolumeId[]> {

@@ -4,13 +4,15 @@ import { column, filterConditions, type SqlFilter, SqlParameters } from '@holdfa
 import type { ModificationDetails, ModificationTable, VolumeQuery } from '../../application/ports.ts';
 import type { VolumeConfiguration } from '../../domain/volume-type-limits.ts';
 
+const multiAttach = (name: string) => `coalesce(m.${name} ->> 'multiAttachEnabled', 'false')`;
+
 const side = (name: 'original' | 'target'): Record<string, SqlFilter> => ({
   [`${name}-iops`]: column(`(m.${name} ->> 'iops')`),
   [`${name}-size`]: column(`(m.${name} ->> 'sizeGiB')`),
   [`${name}-volume-type`]: column(`(m.${name} ->> 'volumeType')`),
   // The guide writes it in one way, and EC2 takes it in the other one too.
-  [`${name}MultiAttachEnabled`]: column(`'false'`),
-  [`${name}-multi-attach-enabled`]: column(`'false'`),
+  [`${name}MultiAttachEnabled`]: column(multiAttach(name)),
+  [`${name}-multi-attach-enabled`]: column(multiAttach(name)),
 });
 
 /** @see DescribeVolumesModifications, "Filters". */

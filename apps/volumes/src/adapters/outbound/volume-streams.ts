@@ -1,4 +1,4 @@
-import type { VolumeId } from '@holdfast/contracts';
+import type { InstanceId, VolumeId } from '@holdfast/contracts';
 import type { ClientToken, CommandHandler, SubscribableStore } from '@holdfast/event-store';
 import type { Cause, VolumeStreams } from '../../application/ports.ts';
 import { refusal } from '../../application/refusals.ts';
@@ -45,13 +45,14 @@ export class EventSourcedVolumes implements VolumeStreams {
   }
 
   async attachmentOutcome(
-    volumeId: VolumeId,
+    { volumeId, instanceId }: { volumeId: VolumeId; instanceId: InstanceId },
     version: number,
     deadlineMs: number,
   ): Promise<'attached' | AttachmentFailed['reason'] | null> {
     for (;;) {
       const sign = this.store.waitForAppend(Math.max(1, Math.min(LOOK_AGAIN_MS, deadlineMs - Date.now())));
       for (const { data } of await this.store.readStream<VolumeEvent>(streamOf(volumeId), version + 1)) {
+        if (!('instanceId' in data) || data.instanceId !== instanceId) continue;
         if (data.type === 'AttachmentFailed') return data.reason;
         if (data.type === 'AttachmentCompleted') return 'attached';
         if (data.type === 'DetachmentStarted') return 'InstanceNotRunning';

@@ -7,7 +7,7 @@ import {
   newSnapshotId,
   type RequestContext,
 } from '@holdfast/contracts';
-import { dryRunOperation, isRefusal, refuseParameters } from '@holdfast/ec2';
+import { dryRunOperation, refuseParameters } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import { createdDevices } from '../domain/image-devices.ts';
@@ -60,10 +60,8 @@ export class CreateImage {
       at: this.clock.instant(),
     };
     await this.images.start({ type: 'CreateImage', ...started }, context);
-    // A snapshot that is refused fails the image, later and for whoever looks at it.
-    await this.makeImage.begin({ type: 'ImageCreationStarted', ...started }, callerOf(context)).catch((error) => {
-      if (!isRefusal(error)) throw error;
-    });
+    // What goes wrong with a snapshot fails the image, later and for whoever looks at it.
+    await this.makeImage.begin({ type: 'ImageCreationStarted', ...started }, callerOf(context)).catch(() => undefined);
     return { ImageId: started.imageId };
   }
 

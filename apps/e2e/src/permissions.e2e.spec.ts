@@ -1,0 +1,122 @@
+import * as ebs from '@aws-sdk/client-ebs';
+import * as ec2 from '@aws-sdk/client-ec2';
+import * as iam from '@aws-sdk/client-iam';
+import { KMS_USES, type KmsStep, kmsStepsOf } from '@holdfast/ec2';
+import type { DecisionRecord } from '@holdfast/iam';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { REGION, TestAccount } from './account.ts';
+import {
+  type Ground,
+  PERMISSION_CASES,
+  type PermissionCase,
+  snapshotOfOneBlock,
+  type User,
+} from './permission-cases.ts';
+import { startStack, type Stack } from './stack.ts';
+
+// For each row of the table of what EBS does at KMS: a user with exactly these permissions may, and without any one of them
+// the step that needs it is refused, and none before it.
+
+const ACCOUNT = '111122223333';
+const ROOT = { accessKeyId: ACCOUNT, secretAccessKey: 'test' };
+
+let stack: Stack;
+let ground: Ground;
+let root: iam.IAMClient;
+let audit: pg.Pool;
+
+const settings = (credentials: typeof ROOT) => ({
+  ...{ endpoint: stack.endpoint, region: REGION, credentials, maxAttempts: 1 },
+});
+
+beforeAll(async () => {
+  stack = await startStack();
+  root = new iam.IAMClient(settings(ROOT));
+  const account = new TestAccount(stack);
+  const rootEbs = new ebs.EBSClient(settings(ROOT));
+  const { databases } = JSON.parse(await readFile(join(stack.home, 'stack.json'), 'utf8')) as {
+    databases: Record<string, { serviceUrl: string }>;
+  };
+  audit = new pg.Pool({ connectionString: databases['audit']?.serviceUrl, max: 2 });
+  audit.on('error', () => undefined);
+  const [keyA, keyB, instanceId, plain] = await Promise.all([
+    account.newKey(),
+    account.newKey(),
+    account.launch(),
+    account.volume({ Size: 1 }),
+  ]);
+  const { SnapshotId: plainSnapshotId = '' } = await account.ec2.send(
+    new ec2.CreateSnapshotCommand({ VolumeId: plain.VolumeId }),
+  );
+  const snapshotId = await snapshotOfOneBlock(rootEbs, keyA);
+  await Promise.all([account.snapshotSettled(snapshotId), account.snapshotSettled(plainSnapshotId)]);
+  ground = { root: account, rootEbs, keyA, keyB, snapshotId, plainSnapshotId, instanceId };
+});
+afterAll(async () => {
+  await audit.end();
+  await stack.stop();
+});
+
+let users = 0;
+
+/** May call EC2 and EBS as it likes, and of KMS just this. */
+const userWith = async (steps: readonly KmsStep[], keyOf: (step: KmsStep) => string): Promise<User> => {
+  users += 1;
+  const UserName = `user-${String(users)}`;
+  const statements = steps.map((step) => ({ Effect: 'Allow', Action: `kms:${step.action}`, Resource: keyOf(step) }));
+  const policy = { Statement: [{ Effect: 'Allow', Action: ['ec2:*', 'ebs:*'], Resource: '*' }, ...statements] };
+  await root.send(new iam.CreateUserCommand({ UserName }));
+  await root.send(new iam.PutUserPolicyCommand({ UserName, PolicyName: 'p', PolicyDocument: JSON.stringify(policy) }));
+  const { AccessKey } = await root.send(new iam.CreateAccessKeyCommand({ UserName }));
+  const { AccessKeyId: accessKeyId = '', SecretAccessKey: secretAccessKey = '' } = AccessKey ?? {};
+  const own = settings({ accessKeyId, secretAccessKey });
+  return { ec2: new ec2.EC2Client(own), ebs: new ebs.EBSClient(own) };
+};
+
+/** The first refusal that was kept of a request, as `<action> <key>`. */
+const firstRefusal = async (requestId: string): Promise<string | undefined> => {
+  const { rows } = await audit.query<{ record: string }>(
+    'SELECT record FROM decisions WHERE request_id = $1 ORDER BY at, position',
+    [requestId],
+  );
+  const refused = rows.map(({ record }) => JSON.parse(record) as DecisionRecord).find(({ allowed }) => !allowed);
+  const step = refused?.steps.at(-1);
+  return step?.step === 'policies' ? `${step.action} ${step.resource}` : undefined;
+};
+
+const title = ({ operation, when }: PermissionCase): string => `${operation} ${when}`.trim();
+
+it('has a case for each row that needs a permission', () => {
+  const cased = new Set(PERMISSION_CASES.map(title));
+  const rows = KMS_USES.filter(({ steps }) => steps.length > 0);
+  const missing = rows.filter(({ operations, when }) => !operations.some((operation) => cased.has(`${operation} ${when}`.trim()))); // prettier-ignore
+  // Made of the others: its volumes are created and attached.
+  expect(missing.flatMap(({ operations }) => operations)).toEqual(['RunInstances']);
+});
+
+describe.each(PERMISSION_CASES.map((permissionCase) => [title(permissionCase), permissionCase] as const))(
+  '%s',
+  (_, { operation, when, sameKey = false, run }) => {
+    const steps = operation === 'CreateSnapshot' || operation === 'DetachVolume' ? [] : kmsStepsOf(operation, when);
+    const keyOf = ({ on }: KmsStep): string => (on === 'source' || sameKey ? ground.keyA : ground.keyB);
+
+    it('needs what the table says, all of it and no more', async () => {
+      const all = userWith(steps, keyOf).then((user) => run(user, ground, 0));
+      const without = steps.map(async (missing, index) => {
+        const user = await userWith(
+          steps.filter((step) => step !== missing),
+          keyOf,
+        );
+        const { requestId, failure } = await run(user, ground, index + 1);
+        return { failed: failure !== null, refused: await firstRefusal(requestId) };
+      });
+      expect((await all).failure).toBeNull();
+      expect(await Promise.all(without)).toEqual(
+        steps.map((missing) => ({ failed: true, refused: `kms:${missing.action} ${keyOf(missing)}` })),
+      );
+    });
+  },
+);

@@ -26,6 +26,7 @@ import type { CopySource, SnapshotCopyStarted } from '../domain/snapshot.events.
 import { checkedDescription } from './description.ts';
 import { parseSnapshotId } from './ids.ts';
 import type { SnapshotStreams, SnapshotTable } from './ports.ts';
+import { checkSnapshotCount } from './quotas.ts';
 import { refusal } from './refusals.ts';
 import type { Viewers } from './viewers.ts';
 
@@ -83,11 +84,15 @@ export class CopySnapshot {
   }
 
   private async source(snapshotId: SnapshotId, region: Region, context: RequestContext) {
+    await checkSnapshotCount(this.table, 1, context);
     if ((await this.table.pendingCopies(context)) >= MAX_PENDING_COPIES) throw refusal('ConcurrentCopiesExceeded');
     const found = await this.viewers.record(snapshotId, region, context);
-    const status = found?.state ?? 'missing';
+    const status = found?.archived === true ? 'archived' : (found?.state ?? 'missing');
+    const { started } = await this.snapshots.load(snapshotId);
+    const isOfVolume = found !== null && started?.type === 'SnapshotStarted' && started.direct === undefined;
+    const of = isOfVolume ? { volumeId: started.volumeId } : {};
     const empty = found?.empty === true ? { empty: true } : {};
-    const source: CopySource = { snapshotId, region, status, dataKey: found?.dataKey ?? null, ...empty };
+    const source: CopySource = { snapshotId, region, status, dataKey: found?.dataKey ?? null, ...of, ...empty };
     return { source, volumeSizeGiB: found?.volumeSizeGiB ?? 0 };
   }
 

@@ -23,17 +23,13 @@ import type { Clock } from '@holdfast/service-kit';
 import { checkedDescription } from './description.ts';
 import { parseVolumeId } from './ids.ts';
 import type { SnapshotStreams, SnapshotTable } from './ports.ts';
+import { checkSnapshotCount, checkVolumeQuotas } from './quotas.ts';
 import { refusal } from './refusals.ts';
 
 /** A refusal by a host is none of EC2's errors: to the caller something went wrong inside. */
 const notInEc2sWords = (error: unknown): never => {
   throw error instanceof AwsError ? new Error(`freezing was refused: ${error.code}`, { cause: error }) : error;
 };
-
-/** EC2's quotas on snapshots of one volume under way. */
-const MAX_PENDING = 5;
-const MAX_PENDING_OF_HDD = 1;
-const HDD_TYPES = new Set(['st1', 'sc1']);
 
 /**
  * The volume as it is at this moment: when this answers, the point in time is fixed on disk and writes go on. No key is used:
@@ -42,10 +38,10 @@ const HDD_TYPES = new Set(['st1', 'sc1']);
 export class CreateSnapshot {
   constructor(
     private readonly snapshots: SnapshotStreams,
-    private readonly table: SnapshotTable,
+    readonly table: SnapshotTable,
     private readonly requests: Requests,
-    private readonly clock: Clock,
-    private readonly intervalSeconds: number,
+    readonly clock: Clock,
+    readonly intervalSeconds: number,
   ) {}
 
   async run(input: Partial<ec2.CreateSnapshotRequest>, context: RequestContext): Promise<ec2.Snapshot> {
@@ -100,7 +96,8 @@ export class CreateSnapshot {
     { description, tags }: { description: string; tags: Tags },
     context: RequestContext,
   ): Promise<Instant> {
-    await this.checkQuotas(volume, context);
+    await checkSnapshotCount(this.table, 1, context);
+    await checkVolumeQuotas(this, volume, context);
     const { volumeId, sizeGiB: volumeSizeGiB, dataKey } = volume;
     const { accountId: ownerId, region } = context;
     const at = this.clock.instant();
@@ -121,13 +118,5 @@ export class CreateSnapshot {
     if (volume === null) throw refusal('VolumeNotFound', { volumeId });
     if (volume.state !== 'available' && volume.state !== 'in-use') throw refusal('VolumeNotReady', { volumeId });
     return volume;
-  }
-
-  private async checkQuotas({ volumeId, volumeType }: VolumeRecord, context: RequestContext): Promise<void> {
-    const { pending, latest } = await this.table.ofVolume(volumeId, context);
-    const sinceMs = latest === null ? Infinity : this.clock.now().getTime() - Date.parse(latest);
-    if (sinceMs < this.intervalSeconds * 1000) throw refusal('SnapshotRateExceeded');
-    if (pending >= (HDD_TYPES.has(volumeType) ? MAX_PENDING_OF_HDD : MAX_PENDING))
-      throw refusal('ConcurrentSnapshotsExceeded');
   }
 }

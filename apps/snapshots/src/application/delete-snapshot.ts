@@ -3,6 +3,7 @@ import { callerOf, type RequestContext } from '@holdfast/contracts';
 import { dryRunOperation, invalidParameterValue, missingParameter } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
+import { isLocked } from '../domain/snapshot-lock.ts';
 import { parseSnapshotId } from './ids.ts';
 import { ownSnapshot } from './own-snapshot.ts';
 import type { SnapshotStreams } from './ports.ts';
@@ -14,6 +15,11 @@ export class DeleteSnapshot {
     private readonly snapshots: SnapshotStreams,
     private readonly requests: Requests,
     private readonly clock: Clock,
+    /** How long the Recycle Bin keeps what is deleted now. */
+    private readonly retention: (
+      resource: { resourceType: 'EBS_SNAPSHOT'; tags: Record<string, string> },
+      context: RequestContext,
+    ) => Promise<{ days: number | null }>,
   ) {}
 
   async run(input: Partial<ec2.DeleteSnapshotRequest>, context: RequestContext): Promise<Record<string, never>> {
@@ -22,11 +28,13 @@ export class DeleteSnapshot {
     const snapshotId = parseSnapshotId(SnapshotId);
     if (snapshotId === null)
       throw invalidParameterValue(`Value (${SnapshotId}) for parameter snapshotId is invalid. Expected: 'snap-...'.`);
-    await ownSnapshot(this.snapshots, snapshotId, context);
+    const { tags, lock } = await ownSnapshot(this.snapshots, snapshotId, context);
+    if (isLocked(lock, this.clock.instant())) throw refusal('SnapshotIsLocked', { snapshotId });
     if (input.DryRun === true) throw dryRunOperation();
     const { imageIds } = await this.requests.call('instances', 'ListImagesOfSnapshot', { snapshotId }, context);
     if (imageIds.length > 0) throw refusal('SnapshotInUse', { snapshotId, imageIds: imageIds.join(', ') });
-    const command = { type: 'DeleteSnapshot', snapshotId, at: this.clock.instant() } as const;
+    const { days: retentionDays } = await this.retention({ resourceType: 'EBS_SNAPSHOT', tags }, context);
+    const command = { type: 'DeleteSnapshot', snapshotId, retentionDays, at: this.clock.instant() } as const;
     await this.snapshots.handle(command, { caller: callerOf(context) });
     return {};
   }

@@ -88,7 +88,8 @@ const snapshotView = (snapshot: SnapshotDetails): ec2.Snapshot => ({
   Encrypted: snapshot.encrypted,
   KmsKeyId: snapshot.keyArn ?? undefined,
   DataEncryptionKeyId: snapshot.dataKeyId ?? undefined,
-  StorageTier: 'standard',
+  StorageTier: snapshot.storageTier,
+  RestoreExpiryTime: snapshot.restoreExpiryTime ?? undefined,
   TransferType: snapshot.isCopy ? 'standard' : undefined,
   Tags: tagList(snapshot.tags),
 });

@@ -4,6 +4,7 @@ import {
   type DataKeyUse,
   ebsServicePrincipal,
   type Region,
+  type RequestContext,
   type SnapshotId,
   type WrappedDataKey,
 } from '@holdfast/contracts';
@@ -12,9 +13,9 @@ import { copyGrant, type EbsKeys, ebsServiceContext, forwardedContext, isRefusal
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import type { SnapshotState } from '../domain/snapshot.decider.ts';
-import type { CopyGrant, SnapshotCopyStarted } from '../domain/snapshot.events.ts';
+import type { CopyGrant, SnapshotCopyStarted, SnapshotStarted } from '../domain/snapshot.events.ts';
 import { deadline } from './deadline.ts';
-import type { Cause, SnapshotStreams } from './ports.ts';
+import type { Cause, SnapshotStreams, SnapshotTable } from './ports.ts';
 
 /** How soon to ask for the progress again, in milliseconds: often at first, since most snapshots are small. */
 const SOON_MS = 100;
@@ -24,6 +25,7 @@ const SOON_FOR_MS = 10_000;
 /** How long the data plane keeps the beginning of an empty copy, should its end not come. */
 const EMPTY_TIMEOUT_MINUTES = 60;
 
+const SET_FAILED = 'Another snapshot of the same set failed';
 const KEY_NOT_ACCESSIBLE = 'Given key ID is not accessible';
 
 /**
@@ -33,6 +35,7 @@ const KEY_NOT_ACCESSIBLE = 'Given key ID is not accessible';
 export class FollowSnapshot {
   constructor(
     private readonly snapshots: SnapshotStreams,
+    private readonly table: SnapshotTable,
     private readonly keys: EbsKeys,
     private readonly requests: Requests,
     private readonly clock: Clock,
@@ -45,7 +48,9 @@ export class FollowSnapshot {
     const context = ebsServiceContext(cause.caller, deadline());
     try {
       const report = await this.requests.call('data-plane', 'GetSnapshotProgress', { snapshotId }, context);
-      if (report.state === 'completed') return await this.complete(snapshotId, cause);
+      const others = started.type === 'SnapshotStarted' ? await this.othersOfSet(started, context) : 'completed';
+      if (others === 'failed') return await this.fail(snapshotId, SET_FAILED, SET_FAILED, cause);
+      if (report.state === 'completed' && others === 'completed') return await this.complete(snapshotId, cause);
       if (report.state === 'failed') {
         const text = report.reason ?? 'The snapshot failed';
         return await this.fail(snapshotId, text, text, cause);
@@ -53,11 +58,16 @@ export class FollowSnapshot {
       if (report.state === 'copying') {
         const { progress } = report;
         await this.snapshots.handle({ type: 'RecordProgress', snapshotId, progress, at: this.clock.instant() }, cause);
+      } else if (report.state === 'completed') {
+        return { retryAfterMs: SOON_MS }; // Its set is not.
       } else if (started.type === 'SnapshotCopyStarted') {
         if (!(await this.startCopy(started, cause))) return undefined;
       } else {
         // The request that asked for the snapshot did not get so far.
-        await this.requests.call('data-plane', 'FreezeSnapshot', { snapshotId, volumeId: started.volumeId }, context);
+        const { set, volumeId } = started;
+        if (set === undefined)
+          await this.requests.call('data-plane', 'FreezeSnapshot', { snapshotId, volumeId }, context);
+        else await this.requests.call('data-plane', 'FreezeSnapshots', { snapshots: [...set] }, context);
       }
     } catch (error) {
       // Another process took the same step first, as it may after a silence: go on from what it noted.
@@ -77,6 +87,25 @@ export class FollowSnapshot {
     await this.requests.call('data-plane', 'RemoveSnapshot', { snapshotId }, context);
   }
 
+  /** Whether the snapshots that were taken at the same moment are, or will be, complete: it is with all of them or with none. */
+  private async othersOfSet(
+    { snapshotId, set = [] }: SnapshotStarted,
+    context: RequestContext,
+  ): Promise<'completed' | 'copying' | 'failed'> {
+    let isCopying = false;
+    for (const other of set) {
+      if (other.snapshotId === snapshotId) continue;
+      const { status } = await this.snapshots.load(other.snapshotId);
+      if (status === 'error') return 'failed';
+      if (status !== 'pending') continue;
+      const id = { snapshotId: other.snapshotId };
+      const { state } = await this.requests.call('data-plane', 'GetSnapshotProgress', id, context);
+      if (state === 'failed') return 'failed';
+      isCopying ||= state !== 'completed';
+    }
+    return isCopying ? 'copying' : 'completed';
+  }
+
   /** @returns false when the copy ended before it began. */
   private async startCopy(copy: SnapshotCopyStarted, cause: Cause): Promise<boolean> {
     const { snapshotId, source, keyArn } = copy;
@@ -92,7 +121,7 @@ export class FollowSnapshot {
       await this.fail(snapshotId, KEY_NOT_ACCESSIBLE, `${error.code}: ${error.message}`, cause);
       return false;
     }
-    const { dataKey } = await this.snapshots.load(snapshotId);
+    const { dataKey, previousCopy } = await this.snapshots.load(snapshotId);
     const use = (key: WrappedDataKey | null, region: Region) => (key ? keyUse(key, region, cause.caller) : undefined);
     if (source.empty === true) return this.makeEmpty(copy, use(dataKey, copy.region), cause);
     await this.requests.call(
@@ -102,6 +131,7 @@ export class FollowSnapshot {
         snapshotId,
         source: { snapshotId: source.snapshotId, dataKey: use(source.dataKey, source.region) },
         dataKey: use(dataKey, copy.region),
+        ...(previousCopy === null ? {} : { previousCopy }),
       },
       ebsServiceContext(cause.caller, deadline()),
     );
@@ -127,8 +157,13 @@ export class FollowSnapshot {
     if (dataKey === null) {
       const context = { 'aws:ebs:id': snapshotId };
       const forwarded = forwardedContext(cause.caller, deadline());
-      dataKey = { ...(await this.keys.newDataKey(keyArn, context, forwarded)), dataKeyId: randomUUID() };
-      await this.snapshots.handle({ type: 'RecordDataKey', snapshotId, dataKey, at: this.clock.instant() }, cause);
+      const previous = await this.previousCopy(copy, keyArn);
+      dataKey =
+        previous === null
+          ? { ...(await this.keys.newDataKey(keyArn, context, forwarded)), dataKeyId: randomUUID() }
+          : await this.keys.rewrap(previous.dataKey, keyArn, context, forwarded);
+      const obtained = { dataKey, previousCopy: previous?.snapshotId, at: this.clock.instant() };
+      await this.snapshots.handle({ type: 'RecordDataKey', snapshotId, ...obtained }, cause);
     }
     for (const wanted of wantedGrants(copy, dataKey)) {
       ({ grants } = await this.snapshots.load(snapshotId));
@@ -138,6 +173,13 @@ export class FollowSnapshot {
       const grant: CopyGrant = { purpose, keyArn: request.KeyId, region, grantId };
       await this.snapshots.handle({ type: 'RecordGrant', snapshotId, grant, at: this.clock.instant() }, cause);
     }
+  }
+
+  /** The copy before, in the same account and Region, of the same volume: this one is incremental to it if its key is the same. */
+  private async previousCopy({ ownerId, region, source }: SnapshotCopyStarted, keyArn: string) {
+    if (source.volumeId === undefined) return null;
+    const latest = await this.table.latestCopy(source.volumeId, ownerId, region);
+    return latest?.dataKey?.keyArn === keyArn ? { ...latest, dataKey: latest.dataKey } : null;
   }
 
   private async complete(snapshotId: SnapshotId, cause: Cause): Promise<undefined> {
@@ -172,6 +214,7 @@ export class FollowSnapshot {
 /** EC2 finds these only after it has answered. */
 const problemOf = ({ source }: SnapshotCopyStarted): string | null => {
   if (source.status === 'missing') return 'Source snapshot is not found';
+  if (source.status === 'archived') return 'Source snapshot is archived';
   return source.status === 'completed' ? null : 'Source snapshot is not complete';
 };
 

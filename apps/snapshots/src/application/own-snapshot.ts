@@ -14,7 +14,8 @@ export const ownSnapshot = async (
 ): Promise<SnapshotState> => {
   const state = await snapshots.load(snapshotId);
   const { started, status } = state;
-  if (started?.ownerId !== accountId || started.region !== region || status === 'deleting' || status === 'gone')
+  const isThere = status === 'pending' || status === 'completed' || status === 'error';
+  if (started?.ownerId !== accountId || started.region !== region || !isThere)
     throw refusal('SnapshotNotFound', { snapshotId });
   return state;
 };

@@ -6,10 +6,12 @@ import type {
   SnapshotId,
   SnapshotRecord,
   VolumeId,
+  WrappedDataKey,
 } from '@holdfast/contracts';
 import type { Filter, Tags } from '@holdfast/ec2';
 import type { SnapshotCommand } from '../domain/snapshot.commands.ts';
 import type { SnapshotState } from '../domain/snapshot.decider.ts';
+import type { SnapshotEvent } from '../domain/snapshot.events.ts';
 
 /** On whose request, and because of which event, something is done. */
 export interface Cause {
@@ -21,6 +23,10 @@ export interface Cause {
 export interface SnapshotStreams {
   /** @throws DomainError SnapshotErrorCode */
   handle(command: SnapshotCommand, cause: Cause): Promise<void>;
+  /** As `handle`. @returns what was appended; nothing when the command repeated a fact. */
+  decide(command: SnapshotCommand, cause: Cause): Promise<readonly SnapshotEvent[]>;
+  /** All of them begin, or none. */
+  startAll(commands: readonly Extract<SnapshotCommand, { type: 'CreateSnapshot' }>[], cause: Cause): Promise<void>;
   load(snapshotId: SnapshotId): Promise<SnapshotState>;
 }
 
@@ -44,6 +50,9 @@ export interface SnapshotDetails {
   /** In percent. */
   readonly progress: number;
   readonly tags: Tags;
+  readonly storageTier: 'standard' | 'archive';
+  /** ISO-8601; of one that is restored from the archive for a time. */
+  readonly restoreExpiryTime: string | null;
 }
 
 /** Whose volumes it may become: the viewer's own (`self`), everybody's (`all`), or an account's that owner let. */
@@ -95,6 +104,14 @@ export interface SnapshotTable {
   ofVolume(volumeId: VolumeId, context: RequestContext): Promise<{ pending: number; latest: string | null }>;
   /** Whether a copy, whatever its account, is being made from it. */
   isBeingCopied(snapshotId: SnapshotId): Promise<boolean>;
+  /** The caller's snapshots in the caller's Region, but no more than `limit`. */
+  count(context: RequestContext, limit: number): Promise<number>;
+  /** The latest copy there, complete and of use, of any snapshot of a volume. */
+  latestCopy(
+    volumeId: VolumeId,
+    ownerId: AccountId,
+    region: Region,
+  ): Promise<{ snapshotId: SnapshotId; dataKey: WrappedDataKey | null } | null>;
   /** The caller's copies that are under way in the caller's Region. */
   pendingCopies(context: RequestContext): Promise<number>;
 }

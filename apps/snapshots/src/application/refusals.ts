@@ -3,17 +3,26 @@ import type { SnapshotErrorCode } from '../domain/snapshot.decider.ts';
 
 export type RefusalCode =
   | SnapshotErrorCode
+  | 'ArchivedSnapshotsExceeded'
   | 'AttributeMissing'
   | 'AttributeUnknown'
+  | 'ConcurrentArchivalsExceeded'
   | 'ConcurrentCopiesExceeded'
+  | 'ConcurrentRestoresExceeded'
   | 'ConcurrentSnapshotsExceeded'
   | 'DescriptionNotAscii'
   | 'DescriptionTooLong'
   | 'DestinationRegionMismatch'
+  | 'FastRestoresExceeded'
+  | 'InstanceIdMalformed'
+  | 'InstanceNotFound'
   | 'PermissionEntryInvalid'
   | 'RegionUnknown'
+  | 'RootVolumeExcluded'
   | 'SnapshotInUse'
+  | 'SnapshotLimitExceeded'
   | 'SnapshotRateExceeded'
+  | 'VolumeNotAttached'
   | 'VolumeNotFound'
   | 'VolumeNotReady';
 

@@ -1,5 +1,8 @@
 import type { AccountId, Instant, SnapshotId, WrappedDataKey } from '@holdfast/contracts';
 import type { TagRemoval, Tags } from '@holdfast/ec2';
+import type { FastRestoreCommand } from './fast-restore.ts';
+import type { LockCommand } from './snapshot-lock.ts';
+import type { TierCommand } from './snapshot-tier.ts';
 import type { AmazonSnapshotProvided, CopyGrant, SnapshotCopyStarted, SnapshotStarted } from './snapshot.events.ts';
 
 interface Command<Type extends string> {
@@ -12,12 +15,19 @@ export type SnapshotCommand =
   | (Omit<SnapshotStarted, 'type'> & { type: 'CreateSnapshot' })
   | (Omit<SnapshotCopyStarted, 'type'> & { type: 'CopySnapshot' })
   | (Omit<AmazonSnapshotProvided, 'type'> & { type: 'ProvideAmazonSnapshot' })
-  | (Command<'RecordDataKey'> & { dataKey: WrappedDataKey })
+  | (Command<'RecordDataKey'> & { dataKey: WrappedDataKey; previousCopy?: SnapshotId })
   | (Command<'RecordGrant'> & { grant: CopyGrant })
   | (Command<'RecordProgress'> & { progress: number })
   | Command<'CompleteSnapshot'>
   | (Command<'FailSnapshot'> & { message: string; cause: string })
-  | Command<'DeleteSnapshot'>
+  /** `retentionDays`: how long the Recycle Bin keeps it; absent: no rule does. */
+  | (Command<'DeleteSnapshot'> & { retentionDays?: number | null })
+  | Command<'RestoreFromBin'>
+  /** Its time in the Recycle Bin may be over. */
+  | Command<'LeaveBin'>
+  | LockCommand
+  | TierCommand
+  | FastRestoreCommand
   | Command<'CompleteDeletion'>
   /** With `viewer`: the tags that this account, which is not the owner, sees on it. */
   | (Command<'TagSnapshot'> & { tags: Tags; viewer?: AccountId })

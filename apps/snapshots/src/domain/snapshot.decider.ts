@@ -1,7 +1,16 @@
-import type { AccountId, VolumeId, WrappedDataKey } from '@holdfast/contracts';
+import type { AccountId, Instant, SnapshotId, VolumeId, WrappedDataKey } from '@holdfast/contracts';
 import { assertNever, type Decider, DomainError } from '@holdfast/decider';
 import { exceedsTagLimit, removedKeys, type Tags, withoutTags, withTags } from '@holdfast/ec2';
+import {
+  decideFastRestore,
+  endFastRestores,
+  type FastRestoreCommand,
+  type FastRestores,
+  withFastRestore,
+} from './fast-restore.ts';
 import type { SnapshotCommand } from './snapshot.commands.ts';
+import { beginLock, decideLock, isLocked, type Lock, type LockCommand, withLock } from './snapshot-lock.ts';
+import { decideTier, initialTier, isInStandardTier, type Tier, type TierCommand, withTier } from './snapshot-tier.ts';
 import { decideSharing, initialSharing, type Sharing, withSharing } from './snapshot-sharing.ts';
 import type {
   AmazonSnapshotProvided,
@@ -13,13 +22,22 @@ import type {
 
 /** What the next decision needs, and what work that was begun needs to be finished. */
 export interface SnapshotState {
-  readonly status: 'absent' | 'pending' | 'completed' | 'error' | 'deleting' | 'gone';
+  readonly status: 'absent' | 'pending' | 'completed' | 'error' | 'recycled' | 'deleting' | 'gone';
   readonly started: SnapshotStarted | SnapshotCopyStarted | null;
   readonly dataKey: WrappedDataKey | null;
+  /** Of a copy that is incremental to an earlier one. */
+  readonly previousCopy: SnapshotId | null;
   readonly grants: readonly CopyGrant[];
   /** In percent. */
   readonly progress: number;
   readonly deletionRequested: boolean;
+  /** How long the Recycle Bin is to keep it once it is completed; null: it does not. */
+  readonly retentionDays: number | null;
+  /** When the Recycle Bin lets it go; null: it is not there. */
+  readonly exitsAt: Instant | null;
+  readonly lock: Lock | null;
+  readonly tier: Tier;
+  readonly fastRestores: FastRestores;
   readonly tags: Tags;
   /** By the account that set and sees them, of those it is shared with. */
   readonly viewerTags: Readonly<Partial<Record<AccountId, Tags>>>;
@@ -34,15 +52,33 @@ export const keyArnOf = ({ started, dataKey }: SnapshotState): string | null =>
 
 export type SnapshotErrorCode =
   | 'DefaultKeySnapshotNotShareable'
+  | 'ComplianceLockNotChangeable'
+  | 'CoolOffNotForGovernance'
+  | 'CoolOffOutOfRange'
+  | 'CoolOffOver'
   | 'EncryptedSnapshotNotPublic'
+  | 'FastRestoreAlreadyEnabled'
+  | 'FastRestoreNotEnabled'
+  | 'FastRestoreTooLarge'
+  | 'LockDateOutOfRange'
+  | 'LockDurationOutOfRange'
+  | 'LockNotExtended'
   | 'PublicSharingBlocked'
+  | 'RestoreDaysOutOfRange'
   | 'SnapshotAlreadyExists'
+  | 'SnapshotIsLocked'
+  | 'SnapshotNotArchived'
+  | 'SnapshotNotCompleted'
   | 'SnapshotNotFound'
+  | 'SnapshotNotInBin'
+  | 'SnapshotNotInStandardTier'
+  | 'SnapshotNotLocked'
   | 'SnapshotNotPending'
   | 'TagLimitExceeded';
 
 /** DescribeSnapshots is asked every few seconds; a log of every percent would be longer than the snapshot's life is. */
 const PROGRESS_STEP = 5;
+const DAY_MS = 86_400_000;
 
 const refuse = (code: SnapshotErrorCode, { snapshotId }: SnapshotCommand): never => {
   throw new DomainError(code, { snapshotId });
@@ -52,9 +88,15 @@ const initialState: SnapshotState = {
   status: 'absent',
   started: null,
   dataKey: null,
+  previousCopy: null,
   grants: [],
   progress: 0,
   deletionRequested: false,
+  retentionDays: null,
+  exitsAt: null,
+  lock: null,
+  tier: initialTier,
+  fastRestores: {},
   tags: NO_TAGS,
   viewerTags: {},
   sharing: initialSharing,
@@ -76,6 +118,8 @@ const withViewerTags = (state: SnapshotState, viewer: AccountId, change: (tags: 
   viewerTags: { ...state.viewerTags, [viewer]: change(state.viewerTags[viewer] ?? NO_TAGS) },
 });
 
+const sizeOf = ({ started }: SnapshotState): number => started?.volumeSizeGiB ?? 0;
+
 const evolve = (state: SnapshotState, event: SnapshotEvent): SnapshotState => {
   switch (event.type) {
     case 'SnapshotStarted':
@@ -85,7 +129,7 @@ const evolve = (state: SnapshotState, event: SnapshotEvent): SnapshotState => {
     case 'AmazonSnapshotProvided':
       return { ...state, status: 'completed', started: ofNoVolume(event), progress: 100, sharing: PUBLIC };
     case 'CopyDataKeyObtained':
-      return { ...state, dataKey: event.dataKey };
+      return { ...state, dataKey: event.dataKey, previousCopy: event.previousCopy ?? null };
     case 'CopyGrantCreated':
       return { ...state, grants: [...state.grants, event.grant] };
     case 'SnapshotProgressed':
@@ -95,7 +139,19 @@ const evolve = (state: SnapshotState, event: SnapshotEvent): SnapshotState => {
     case 'SnapshotFailed':
       return { ...state, status: 'error' };
     case 'SnapshotDeletionRequested':
-      return { ...state, deletionRequested: true };
+      return { ...state, deletionRequested: true, retentionDays: event.retentionDays ?? null };
+    case 'SnapshotRecycled':
+      return { ...state, status: 'recycled', deletionRequested: false, exitsAt: event.exitsAt };
+    case 'SnapshotRestoredFromBin':
+      return { ...state, status: 'completed', exitsAt: null };
+    case 'SnapshotLocked':
+    case 'SnapshotUnlocked':
+    case 'SnapshotLockBegan':
+      return { ...state, lock: withLock(state.lock, event) };
+    case 'FastRestoreEnabled':
+    case 'FastRestoreDisabled':
+    case 'FastRestoreUsed':
+      return { ...state, fastRestores: withFastRestore(state.fastRestores, event, sizeOf(state)) };
     case 'SnapshotDeletionStarted':
       return { ...state, status: 'deleting' };
     case 'SnapshotDeleted':
@@ -112,7 +168,7 @@ const evolve = (state: SnapshotState, event: SnapshotEvent): SnapshotState => {
     case 'SnapshotUnshared':
       return { ...state, sharing: withSharing(state.sharing, event) };
     default:
-      return assertNever(event);
+      return { ...state, tier: withTier(state.tier, event) };
   }
 };
 
@@ -120,10 +176,11 @@ type CommandOf<Type extends SnapshotCommand['type']> = Extract<SnapshotCommand, 
 type Decision = readonly SnapshotEvent[];
 
 const start = (command: CommandOf<'CreateSnapshot'>, { status }: SnapshotState): Decision => {
-  const { snapshotId, ownerId, region, volumeId, volumeSizeGiB, dataKey, description, tags, direct, at } = command;
+  const { snapshotId, ownerId, region, volumeId, volumeSizeGiB, dataKey, description, tags, direct, set, at } = command;
   if (status !== 'absent') return refuse('SnapshotAlreadyExists', command);
   const volume = { snapshotId, ownerId, region, volumeId, volumeSizeGiB, dataKey };
-  return [{ type: 'SnapshotStarted', ...volume, description, tags, ...(direct === undefined ? {} : { direct }), at }];
+  const how = { ...(direct === undefined ? {} : { direct }), ...(set === undefined ? {} : { set }) };
+  return [{ type: 'SnapshotStarted', ...volume, description, tags, ...how, at }];
 };
 
 const startCopy = (command: CommandOf<'CopySnapshot'>, { status }: SnapshotState): Decision => {
@@ -144,14 +201,28 @@ const recordKeys = (command: CommandOf<'RecordDataKey' | 'RecordGrant'>, state: 
   }
   // A second data key must not replace one that blocks may already be under.
   if (state.status !== 'pending' || state.dataKey !== null) return refuse('SnapshotNotPending', command);
-  return [{ type: 'CopyDataKeyObtained', snapshotId, dataKey: command.dataKey, at }];
+  const { dataKey, previousCopy } = command;
+  const previous = previousCopy === undefined ? {} : { previousCopy };
+  return [{ type: 'CopyDataKeyObtained', snapshotId, dataKey, ...previous, at }];
 };
 
-/** Whether a pending snapshot's owner has deleted it: then its end is the beginning of its removal. */
-const end = (ended: SnapshotEvent, { deletionRequested }: SnapshotState): Decision =>
-  deletionRequested
-    ? [ended, { type: 'SnapshotDeletionStarted', snapshotId: ended.snapshotId, at: ended.at }]
-    : [ended];
+/** Into the Recycle Bin where a rule keeps it, else away. Nobody restores from it any faster. */
+const depart = (
+  { snapshotId, at }: { snapshotId: SnapshotId; at: Instant },
+  { fastRestores }: SnapshotState,
+  retentionDays: number | null,
+): Decision => {
+  const ends = endFastRestores(snapshotId, fastRestores, at);
+  if (retentionDays === null) return [...ends, { type: 'SnapshotDeletionStarted', snapshotId, at }];
+  const exitsAt = new Date(Date.parse(at) + retentionDays * DAY_MS).toISOString() as Instant;
+  return [...ends, { type: 'SnapshotRecycled', snapshotId, exitsAt, at }];
+};
+
+/** Whether a pending snapshot's owner has deleted it: then its end is the beginning of its removal. What failed is not kept. */
+const end = (ended: SnapshotEvent, state: SnapshotState): Decision => {
+  if (!state.deletionRequested) return [ended];
+  return [ended, ...depart(ended, state, ended.type === 'SnapshotCompleted' ? state.retentionDays : null)];
+};
 
 const advance = (
   command: CommandOf<'RecordProgress' | 'CompleteSnapshot' | 'FailSnapshot'>,
@@ -167,7 +238,10 @@ const advance = (
       return [{ type: 'SnapshotProgressed', snapshotId, progress, at }];
     }
     case 'CompleteSnapshot':
-      return end({ type: 'SnapshotCompleted', snapshotId, at }, state);
+      return [
+        ...end({ type: 'SnapshotCompleted', snapshotId, at }, state),
+        ...(state.deletionRequested ? [] : beginLock(snapshotId, state.lock, at)),
+      ];
     case 'FailSnapshot': {
       const { message, cause } = command;
       return end({ type: 'SnapshotFailed', snapshotId, message, cause, at }, state);
@@ -177,11 +251,66 @@ const advance = (
   }
 };
 
-const remove = (command: CommandOf<'DeleteSnapshot'>, { status, deletionRequested }: SnapshotState): Decision => {
+const remove = (command: CommandOf<'DeleteSnapshot'>, state: SnapshotState): Decision => {
+  const { snapshotId, retentionDays = null, at } = command;
+  if (!isThere(state)) return refuse('SnapshotNotFound', command);
+  if (isLocked(state.lock, at)) return refuse('SnapshotIsLocked', command);
+  if (state.status !== 'pending') return depart(command, state, state.status === 'completed' ? retentionDays : null);
+  if (state.deletionRequested) return [];
+  const retention = retentionDays === null ? {} : { retentionDays };
+  return [{ type: 'SnapshotDeletionRequested', snapshotId, ...retention, at }];
+};
+
+const leaveBin = (command: CommandOf<'RestoreFromBin' | 'LeaveBin'>, { status, exitsAt }: SnapshotState): Decision => {
   const { snapshotId, at } = command;
-  if (status === 'absent' || status === 'deleting' || status === 'gone') return refuse('SnapshotNotFound', command);
-  if (status !== 'pending') return [{ type: 'SnapshotDeletionStarted', snapshotId, at }];
-  return deletionRequested ? [] : [{ type: 'SnapshotDeletionRequested', snapshotId, at }];
+  const isOver = exitsAt !== null && exitsAt <= at;
+  if (command.type === 'LeaveBin')
+    return status === 'recycled' && isOver ? [{ type: 'SnapshotDeletionStarted', snapshotId, at }] : [];
+  if (status !== 'recycled' || isOver) return refuse('SnapshotNotInBin', command);
+  return [{ type: 'SnapshotRestoredFromBin', snapshotId, at }];
+};
+
+const changeTier = (command: CommandOf<TierCommand['type']>, state: SnapshotState): Decision => {
+  const { type, snapshotId, at } = command;
+  if (type === 'ArchiveSnapshot' || type === 'RestoreTier') {
+    if (!isThere(state)) return refuse('SnapshotNotFound', command);
+    if (state.status !== 'completed') return refuse('SnapshotNotCompleted', command);
+  }
+  // What is gone meanwhile is in no tier.
+  if (state.status !== 'completed' && state.status !== 'recycled') return [];
+  const events = decideTier(command, state.tier);
+  const ends = type === 'ArchiveSnapshot' ? endFastRestores(snapshotId, state.fastRestores, at) : [];
+  return [...events, ...ends];
+};
+
+const lock = (command: CommandOf<LockCommand['type']>, state: SnapshotState): Decision => {
+  if (!isThere(state)) return refuse('SnapshotNotFound', command);
+  const canBeKept = state.status === 'completed' || (state.status === 'pending' && !state.deletionRequested);
+  if (!canBeKept) return refuse('SnapshotNotCompleted', command);
+  return decideLock(command, state.lock, state.status === 'completed');
+};
+
+const restoreFast = (command: CommandOf<FastRestoreCommand['type']>, state: SnapshotState): Decision => {
+  if (command.type === 'EnableFastRestore') {
+    if (!isThere(state)) return refuse('SnapshotNotFound', command);
+    if (state.status !== 'completed') return refuse('SnapshotNotCompleted', command);
+    if (!isInStandardTier(state.tier)) return refuse('SnapshotNotInStandardTier', command);
+  }
+  return decideFastRestore(command, state.fastRestores, sizeOf(state));
+};
+
+/** Accounts that may not use it any more restore no faster from it. */
+const share = (
+  command: CommandOf<'ShareSnapshot' | 'UnshareSnapshot' | 'ResetSharing'>,
+  state: SnapshotState,
+): Decision => {
+  if (!isThere(state)) return refuse('SnapshotNotFound', command);
+  if (command.type === 'ShareSnapshot' && !isInStandardTier(state.tier))
+    return refuse('SnapshotNotInStandardTier', command);
+  const changes = decideSharing(command, state.sharing, { encrypted: keyArnOf(state) !== null });
+  const { accounts, public: isPublic } = changes.reduce(withSharing, state.sharing);
+  const isLost = (account: AccountId) => account !== state.started?.ownerId && !isPublic && !accounts.includes(account);
+  return [...changes, ...endFastRestores(command.snapshotId, state.fastRestores, command.at, isLost)];
 };
 
 const tag = (command: CommandOf<'TagSnapshot' | 'UntagSnapshot'>, state: SnapshotState): Decision => {
@@ -202,7 +331,7 @@ const tag = (command: CommandOf<'TagSnapshot' | 'UntagSnapshot'>, state: Snapsho
 };
 
 const isThere = ({ status }: SnapshotState): boolean =>
-  status !== 'absent' && status !== 'deleting' && status !== 'gone';
+  status === 'pending' || status === 'completed' || status === 'error';
 
 const decide = (command: SnapshotCommand, state: SnapshotState): Decision => {
   switch (command.type) {
@@ -234,10 +363,19 @@ const decide = (command: SnapshotCommand, state: SnapshotState): Decision => {
     case 'ShareSnapshot':
     case 'UnshareSnapshot':
     case 'ResetSharing':
-      if (!isThere(state)) return refuse('SnapshotNotFound', command);
-      return decideSharing(command, state.sharing, { encrypted: keyArnOf(state) !== null });
+      return share(command, state);
+    case 'RestoreFromBin':
+    case 'LeaveBin':
+      return leaveBin(command, state);
+    case 'LockSnapshot':
+    case 'UnlockSnapshot':
+      return lock(command, state);
+    case 'EnableFastRestore':
+    case 'DisableFastRestore':
+    case 'UseFastRestore':
+      return restoreFast(command, state);
     default:
-      return assertNever(command);
+      return changeTier(command, state);
   }
 };
 

@@ -23,6 +23,22 @@ const types: Readonly<Record<SnapshotEvent['type'], true>> = {
   SnapshotUnshared: true,
   SnapshotUntagged: true,
   SnapshotUntaggedByViewer: true,
+  SnapshotLocked: true,
+  SnapshotLockBegan: true,
+  SnapshotUnlocked: true,
+  FastRestoreEnabled: true,
+  FastRestoreUsed: true,
+  FastRestoreDisabled: true,
+  SnapshotArchivalStarted: true,
+  SnapshotArchivalFailed: true,
+  SnapshotArchived: true,
+  TierRestoreStarted: true,
+  TierRestoreFailed: true,
+  TierRestoreCompleted: true,
+  TierRestoreProlonged: true,
+  TierRestoreExpired: true,
+  SnapshotRecycled: true,
+  SnapshotRestoredFromBin: true,
 };
 
 it('has a stored sample of each event, kept for ever', () => {
@@ -36,7 +52,13 @@ it('understands its samples as they were stored', () => {
   expect(states.map(({ status }) => status)).toEqual([
     'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending',
     'pending', 'pending', 'error', 'completed', 'deleting', 'gone', 'completed',
+    ...Array.from({ length: 14 }, () => 'completed'), 'recycled', 'completed',
   ]); // prettier-ignore
+  expect(states[18]?.lock).toMatchObject({ mode: 'compliance', expiresOn: '2026-03-02T12:00:00.000Z' });
+  expect(states[19]?.lock).toBeNull();
+  expect(Object.values(states[22]?.fastRestores ?? {})).toMatchObject([{ zone: 'eu-central-1a', credits: 9 }]);
+  expect(states[29]?.tier).toMatchObject({ stage: 'restored', restoreDays: 7 });
+  expect(states[31]?.exitsAt).toBe('2026-02-07T12:00:00.000Z');
   expect(states[16]).toMatchObject({ started: { ownerId: '137112412989' }, sharing: { public: true } });
   expect(states[0]).toMatchObject({ started: { volumeSizeGiB: 8 }, tags: { Name: 'data' } });
   expect(states[4]).toMatchObject({ progress: 50, grants: [{ purpose: 'destination', grantId: 'g1' }] });

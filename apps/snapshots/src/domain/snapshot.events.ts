@@ -1,4 +1,12 @@
 import type { AccountId, Instant, Region, SnapshotId, VolumeId, WrappedDataKey } from '@holdfast/contracts';
+import type { FastRestoreEvent } from './fast-restore.ts';
+import type { LockEvent } from './snapshot-lock.ts';
+import type { TierEvent } from './snapshot-tier.ts';
+
+export interface SetMember {
+  snapshotId: SnapshotId;
+  volumeId: VolumeId;
+}
 
 /** A snapshot of a volume goes on with the volume's data key, under the volume's encryption context. */
 export interface SnapshotStarted {
@@ -13,6 +21,8 @@ export interface SnapshotStarted {
   tags: Readonly<Record<string, string>>;
   /** Of a snapshot that its client makes of blocks (EBS direct): it is of no volume. */
   direct?: { parentSnapshotId: SnapshotId | null; parametersHash: string };
+  /** Of snapshots that an instance's volumes were given at one point in time, this one among them: all or none is completed. */
+  set?: readonly SetMember[];
   at: Instant;
 }
 
@@ -21,7 +31,9 @@ export interface CopySource {
   snapshotId: SnapshotId;
   region: Region;
   /** `missing`: none that the caller may see. */
-  status: 'missing' | 'pending' | 'completed' | 'error';
+  status: 'missing' | 'pending' | 'completed' | 'error' | 'archived';
+  /** The volume that it is of, if it is of one: copies of its snapshots follow one another. */
+  volumeId?: VolumeId;
   dataKey: WrappedDataKey | null;
   /** Nothing was ever written to it, and no host has blocks of it. */
   empty?: boolean;
@@ -75,7 +87,14 @@ export type SnapshotEvent =
   | SnapshotStarted
   | SnapshotCopyStarted
   | AmazonSnapshotProvided
-  | { type: 'CopyDataKeyObtained'; snapshotId: SnapshotId; dataKey: WrappedDataKey; at: Instant }
+  /** `previousCopy`: whose data key it is, under which what did not change is taken over. */
+  | {
+      type: 'CopyDataKeyObtained';
+      snapshotId: SnapshotId;
+      dataKey: WrappedDataKey;
+      previousCopy?: SnapshotId;
+      at: Instant;
+    }
   | { type: 'CopyGrantCreated'; snapshotId: SnapshotId; grant: CopyGrant; at: Instant }
   /** In percent, below 100. */
   | { type: 'SnapshotProgressed'; snapshotId: SnapshotId; progress: number; at: Instant }
@@ -83,11 +102,23 @@ export type SnapshotEvent =
   /** `message` is what DescribeSnapshots shows as the state's message, `cause` what happened. */
   | { type: 'SnapshotFailed'; snapshotId: SnapshotId; message: string; cause: string; at: Instant }
   /** Deleted by its owner while it was pending; it goes when it is completed. */
-  | { type: 'SnapshotDeletionRequested'; snapshotId: SnapshotId; at: Instant }
+  | {
+      type: 'SnapshotDeletionRequested';
+      snapshotId: SnapshotId;
+      /** How long the Recycle Bin is to keep it then; absent: it does not. */
+      retentionDays?: number;
+      at: Instant;
+    }
   | { type: 'SnapshotDeletionStarted'; snapshotId: SnapshotId; at: Instant }
   | { type: 'SnapshotDeleted'; snapshotId: SnapshotId; at: Instant }
   | { type: 'SnapshotTagged'; snapshotId: SnapshotId; tags: Readonly<Record<string, string>>; at: Instant }
   | { type: 'SnapshotUntagged'; snapshotId: SnapshotId; keys: readonly string[]; at: Instant }
+  /** Deleted, and kept by a retention rule of the Recycle Bin. */
+  | { type: 'SnapshotRecycled'; snapshotId: SnapshotId; exitsAt: Instant; at: Instant }
+  | { type: 'SnapshotRestoredFromBin'; snapshotId: SnapshotId; at: Instant }
+  | LockEvent
+  | TierEvent
+  | FastRestoreEvent
   | SharingChange<'SnapshotShared'>
   | SharingChange<'SnapshotUnshared'>
   /** Of a snapshot that `viewer` sees because it is shared: nobody else sees these tags, the owner included. */

@@ -1,5 +1,5 @@
-import { assertNever } from '@holdfast/decider';
 import type { DomainEvent, InlineProjection, Sql, StoredEvent } from '@holdfast/event-store';
+import { projectFeature } from './snapshot-features.ts';
 import type {
   AmazonSnapshotProvided,
   SnapshotCopyStarted,
@@ -15,9 +15,9 @@ const insert = (event: SnapshotStarted | SnapshotCopyStarted, position: number, 
   const dataKey = isCopy ? null : event.dataKey;
   const keyArn = isCopy ? event.keyArn : (event.dataKey?.keyArn ?? null);
   return sql.query(
-    `INSERT INTO snapshots (snapshot_id, owner_id, region, position, volume_id, is_copy, source_id, state, volume_size_gib,
-       description, encrypted, key_arn, data_key, start_time, progress, tags)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13, 0, $14)`,
+    `INSERT INTO snapshots (snapshot_id, owner_id, region, position, volume_id, is_copy, source_id, source_volume_id, state,
+       volume_size_gib, description, encrypted, key_arn, data_key, start_time, progress, tags)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $12, $13, $14, 0, $15)`,
     [
       event.snapshotId,
       event.ownerId,
@@ -26,6 +26,7 @@ const insert = (event: SnapshotStarted | SnapshotCopyStarted, position: number, 
       isCopy ? NO_VOLUME : event.volumeId,
       isCopy,
       isCopy ? event.source.snapshotId : null,
+      isCopy ? (event.source.volumeId ?? null) : null,
       event.volumeSizeGiB,
       event.description,
       keyArn !== null,
@@ -75,6 +76,7 @@ const project = async ({ data: event, globalPosition }: StoredEvent<SnapshotEven
       return set(snapshotId, `state = 'error', state_message = $2`, [event.message], sql);
     case 'SnapshotDeletionStarted':
       await sql.query('DELETE FROM snapshot_viewer_tags WHERE snapshot_id = $1', [snapshotId]);
+      await sql.query('DELETE FROM fast_restores WHERE snapshot_id = $1', [snapshotId]);
       return sql.query('DELETE FROM snapshots WHERE snapshot_id = $1', [snapshotId]);
     case 'SnapshotTagged':
       return set(snapshotId, 'tags = tags || $2::jsonb', [JSON.stringify(event.tags)], sql);
@@ -105,8 +107,12 @@ const project = async ({ data: event, globalPosition }: StoredEvent<SnapshotEven
     case 'SnapshotDeletionRequested':
     case 'SnapshotDeleted':
       return undefined; // Nothing that a reader may see.
+    case 'SnapshotRecycled':
+      return set(snapshotId, 'recycled_at = $2, exits_at = $3', [event.at, event.exitsAt], sql);
+    case 'SnapshotRestoredFromBin':
+      return set(snapshotId, 'recycled_at = NULL, exits_at = NULL', [], sql);
     default:
-      return assertNever(event);
+      return projectFeature(event, sql);
   }
 };
 
@@ -114,6 +120,7 @@ const project = async ({ data: event, globalPosition }: StoredEvent<SnapshotEven
 export const snapshotDetails: InlineProjection = {
   name: 'snapshot-details',
   project: async (event: StoredEvent<DomainEvent>, sql: Sql) => {
+    if (!event.streamId.startsWith('snapshot-')) return;
     await project(event as StoredEvent<SnapshotEvent>, sql);
   },
 };

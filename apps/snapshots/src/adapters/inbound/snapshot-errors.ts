@@ -10,8 +10,91 @@ const error =
   (code: string, message: (details: Texts) => string): Shape =>
   (details) => ({ code, message: message(details) });
 
+const invalidValue = (message: (details: Texts) => string) => error('InvalidParameterValue', message);
+const incorrectState = (message: (details: Texts) => string) => error('IncorrectState', message);
+const exceeded = (message: string) => error('ResourceLimitExceeded', () => message);
+
+/** Of locks, tiers, the Recycle Bin and fast restores: AWS documents the rules, and no codes; these are EC2's for the like. */
+const FEATURE_ERRORS = {
+  SnapshotIsLocked: error(
+    'OperationNotPermitted',
+    ({ snapshotId }) => `The snapshot '${snapshotId}' is locked and cannot be deleted.`,
+  ),
+  SnapshotNotLocked: incorrectState(({ snapshotId }) => `The snapshot '${snapshotId}' is not locked.`),
+  ComplianceLockNotChangeable: error(
+    'OperationNotPermitted',
+    ({ snapshotId }) =>
+      `The snapshot '${snapshotId}' is locked in compliance mode. It cannot be unlocked, and its lock mode cannot be changed.`,
+  ),
+  CoolOffNotForGovernance: error(
+    'InvalidParameterCombination',
+    () => 'CoolOffPeriod cannot be specified for governance mode.',
+  ),
+  CoolOffOutOfRange: invalidValue(
+    ({ value }) => `Value (${value}) for parameter coolOffPeriod is invalid. Specify a value between 1 and 72 hours.`,
+  ),
+  CoolOffOver: error(
+    'InvalidParameterCombination',
+    () => 'CoolOffPeriod cannot be specified once the cooling-off period of the lock is over.',
+  ),
+  LockDurationOutOfRange: invalidValue(
+    ({ value }) => `Value (${value}) for parameter lockDuration is invalid. Specify a value between 1 and 36500 days.`,
+  ),
+  LockDateOutOfRange: invalidValue(
+    ({ value }) => `The lock would expire on ${value}, which is not in the future or is more than 36500 days away.`,
+  ),
+  LockNotExtended: error(
+    'OperationNotPermitted',
+    ({ snapshotId }) => `The snapshot '${snapshotId}' is locked in compliance mode. Its lock can only be extended.`,
+  ),
+  SnapshotNotCompleted: incorrectState(
+    ({ snapshotId }) => `The snapshot '${snapshotId}' is not in the 'completed' state.`,
+  ),
+  SnapshotNotInStandardTier: incorrectState(
+    ({ snapshotId }) => `The snapshot '${snapshotId}' is archived, or is being archived or restored.`,
+  ),
+  SnapshotNotArchived: incorrectState(({ snapshotId }) => `The snapshot '${snapshotId}' is not archived.`),
+  RestoreDaysOutOfRange: invalidValue(
+    ({ value }) =>
+      `Value (${value}) for parameter temporaryRestoreDays is invalid. Specify a value between 1 and 180 days.`,
+  ),
+  ArchivedSnapshotsExceeded: exceeded('The maximum number of archived snapshots per volume has been reached.'),
+  ConcurrentArchivalsExceeded: exceeded('The maximum number of concurrent snapshot archives has been reached.'),
+  ConcurrentRestoresExceeded: exceeded('The maximum number of concurrent snapshot restores has been reached.'),
+  SnapshotNotInBin: error(
+    'InvalidSnapshot.NotFound',
+    ({ snapshotId }) => `The snapshot '${snapshotId}' does not exist in the Recycle Bin.`,
+  ),
+  FastRestoreAlreadyEnabled: error(
+    'InvalidFastSnapshotRestore.AlreadyExists',
+    ({ snapshotId, zone }) => `Fast snapshot restores are enabled already for '${snapshotId}' in ${zone}.`,
+  ),
+  FastRestoreNotEnabled: error(
+    'InvalidFastSnapshotRestore.NotFound',
+    ({ snapshotId, zone }) => `Fast snapshot restores are not enabled for '${snapshotId}' in ${zone}.`,
+  ),
+  FastRestoreTooLarge: invalidValue(({ snapshotId }) => `The snapshot '${snapshotId}' has more than 16 TiB.`),
+  FastRestoresExceeded: exceeded('The maximum number of snapshots with fast snapshot restores has been reached.'),
+  InstanceIdMalformed: error('InvalidInstanceID.Malformed', ({ instanceId }) => `Invalid id: "${instanceId}"`),
+  InstanceNotFound: error(
+    'InvalidInstanceID.NotFound',
+    ({ instanceId }) => `The instance ID '${instanceId}' does not exist`,
+  ),
+  RootVolumeExcluded: invalidValue(
+    ({ volumeId }) => `'${volumeId}' is the root volume. To leave it out, specify ExcludeBootVolume.`,
+  ),
+  VolumeNotAttached: invalidValue(
+    ({ volumeId, instanceId }) => `The volume '${volumeId}' is not attached to the instance '${instanceId}'.`,
+  ),
+  SnapshotLimitExceeded: error(
+    'SnapshotLimitExceeded',
+    () => 'The maximum number of snapshots for the account in this Region has been reached.',
+  ),
+} satisfies Partial<Record<RefusalCode, Shape>>;
+
 /** Wording of EC2, one row a rule. */
 const AWS_ERRORS: Readonly<Record<RefusalCode, Shape>> = {
+  ...FEATURE_ERRORS,
   SnapshotAlreadyExists: error('InternalError', () => 'An internal error has occurred'),
   SnapshotNotPending: error('InternalError', () => 'An internal error has occurred'),
   SnapshotNotFound: error(

@@ -2,6 +2,7 @@ import type { ConsumerOptions, DeliveredEvent } from '@holdfast/messaging';
 import type { FollowSnapshot } from '../../application/follow-snapshot.ts';
 import type { Cause } from '../../application/ports.ts';
 import type { RemoveSnapshot } from '../../application/remove-snapshot.ts';
+import type { FollowTier } from '../../application/follow-tier.ts';
 import type { SnapshotEvent } from '../../domain/snapshot.events.ts';
 
 /** Snapshots that are looked after at once. */
@@ -15,7 +16,11 @@ const causeOf = ({ metadata, eventId }: DeliveredEvent): Cause => ({
 });
 
 /** What is done after the answer: copying blocks, deleting. */
-export const snapshotConsumers = (follow: FollowSnapshot, remove: RemoveSnapshot): Omit<ConsumerOptions, 'owner'>[] => {
+export const snapshotConsumers = (
+  follow: FollowSnapshot,
+  remove: RemoveSnapshot,
+  tier: FollowTier,
+): Omit<ConsumerOptions, 'owner'>[] => {
   type Event = DeliveredEvent<SnapshotEvent>;
   return [
     {
@@ -28,6 +33,18 @@ export const snapshotConsumers = (follow: FollowSnapshot, remove: RemoveSnapshot
         SnapshotCopyStarted: (event: Event) => follow.run(event.data.snapshotId, causeOf(event)),
         SnapshotFailed: (event: Event) => follow.undo(event.data.snapshotId, causeOf(event)),
         SnapshotDeletionStarted: (event: Event) => remove.run(event.data.snapshotId, causeOf(event)),
+      },
+    },
+    {
+      // Apart from the rest, which goes on while large snapshots are moved.
+      name: 'snapshot-tiers',
+      source: 'snapshots',
+      concurrency: CONCURRENCY,
+      ackWaitMs: ACK_WAIT_MS,
+      handlers: {
+        SnapshotArchivalStarted: (event: Event) => tier.run(event.data.snapshotId, causeOf(event)),
+        TierRestoreStarted: (event: Event) => tier.run(event.data.snapshotId, causeOf(event)),
+        TierRestoreExpired: (event: Event) => tier.run(event.data.snapshotId, causeOf(event)),
       },
     },
   ];

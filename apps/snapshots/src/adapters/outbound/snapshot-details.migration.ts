@@ -69,4 +69,59 @@ class ShareSnapshots1700000200000 implements MigrationInterface {
   }
 }
 
-export const snapshotMigrations = [CreateSnapshotDetails1700000100000, ShareSnapshots1700000200000];
+/** `lock` and `tier` as the domain keeps them; instants as ISO-8601, which sort as text. */
+const FEATURES = `
+  ALTER TABLE snapshots ADD COLUMN lock jsonb;
+  ALTER TABLE snapshots ADD COLUMN tier jsonb;
+  ALTER TABLE snapshots ADD COLUMN recycled_at text;
+  ALTER TABLE snapshots ADD COLUMN exits_at text;
+  ALTER TABLE snapshots ADD COLUMN source_volume_id text COLLATE "C";
+  CREATE INDEX snapshots_copies_of ON snapshots (owner_id, region, source_volume_id, position) WHERE is_copy;
+  CREATE INDEX snapshots_locked ON snapshots (owner_id, region, position) WHERE lock IS NOT NULL;
+  CREATE INDEX snapshots_tiered ON snapshots (owner_id, region, position) WHERE tier IS NOT NULL;
+  CREATE INDEX snapshots_recycled ON snapshots (exits_at) WHERE exits_at IS NOT NULL;
+  CREATE INDEX snapshots_restored ON snapshots ((tier ->> 'restoreExpiresAt')) WHERE tier ->> 'restoreExpiresAt' IS NOT NULL;
+  CREATE TABLE fast_restores (
+    snapshot_id text COLLATE "C" NOT NULL,
+    account_id text COLLATE "C" NOT NULL,
+    zone text NOT NULL,
+    zone_id text NOT NULL,
+    region text NOT NULL,
+    enabling_time text NOT NULL,
+    disabling_time text,
+    PRIMARY KEY (snapshot_id, account_id, zone)
+  );
+  CREATE INDEX fast_restores_account ON fast_restores (account_id, region);
+  CREATE TABLE recycle_rules (
+    rule_id text COLLATE "C" PRIMARY KEY,
+    account_id text COLLATE "C" NOT NULL,
+    region text COLLATE "C" NOT NULL,
+    position bigint NOT NULL,
+    rule jsonb NOT NULL
+  );
+  CREATE INDEX recycle_rules_account ON recycle_rules (account_id, region, position)`;
+
+class KeepSnapshots1700000300000 implements MigrationInterface {
+  readonly name = 'KeepSnapshots1700000300000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(FEATURES);
+    for (const table of ['fast_restores', 'recycle_rules']) await runner.query(grantReadModel(table));
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE fast_restores, recycle_rules');
+    await runner.query(
+      'DROP INDEX snapshots_locked, snapshots_tiered, snapshots_recycled, snapshots_restored, snapshots_copies_of',
+    );
+    await runner.query(
+      'ALTER TABLE snapshots DROP COLUMN lock, DROP COLUMN tier, DROP COLUMN recycled_at, DROP COLUMN exits_at, DROP COLUMN source_volume_id',
+    );
+  }
+}
+
+export const snapshotMigrations = [
+  CreateSnapshotDetails1700000100000,
+  ShareSnapshots1700000200000,
+  KeepSnapshots1700000300000,
+];

@@ -1,5 +1,6 @@
 import type {
   AccountId,
+  Region,
   RequestContext,
   SnapshotId,
   SnapshotRecord,
@@ -8,9 +9,13 @@ import type {
 } from '@holdfast/contracts';
 import { AMAZON_ACCOUNT_ID, column, type Filter, filterConditions, type SqlFilter, SqlParameters } from '@holdfast/ec2';
 import type { Sql } from '@holdfast/event-store';
+import { isInStandardTier, type Tier } from '../../domain/snapshot-tier.ts';
 import type { RestorableBy, SnapshotDetails, SnapshotQuery, SnapshotTable, Viewer } from '../../application/ports.ts';
 
-/** @see DescribeSnapshots, "Filters". Nothing here is archived. */
+/** The tier that a snapshot's blocks are in. */
+const STORAGE_TIER = `CASE WHEN s.tier ->> 'stage' IN ('archived', 'restoring') THEN 'archive' ELSE 'standard' END`;
+
+/** @see DescribeSnapshots, "Filters" */
 const FILTERS: Readonly<Record<string, SqlFilter>> = {
   description: column('s.description'),
   encrypted: column('s.encrypted::text'),
@@ -20,7 +25,7 @@ const FILTERS: Readonly<Record<string, SqlFilter>> = {
   'snapshot-id': column('s.snapshot_id'),
   'start-time': column('s.start_time'),
   status: column('s.state'),
-  'storage-tier': column(`'standard'`),
+  'storage-tier': column(`(${STORAGE_TIER})`),
   'transfer-type': column(`CASE WHEN s.is_copy THEN 'standard' END`),
   'volume-id': column('s.volume_id'),
   'volume-size': column('s.volume_size_gib::text'),
@@ -52,6 +57,7 @@ interface SnapshotRow {
   completion_time: string | null;
   progress: number;
   tags: Record<string, string>;
+  tier: Tier | null;
 }
 
 const details = (row: SnapshotRow): SnapshotDetails => ({
@@ -70,6 +76,8 @@ const details = (row: SnapshotRow): SnapshotDetails => ({
   completionTime: row.completion_time,
   progress: row.progress,
   tags: row.tags,
+  storageTier: row.tier?.stage === 'archived' || row.tier?.stage === 'restoring' ? 'archive' : 'standard',
+  restoreExpiryTime: row.tier?.stage === 'restored' ? row.tier.restoreExpiresAt : null,
 });
 
 /** The table as a viewer sees it, under the alias `s`; `tags` is the expression of the tags that they see. */
@@ -80,6 +88,7 @@ const view = ({ accountId, region, hiding }: Viewer, parameters: SqlParameters) 
     tags: `CASE WHEN s.owner_id = ${viewer} THEN s.tags ELSE coalesce(v.tags, '{}') END`,
     conditions: [
       `s.region = ${parameters.add(region)}`,
+      's.recycled_at IS NULL',
       `(s.owner_id = ${viewer} OR s.shared_with @> ARRAY[${viewer}::text]
         OR (s.is_public AND s.owner_id <> ALL(${parameters.add(hiding)}::text[])))`,
     ],
@@ -154,13 +163,14 @@ export class PostgresSnapshotTable implements SnapshotTable {
     );
     if (row === undefined) return null;
     const { owner_id: owner, state, volume_size_gib: volumeSizeGiB, data_key: dataKey } = row;
-    const record = { snapshotId, ownerId: owner as AccountId, state, volumeSizeGiB, dataKey };
+    const archived = row.tier !== null && !isInStandardTier(row.tier) ? { archived: true } : {};
+    const record = { snapshotId, ownerId: owner as AccountId, state, volumeSizeGiB, dataKey, ...archived };
     return owner === AMAZON_ACCOUNT_ID ? { ...record, empty: true } : record;
   }
 
   async publicOwners({ accountId, region }: RequestContext): Promise<AccountId[]> {
     const rows = await this.sql.query<{ owner: AccountId }>(
-      'SELECT DISTINCT owner_id AS owner FROM snapshots WHERE is_public AND region = $1 AND owner_id <> ALL($2::text[])',
+      'SELECT DISTINCT owner_id AS owner FROM snapshots WHERE is_public AND recycled_at IS NULL AND region = $1 AND owner_id <> ALL($2::text[])',
       [region, [accountId, AMAZON_ACCOUNT_ID]],
     );
     return rows.map(({ owner }) => owner);
@@ -180,6 +190,26 @@ export class PostgresSnapshotTable implements SnapshotTable {
       snapshotId,
     ]);
     return rows.length > 0;
+  }
+
+  async count({ accountId, region }: RequestContext, limit: number): Promise<number> {
+    const [row] = await this.sql.query<{ count: number }>(
+      `SELECT count(*)::integer AS count
+       FROM (SELECT 1 FROM snapshots WHERE owner_id = $1 AND region = $2 LIMIT $3) AS counted`,
+      [accountId, region, limit],
+    );
+    return row?.count ?? 0;
+  }
+
+  async latestCopy(volumeId: VolumeId, ownerId: AccountId, region: Region) {
+    const [row] = await this.sql.query<{ id: SnapshotId; data_key: WrappedDataKey | null }>(
+      `SELECT snapshot_id AS id, data_key FROM snapshots
+       WHERE owner_id = $1 AND region = $2 AND is_copy AND source_volume_id = $3 AND state = 'completed'
+         AND recycled_at IS NULL AND coalesce(tier ->> 'stage', 'standard') IN ('standard', 'restored')
+       ORDER BY position DESC LIMIT 1`,
+      [ownerId, region, volumeId],
+    );
+    return row === undefined ? null : { snapshotId: row.id, dataKey: row.data_key };
   }
 
   async pendingCopies({ accountId, region }: RequestContext): Promise<number> {

@@ -92,7 +92,7 @@ describe('a request that was refused', () => {
     expect(name).toBe('AccessDeniedException');
     const shown = await text($metadata.requestId);
     expect(shown).toContain('kms Encrypt refused');
-    expect(shown).toContain('the key policy, statement "Enable IAM User Permissions" (Allow): matches');
+    expect(shown).toContain('key policy, statement "Enable IAM User Permissions" (Allow): matches');
     expect(shown).toContain('statement "Volumes" (Allow): does not match: Action');
     const [decision] = (await explained($metadata.requestId)).decisions;
     const [change] = decision?.steps[0]?.change.changes ?? [];

@@ -2,7 +2,7 @@ import type { DecisionRecord, DecisionStep, PolicyStep, TrailEntry } from '@hold
 
 const SIDES = {
   identity: 'identity-based policy',
-  resource: "the resource's policy",
+  resource: 'resource-based policy',
   boundary: 'permissions boundary',
   session: 'session policy',
 } as const;
@@ -10,7 +10,7 @@ const SIDES = {
 const KEY_ARN = /^arn:aws:kms:/;
 
 const sideOf = (side: keyof typeof SIDES, resource: string): string =>
-  side === 'resource' && KEY_ARN.test(resource) ? 'the key policy' : SIDES[side];
+  side === 'resource' && KEY_ARN.test(resource) ? 'key policy' : SIDES[side];
 
 type Statement = Extract<TrailEntry, { source: 'statement' }>;
 
@@ -50,9 +50,9 @@ const conclusion = ({ reason, deciding, resource }: PolicyStep): string => {
     case 'allowed':
       return 'allowed';
     case 'explicit-deny':
-      return `denied in ${sideOf(reason.in, resource)}`;
+      return `denied by a ${sideOf(reason.in, resource)}`;
     case 'implicit-deny':
-      return deciding === null ? `denied: ${sideOf(reason.missing, resource)} does not allow it` : 'denied';
+      return deciding === null ? `denied: no ${sideOf(reason.missing, resource)} allows it` : 'denied';
   }
 };
 

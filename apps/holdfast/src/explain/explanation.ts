@@ -101,6 +101,9 @@ const keyChangesBefore = async (
 
 const isRefused = ({ allowed }: DecisionRecord): boolean => !allowed;
 
+const refusalText = ({ service, operation, refusal }: DecisionRecord): string =>
+  `${service} ${operation} was refused (${refusal?.code ?? ''})`;
+
 const explainRequest = async (sources: Sources, requestId: string): Promise<Explanation> => {
   const [decisions, events] = await Promise.all([sources.decisions({ requestId }), sources.eventsOf(requestId)]);
   if (decisions.length === 0 && events.length === 0) {
@@ -118,10 +121,10 @@ const explainRequest = async (sources: Sources, requestId: string): Promise<Expl
   const refusals = decisions.filter(isRefused);
   const summary =
     refusals.length > 0
-      ? `${String(refusals.length)} of ${String(decisions.length)} decisions refused it`
+      ? refusals.map(refusalText).join('; ')
       : decisions.length === 0
-        ? 'it was allowed without asking a policy: by the root user, or a service'
-        : 'it was allowed';
+        ? 'allowed without asking a policy: by the root user, or a service'
+        : 'allowed';
   const keyChanges = await keyChangesBefore(sources, failures, refusals);
   return { subject: requestId, summary, failures, decisions, keyChanges, events };
 };
@@ -142,9 +145,13 @@ const explainResource = async (sources: Sources, kind: Kind, id: string): Promis
   ]);
   const decisions = unique(found.flat()).filter(isRefused);
   if (own.length === 0 && decisions.length === 0) throw new UserError(`there was never a ${kind.name} ${id}`);
+  const [first] = failures;
   const summary =
-    failures[0]?.what ??
-    (decisions.length > 0 ? 'calls that name it were refused' : `nothing was refused, and nothing of it failed`);
+    first !== undefined
+      ? `${first.what}: ${first.cause}`
+      : decisions.length > 0
+        ? decisions.map(refusalText).join('; ')
+        : 'nothing was refused, and nothing of it failed';
   const keyChanges = await keyChangesBefore(sources, failures, decisions);
   return { subject: id, summary, failures, decisions, keyChanges, events: own };
 };

@@ -221,6 +221,42 @@ describe('tags', () => {
   });
 });
 
+describe('request rates', () => {
+  const decrypt = new DecryptCommand({ CiphertextBlob: Buffer.from('x') });
+  const throttled = async (maxAttempts: number) => {
+    const port = await freePort();
+    await stack.start(start, { host: '127.0.0.1', port, requestRates: 'kms:symmetric=4,ec2:unfiltered=1' });
+    return { ...settings(), endpoint: `http://127.0.0.1:${String(port)}`, maxAttempts };
+  };
+
+  it('are kept by SDKs that try again, and seen by those that do not', async () => {
+    const patient = new KMSClient(await throttled(10));
+    const answers = await Promise.all(Array.from({ length: 7 }, () => patient.send(decrypt)));
+    expect(answers.map(({ Plaintext }) => Buffer.from(Plaintext ?? []).toString())).toEqual(Array(7).fill(PLAINTEXT));
+    expect(Math.max(...answers.map(({ $metadata }) => $metadata.attempts ?? 0))).toBeGreaterThan(1);
+
+    const impatient = await throttled(1);
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => new KMSClient(impatient).send(decrypt)));
+    const refused = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
+    expect(refused.length).toBeGreaterThan(0);
+    for (const error of refused) {
+      expect(error).toMatchObject({
+        name: 'ThrottlingException',
+        message: 'You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.',
+        $retryable: { throttling: true },
+      });
+    }
+    const described = await Promise.allSettled(
+      Array.from({ length: 5 }, () => new EC2Client(impatient).send(new DescribeVolumesCommand({}))),
+    );
+    const limited = described.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
+    expect(limited.length).toBeGreaterThan(0);
+    for (const error of limited) {
+      expect(error).toMatchObject({ name: 'RequestLimitExceeded', $metadata: { httpStatusCode: 503 } });
+    }
+  });
+});
+
 describe('the admin part', () => {
   it('says which services are not there', async () => {
     const response = await fetch(`${endpoint}/_holdfast/health`);

@@ -15,6 +15,7 @@ import { SigningKeys } from './aws/signing-keys.ts';
 import { Tags } from './aws/tags.ts';
 import { settingsSchema } from './config.ts';
 import { GatewayServer } from './gateway-server.ts';
+import { parseRequestRates, RequestThrottle } from './throttling/request-rates.ts';
 
 /** How late at most a key that was taken back is noticed, should the news of it be missed. */
 const SIGNING_KEY_CACHE_MS = 1000;
@@ -49,6 +50,7 @@ class OwnDecisionLog extends DecisionLog {
 export class ApiGatewayModule {
   static register({ environment, bus, clock, logger, metrics }: ServiceParts): DynamicModule {
     const settings = settingsSchema.parse(environment.settings);
+    const throttle = new RequestThrottle(parseRequestRates(settings.requestRates ?? 'off'));
     const isDevelopment = environment.mode === 'development';
     return {
       module: ApiGatewayModule,
@@ -63,7 +65,7 @@ export class ApiGatewayModule {
           useFactory: (sealed: SealedMembers, blocks: BlockPayloads, decisions: OwnDecisionLog) => {
             const tokens = new PageTokens(randomBytes(32).toString('base64'));
             const authorizer = new Authorizer(new CallerPoliciesCache(bus), bus, clock, decisions);
-            return new Dispatcher(authorizer, bus, sealed, new Tags(bus, tokens), blocks);
+            return new Dispatcher(throttle, authorizer, bus, sealed, new Tags(bus, tokens), blocks);
           },
         },
         {

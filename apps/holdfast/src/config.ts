@@ -15,13 +15,25 @@ const variables = z.object({
     .refine((port) => port <= 65_535)
     .default(DEFAULT_PORT),
   HOLDFAST_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+  HOLDFAST_REQUEST_RATES: z.string().optional(),
+  HOLDFAST_KMS_QUOTAS: z.string().optional(),
 });
 
 const MEANING: Record<keyof typeof variables.shape, string> = {
   HOLDFAST_HOME: 'a folder',
   HOLDFAST_PORT: 'a TCP port, 0 for any free one',
   HOLDFAST_LOG_LEVEL: `one of ${LOG_LEVELS.join(', ')}`,
+  HOLDFAST_REQUEST_RATES: 'off, aws, or some like aws,kms:CreateKey=10',
+  HOLDFAST_KMS_QUOTAS: 'some like keys=500,aliasesPerKey=10',
 };
+
+/** Absent: no request rates, and AWS's quotas. */
+export interface StackLimits {
+  /** As `api-gateway` reads them: requests a second of each account in a Region. */
+  readonly requestRates?: string | undefined;
+  /** As `kms` reads them: what differs from AWS's quotas. */
+  readonly kmsQuotas?: string | undefined;
+}
 
 export interface Config {
   /** Absolute. */
@@ -29,6 +41,7 @@ export interface Config {
   /** 0: any free one. */
   readonly port: number;
   readonly logLevel: string;
+  readonly limits: StackLimits;
 }
 
 /** A misspelt variable would silently mean its default, so an unknown one is an error. */
@@ -49,5 +62,11 @@ export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
     throw new UserError(`${name}=${environment[name] ?? ''} makes no sense: it must be ${MEANING[name]}`);
   }
   const { HOLDFAST_HOME, HOLDFAST_PORT, HOLDFAST_LOG_LEVEL } = parsed.data;
-  return { home: resolve(HOLDFAST_HOME), port: HOLDFAST_PORT, logLevel: HOLDFAST_LOG_LEVEL };
+  const { HOLDFAST_REQUEST_RATES: requestRates, HOLDFAST_KMS_QUOTAS: kmsQuotas } = parsed.data;
+  return {
+    home: resolve(HOLDFAST_HOME),
+    port: HOLDFAST_PORT,
+    logLevel: HOLDFAST_LOG_LEVEL,
+    limits: { requestRates, kmsQuotas },
+  };
 };

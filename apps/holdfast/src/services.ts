@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { join } from 'node:path';
 import type { StartService } from '@holdfast/service-kit';
+import type { StackLimits } from './config.ts';
 import { homePaths } from './home.ts';
 
 /** Of the embedded stack, which has only one. */
@@ -11,6 +12,7 @@ export const LOOPBACK = '127.0.0.1';
 export interface StackSettings {
   readonly home: string;
   readonly port: number;
+  readonly limits: StackLimits;
 }
 
 export interface ServiceDescription {
@@ -25,7 +27,7 @@ export const SERVICES: readonly ServiceDescription[] = [
   {
     name: 'api-gateway',
     database: false,
-    settings: ({ port }) => ({ host: LOOPBACK, port }),
+    settings: ({ port, limits: { requestRates } }) => ({ host: LOOPBACK, port, requestRates }),
   },
   { name: 'volumes', database: true, settings: () => ({}) },
   { name: 'snapshots', database: true, settings: () => ({}) },
@@ -37,7 +39,11 @@ export const SERVICES: readonly ServiceDescription[] = [
     database: true,
     settings: ({ home }) => ({ secretsKeyFile: homePaths(home).identityKey }),
   },
-  { name: 'kms', database: true, settings: ({ home }) => ({ rootKeyFile: homePaths(home).rootKey }) },
+  {
+    name: 'kms',
+    database: true,
+    settings: ({ home, limits: { kmsQuotas: quotas } }) => ({ rootKeyFile: homePaths(home).rootKey, quotas }),
+  },
   { name: 'audit', database: true, settings: () => ({}) },
 ];
 

@@ -8,6 +8,7 @@ import {
   type RunningPostgres,
 } from '@holdfast/embedded';
 import type { RunningService } from '@holdfast/service-kit';
+import type { StackLimits } from './config.ts';
 import { ensureDatabases, type ServiceDatabase } from './databases.ts';
 import { homePaths, readSecrets, type Secrets } from './home.ts';
 import { checkNats, parseNatsUrl, type NatsAccess } from './nats.ts';
@@ -20,6 +21,7 @@ export interface StackOptions {
   readonly home: string;
   readonly port: number;
   readonly logLevel: string;
+  readonly limits?: StackLimits;
   /** False for a stack whose state is thrown away. */
   readonly durable: boolean;
   /** A server to use in place of our own. */
@@ -151,7 +153,7 @@ class EmbeddedStack implements Stack {
   }
 
   private async startServices(loaded: Awaited<ReturnType<EmbeddedStack['loadServices']>>): Promise<void> {
-    const { home, port, logLevel } = this.options;
+    const { home, port, logLevel, limits = {} } = this.options;
     const results = await Promise.allSettled(
       loaded.map(async ({ description: { name, settings }, start }) => {
         if (start === undefined) return this.missing.push(name);
@@ -164,7 +166,7 @@ class EmbeddedStack implements Stack {
             nats: this.natsAccess,
             logLevel,
             logFile: join(homePaths(home).logs, 'holdfast.log'),
-            settings: settings({ home, port }),
+            settings: settings({ home, port, limits }),
           });
           return this.services.set(name, running);
         } catch (error) {

@@ -32,10 +32,11 @@ import { SignedMarkers } from './adapters/outbound/signed-markers.ts';
 import { NOTHING_CONSIDERED } from './application/decision-record.ts';
 import type { Kms, KeyUseLog } from './application/ports.ts';
 import { aliasStream, grantStream, keyStream } from './application/stream-ids.ts';
-import { kmsRootKeyProvider } from './config.ts';
+import { kmsQuotas, kmsRootKeyProvider } from './config.ts';
 import { aliasDecider } from './domain/alias.decider.ts';
 import { grantDecider } from './domain/grant.decider.ts';
 import { keyDecider } from './domain/key.decider.ts';
+import type { Quotas } from './domain/quotas.ts';
 import { activeGrants } from './projections/active-grants.ts';
 import { aliasTargets } from './projections/alias-targets.ts';
 import { keyDetails } from './projections/key-details.ts';
@@ -50,6 +51,8 @@ const KEY_USES = Symbol('KeyUseLog');
 const KEY_CLOCK = Symbol('KeyClock');
 const LAST_USE_FOLLOWER = Symbol('LastUseFollower');
 
+const QUOTAS = Symbol('Quotas');
+
 const makeKms = async (
   clock: Clock,
   database: Database,
@@ -58,6 +61,7 @@ const makeKms = async (
   materials: StoredKeyMaterials,
   uses: KeyUseLog,
   bus: Requests,
+  quotas: Quotas,
 ): Promise<Kms> => ({
   considered: NOTHING_CONSIDERED,
   clock,
@@ -76,6 +80,7 @@ const makeKms = async (
   importTokens: new SealedImportTokens(secrets),
   callers: new CallerPoliciesCache(bus),
   principals: new IdentityPrincipals(bus),
+  quotas,
 });
 
 /** Ends with the module: material is zeroed, and nothing keeps the process alive. */
@@ -110,6 +115,7 @@ class OwnKeyUseStreams extends KeyUseStreams {
 export class KmsModule {
   static with(parts: ServiceParts): DynamicModule {
     const provider = kmsRootKeyProvider(parts.environment.settings);
+    const quotas = kmsQuotas(parts.environment.settings);
     return {
       module: KmsModule,
       providers: [
@@ -143,8 +149,9 @@ export class KmsModule {
         {
           provide: KMS,
           useFactory: makeKms,
-          inject: [CLOCK, DATABASE, STORE, ROOT_KEYS, KEY_MATERIALS, KEY_USES, BUS],
+          inject: [CLOCK, DATABASE, STORE, ROOT_KEYS, KEY_MATERIALS, KEY_USES, BUS, QUOTAS],
         },
+        { provide: QUOTAS, useValue: quotas },
         {
           provide: DECISIONS,
           useFactory: (bus: Requests, logger: Logger) => new OwnDecisionLog(bus, logger),

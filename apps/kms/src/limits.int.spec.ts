@@ -16,8 +16,22 @@ describe('limits', () => {
     const other = kms().caller(OTHER);
     await other.newKey();
     await expect(other.call('CreateKey', {})).rejects.toMatchObject(LIMIT);
-    await other.as({ region: 'eu-west-1' }).newKey();
+    const away = other.as({ region: 'eu-west-1' });
+    const { id: KeyId } = await away.newKey({ MultiRegion: true });
+    const replica = { KeyId, ReplicaRegion: 'eu-central-1' };
+    await expect(away.call('ReplicateKey', replica)).rejects.toMatchObject(LIMIT);
     await me().newKey();
+  });
+
+  it('32,768 bytes a policy', async () => {
+    const { id: KeyId } = await me().newKey();
+    const policy = (length: number) => {
+      const statement = { Effect: 'Allow', Principal: { AWS: ACCOUNT }, Action: 'kms:*', Resource: '*' };
+      const text = JSON.stringify({ Version: '2012-10-17', Id: '', Statement: [statement] });
+      return text.replace('"Id":""', `"Id":"${'x'.repeat(length - text.length)}"`);
+    };
+    await me().call('PutKeyPolicy', { KeyId, Policy: policy(32_768) });
+    await expect(me().call('PutKeyPolicy', { KeyId, Policy: policy(32_769) })).rejects.toMatchObject(LIMIT);
   });
 
   it('50 aliases a key', async () => {

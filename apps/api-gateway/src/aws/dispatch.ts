@@ -2,6 +2,7 @@ import { type ParsedRequest, unsupportedOperation } from '@holdfast/aws-protocol
 import type { RequestContext } from '@holdfast/contracts';
 import type { Requests } from '@holdfast/messaging';
 import type { Authorizer } from '../authorization/authorizer.ts';
+import type { RequestThrottle } from '../throttling/request-rates.ts';
 import { BlockPayloads } from './block-payloads.ts';
 import { ownerOf } from './operation-owners.ts';
 import type { SealedMembers } from './sealed-members.ts';
@@ -10,6 +11,7 @@ import type { Tags } from './tags.ts';
 /** Sends a parsed request to the service that owns the operation. */
 export class Dispatcher {
   constructor(
+    private readonly throttle: RequestThrottle,
     private readonly authorizer: Authorizer,
     private readonly requests: Requests,
     private readonly sealed: SealedMembers,
@@ -19,12 +21,13 @@ export class Dispatcher {
 
   /**
    * @throws AwsError as the service answered; UnsupportedOperation for what no service has; the service's refusal of what no
-   *   policy allows.
+   *   policy allows; ThrottlingException or RequestLimitExceeded of an account that asks too often.
    */
   async dispatch(request: ParsedRequest, context: RequestContext): Promise<unknown> {
     const { service, operation, input } = request;
     const owner = ownerOf(service, operation);
     if (owner === null) throw unsupportedOperation(service, operation);
+    this.throttle.check(request, context);
     await this.authorizer.authorize(request, context);
     if (BlockPayloads.carries(request)) return this.blocks.run(request, context);
     if (owner === 'tags') return this.tags.run(operation, input, context);

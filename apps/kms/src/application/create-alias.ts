@@ -7,9 +7,6 @@ import { action, appendOptions } from './action.ts';
 import { aliasName, keyId } from './shapes.ts';
 import { aliasId } from './stream-ids.ts';
 
-/** @see KMS developer guide, Resource quotas */
-const MAX_ALIASES_PER_KEY = 50;
-
 /** An alias names a key by its id or ARN. @throws DomainError AliasOfAlias */
 export const checkTarget = (targetKeyId: string): void => {
   if (/^(?:arn:[^:]*:[^:]*:[^:]*:[^:]*:)?alias\//.test(targetKeyId)) refuse('AliasOfAlias', {});
@@ -24,7 +21,8 @@ export const createAlias = action(
     const key = await openKey(kms, input.TargetKeyId, context, { action: 'CreateAlias', aliases: false });
     await requireAliasAccess(kms, 'CreateAlias', AliasName, key, context);
     requireState('CreateAlias', key.state, key.arn);
-    if ((await kms.aliases.ofKey(key)).length >= MAX_ALIASES_PER_KEY) refuse('AliasLimitExceeded', { arn: key.arn });
+    const present = await kms.aliases.ofKey(key);
+    if (present.length >= kms.quotas.aliasesPerKey) refuse('AliasLimitExceeded', { arn: key.arn });
     const { accountId, region } = context;
     const alias = { aliasName: AliasName, accountId, region, targetKeyId: key.keyId, at: kms.clock.instant() };
     const command = { type: 'CreateAlias', ...alias } as const;

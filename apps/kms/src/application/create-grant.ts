@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { RequestContext } from '@holdfast/contracts';
 import { z } from 'zod';
 import { refuse } from '../domain/errors.ts';
-import { checkConstraints, checkOperations, checkPrincipal, MAX_GRANTS_PER_KEY } from '../domain/grant-terms.ts';
+import { checkConstraints, checkOperations, checkPrincipal } from '../domain/grant-terms.ts';
 import { hashTerms } from '../domain/grant-search.ts';
 import { GRANT_OPERATIONS, type GrantTerms } from '../domain/grant.events.ts';
 import { requireState } from '../domain/key-state.ts';
@@ -85,7 +85,7 @@ export const createGrant = action(shape, async (kms, input, context) => {
   requireState('CreateGrant', key.state, key.arn);
   const existing = await findNamed(kms, key, terms);
   const isCounted = key.keyManager === 'CUSTOMER' && existing === null;
-  if (isCounted && (await kms.grants.hasAtLeast(key, MAX_GRANTS_PER_KEY))) {
+  if (isCounted && (await kms.grants.hasAtLeast(key, kms.quotas.grantsPerKey))) {
     refuse('GrantLimitExceeded', { arn: key.arn });
   }
   endDryRun(input.DryRun);

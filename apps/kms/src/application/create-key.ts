@@ -14,9 +14,6 @@ import type { Kms } from './ports.ts';
 import { principalIdsOf } from './principals.ts';
 import { policyText, tagList } from './shapes.ts';
 
-/** Keys of one account in one Region. @see KMS developer guide, Resource quotas */
-const MAX_KEYS = 100_000;
-
 const shape = z.strictObject({
   Description: z.string().max(8192).default(''),
   KeyUsage: z.enum(KEY_USAGES).optional(),
@@ -96,10 +93,10 @@ export const createKey = action(shape, async (kms, input, context) => {
       principalIds: {},
     } as const;
     const asked = { ...(await accessRequest(kms, 'PutKeyPolicy', null, context)), key: future };
-    checkPolicy(policy, asked, input.BypassPolicyLockoutSafetyCheck);
+    checkPolicy(policy, asked, { bypass: input.BypassPolicyLockoutSafetyCheck, ...kms.quotas });
   }
   const principalIds = await principalIdsOf(kms, policy, context);
-  if (await kms.keys.hasAtLeast(context, MAX_KEYS)) refuse('KeyLimitExceeded', {});
+  if (await kms.keys.hasAtLeast(context, kms.quotas.keys)) refuse('KeyLimitExceeded', {});
   const none = { materialId: null, publicKey: null };
   const material = origin === 'EXTERNAL' ? none : await makeMaterial(kms, keyId, kind.keySpec);
   const whose = { keyId, accountId, region, keyManager: 'CUSTOMER' } as const;

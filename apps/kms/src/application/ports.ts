@@ -15,6 +15,7 @@ import type { KeyEvent, KeyManager, KeyOrigin, PrincipalIds, RotationType, Tag }
 import type { LastUse } from '../domain/key-last-use.ts';
 import type { KeyUsed } from '../domain/key-use.events.ts';
 import type { Place } from '../domain/names.ts';
+import type { Quotas } from '../domain/quotas.ts';
 
 /** A key in one Region as it is now: read for every request, so that a key that is disabled stops at once. */
 export interface KeyRecord extends Place, KeyKind {
@@ -245,4 +246,5 @@ export interface Kms {
   readonly importTokens: ImportTokens;
   readonly callers: Callers;
   readonly principals: Principals;
+  readonly quotas: Quotas;
 }

@@ -19,7 +19,7 @@ export const putKeyPolicy = action(shape, async (kms, input, context) => {
   const conditions = { 'kms:BypassPolicyLockoutSafetyCheck': bypass };
   const key = await openKeyFor(kms, 'PutKeyPolicy', input.KeyId, context, { conditions });
   if (input.PolicyName !== POLICY_NAME) refuse('PolicyNotFound', {});
-  checkPolicy(policy, await accessRequest(kms, 'PutKeyPolicy', key, context), bypass);
+  checkPolicy(policy, await accessRequest(kms, 'PutKeyPolicy', key, context), { bypass, ...kms.quotas });
   const principalIds = await principalIdsOf(kms, policy, context);
   await applyChange(kms, key, context, { type: 'PutKeyPolicy', policy, principalIds });
   return {};

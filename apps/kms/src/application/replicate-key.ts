@@ -40,8 +40,13 @@ export const replicateKey = action(shape, async (kms, input, context) => {
   if (policy !== null) {
     const { requestAlias: _, ...same } = key;
     const future = { ...same, region: replicaRegion, arn: replicaArn, tags, policy, principalIds: {} };
-    checkPolicy(policy, { ...(await accessRequest(kms, 'PutKeyPolicy', null, there)), key: future }, bypass);
+    checkPolicy(
+      policy,
+      { ...(await accessRequest(kms, 'PutKeyPolicy', null, there)), key: future },
+      { bypass, ...kms.quotas },
+    );
   }
+  if (await kms.keys.hasAtLeast(there, kms.quotas.keys)) refuse('KeyLimitExceeded', {});
   const principalIds = await principalIdsOf(kms, policy, context);
   const change = { type: 'ReplicateKey', replicaRegion, description, tags, policy, principalIds } as const;
   await applyChange(kms, key, context, change);

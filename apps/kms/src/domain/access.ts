@@ -200,24 +200,26 @@ export const authorize = (request: AccessRequest, grants: readonly Grant[]): Dec
 export const mentionsAliases = (key: ProtectedKey, { identityPolicies }: CallerPolicies): boolean =>
   identityPolicies.length > 0 || /kms:resourcealiases/i.test(key.policy ?? '');
 
-/** @see KMS developer guide, Resource quotas */
-const SIZE_LIMIT_BYTES = 32_768;
 const POLICY_CHARACTERS = /^[\t\n\r\u0020-\u00ff]+$/;
 
 /**
  * Checks a policy that a caller wants to put on a key.
  * @param asked who puts it, on the key as it will be.
- * @param bypass BypassPolicyLockoutSafetyCheck: the caller may lock itself out.
+ * @param rules `bypass`: BypassPolicyLockoutSafetyCheck, the caller may lock itself out.
  * @throws DomainError MalformedPolicy | PolicyTooLong | Invalid
  */
-export const checkPolicy = (policy: string, asked: AccessRequest, bypass: boolean): void => {
+export const checkPolicy = (
+  policy: string,
+  asked: AccessRequest,
+  { bypass, policyBytes }: { bypass: boolean; policyBytes: number },
+): void => {
   if (!POLICY_CHARACTERS.test(policy)) {
     const rule = 'Member must satisfy regular expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u00FF]+';
     refuse('Invalid', {
       message: `1 validation error detected: Value at 'policy' failed to satisfy constraint: ${rule}`,
     });
   }
-  if (Buffer.byteLength(policy) > SIZE_LIMIT_BYTES) refuse('PolicyTooLong', {});
+  if (Buffer.byteLength(policy) > policyBytes) refuse('PolicyTooLong', { limitBytes: policyBytes });
   let admitted: CompiledPolicy<'key'>;
   try {
     admitted = admitPolicy(policy, 'key');

@@ -33,7 +33,7 @@ export interface KmsErrorDetails {
   InvalidMac: Record<string, never>;
   ReplicaAlreadyExists: { arn: string };
   MalformedPolicy: { message: string };
-  PolicyTooLong: Record<string, never>;
+  PolicyTooLong: { limitBytes: number };
   KeyLimitExceeded: Record<string, never>;
   KeyAlreadyExists: { keyId: string };
   AliasNotFound: { aliasArn: string };

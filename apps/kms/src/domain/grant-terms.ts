@@ -2,8 +2,6 @@ import { refuse } from './errors.ts';
 import { checkGrantable, type KeyKind } from './key-specs.ts';
 import { GRANT_OPERATIONS, type GrantConstraints, type GrantOperation } from './grant.events.ts';
 
-/** Grants on one customer key. @see KMS developer guide, Resource quotas */
-export const MAX_GRANTS_PER_KEY = 50_000;
 const MAX_CONSTRAINT_PAIRS = 8;
 const MAX_CONSTRAINT_CHARACTERS = 384;
 

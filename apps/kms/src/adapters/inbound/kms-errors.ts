@@ -70,9 +70,9 @@ const KMS_ERRORS: Table = {
   InvalidMac: () => ({ code: 'KMSInvalidMacException' }),
   ReplicaAlreadyExists: ({ arn }) => ({ code: 'AlreadyExistsException', message: `${arn} already exists.` }),
   MalformedPolicy: ({ message }) => ({ code: 'MalformedPolicyDocumentException', message }),
-  PolicyTooLong: () => ({
+  PolicyTooLong: ({ limitBytes }) => ({
     code: 'LimitExceededException',
-    message: 'The key policy is longer than 32768 bytes.',
+    message: `The key policy is longer than ${String(limitBytes)} bytes.`,
   }),
   KeyLimitExceeded: () => ({
     code: 'LimitExceededException',

@@ -11,6 +11,20 @@ afterAll(() => volumes.close());
 const { kms, dataPlane, defaults, call, create, describeOne, settled, ready, stateOf, snapshotUnder } = volumes;
 
 describe('CreateVolume', () => {
+  it('refuses an archived snapshot, and has every block of one that restores fast before it is available', async () => {
+    const archived = snapshotUnder(null, { archived: true });
+    await expect(create({ SnapshotId: archived.snapshotId })).rejects.toMatchObject({ code: 'IncorrectState' });
+    const { snapshotId } = snapshotUnder(null);
+    volumes.fastRestored.add(snapshotId);
+    const created = await create({ SnapshotId: snapshotId });
+    expect(created.FastRestored).toBe(true);
+    const id = await settled(created.VolumeId ?? '');
+    expect((await describeOne(id))?.FastRestored).toBe(true);
+    expect(dataPlane.allocated.get(id)).toMatchObject({ initialized: true });
+    const slow = await settled((await create({ SnapshotId: snapshotUnder(null).snapshotId })).VolumeId ?? '');
+    expect((await describeOne(slow))?.FastRestored).toBeUndefined();
+  });
+
   it('answers creating at once, and the volume is available soon after', async () => {
     const created = await create({ TagSpecifications: [{ ResourceType: 'volume', Tags: [{ Key: 'a', Value: '1' }] }] });
     const basics = {

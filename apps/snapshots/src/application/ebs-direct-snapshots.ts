@@ -46,6 +46,7 @@ export const readableSnapshot = async (
   }
   if (record.state !== 'completed')
     throw invalidRequest('INVALID_SNAPSHOT_ID', `Source snapshot (${text}) is not complete.`);
+  if (record.archived === true) throw invalidRequest('INVALID_SNAPSHOT_ID', `The snapshot (${text}) is archived.`);
   return record;
 };
 

@@ -133,6 +133,8 @@ export class StartSnapshot {
     const parent = await ownedSnapshot(ParentSnapshotId, this.parts, context);
     if (parent.state !== 'completed')
       throw invalidRequest('INVALID_SNAPSHOT_ID', `Parent snapshot (${ParentSnapshotId}) is not complete.`);
+    if (parent.archived === true)
+      throw invalidRequest('INVALID_SNAPSHOT_ID', `The snapshot (${ParentSnapshotId}) is archived.`);
     if (parent.volumeSizeGiB > VolumeSize)
       throw invalidRequest('INVALID_VOLUME_SIZE', 'Volume size cannot be smaller than that of the parent snapshot');
     return parent;

@@ -87,6 +87,17 @@ export class CreateVolume {
     return { sizeGiB, snapshotSizeGiB, volumeType, encrypted: encryption !== null };
   }
 
+  /** Whether it is made of a snapshot for which fast snapshot restore is enabled in its zone; that takes a credit. */
+  private async isFastRestored(
+    snapshot: SnapshotRecord | null,
+    { zoneName: availabilityZone }: Zone,
+    context: RequestContext,
+  ): Promise<boolean> {
+    if (snapshot === null || snapshot.empty === true) return false;
+    const question = { snapshotId: snapshot.snapshotId, availabilityZone };
+    return (await this.requests.call('snapshots', 'UseFastRestore', question, context)).fastRestored;
+  }
+
   /** Before the token, as EC2 does: a request that was carried out may be refused when it comes again. */
   private async checkQuotas(configuration: VolumeConfiguration, context: RequestContext): Promise<void> {
     const usage = await this.table.usage(configuration.volumeType, context);
@@ -113,6 +124,7 @@ export class CreateVolume {
     );
     if (snapshot !== null && snapshot.state !== 'completed')
       throw refusal('SnapshotNotCompleted', { state: snapshot.state });
+    if (snapshot?.archived === true) throw refusal('SnapshotArchived', { snapshotId: snapshot.snapshotId });
     return encryption;
   }
 
@@ -158,6 +170,7 @@ export class CreateVolume {
     context: RequestContext,
   ): Promise<ec2.Volume> {
     const { accountId, region } = context;
+    const fastRestored = initializationRateMiBps === undefined && (await this.isFastRestored(snapshot, zone, context));
     const command: Extract<VolumeCommand, { type: 'CreateVolume' }> = {
       type: 'CreateVolume',
       volumeId: newVolumeId(),
@@ -167,6 +180,7 @@ export class CreateVolume {
       availabilityZoneId: zone.zoneId,
       ...configuration,
       initializationRateMiBps,
+      ...(fastRestored ? { fastRestored } : {}),
       source: snapshot && {
         snapshotId: snapshot.snapshotId,
         owned: snapshot.ownerId === accountId,
@@ -252,6 +266,7 @@ const answerOf = (command: Extract<VolumeCommand, { type: 'CreateVolume' }>): ec
     ...command,
     multiAttachEnabled: command.multiAttachEnabled ?? false,
     initializationRateMiBps: command.initializationRateMiBps ?? null,
+    fastRestored: command.fastRestored ?? false,
     state: 'creating',
     snapshotId: command.source?.snapshotId ?? '',
     encrypted: command.encryption !== null,

@@ -57,6 +57,7 @@ export interface VolumeDetails {
   readonly multiAttachEnabled: boolean;
   /** Null: blocks are fetched from the snapshot as they come. */
   readonly initializationRateMiBps: number | null;
+  readonly fastRestored: boolean;
   /** Empty when made from none. */
   readonly snapshotId: string;
   readonly availabilityZone: string;

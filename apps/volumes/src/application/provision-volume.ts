@@ -105,6 +105,7 @@ export class ProvisionVolume {
         sizeGiB,
         dataKey: use(dataKey),
         initializationRateMiBps: created.initializationRateMiBps,
+        initialized: created.fastRestored,
         source:
           source && source.empty !== true
             ? { snapshotId: source.snapshotId, dataKey: use(sourceDataKey ?? source.dataKey) }

@@ -21,6 +21,7 @@ export type RequestErrorCode =
   | 'ModificationNotFound'
   | 'MultiAttachInstanceTypeUnsupported'
   | 'RootVolumeInUse'
+  | 'SnapshotArchived'
   | 'SnapshotNotCompleted'
   | 'SnapshotNotFound'
   | 'VolumeIdMalformed'

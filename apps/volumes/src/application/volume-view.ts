@@ -26,6 +26,7 @@ export const volumeBasics = (volume: Omit<VolumeDetails, 'attachments' | 'kmsKey
   Encrypted: volume.encrypted,
   Tags: tagList(volume.tags),
   VolumeInitializationRate: volume.initializationRateMiBps ?? undefined,
+  FastRestored: volume.fastRestored ? true : undefined,
   MultiAttachEnabled: volume.multiAttachEnabled,
 });
 

@@ -98,13 +98,14 @@ const evolve = (state: VolumeState, event: VolumeEvent): VolumeState => {
 
 const create = (command: CommandOf<'CreateVolume'>, { status }: VolumeState): Decision => {
   const { volumeId, accountId, region, availabilityZone, availabilityZoneId, volumeType, sizeGiB, iops } = command;
-  const { throughputMiBps, multiAttachEnabled, initializationRateMiBps, source, encryption, keepsGrant, tags, at } =
-    command;
+  const { throughputMiBps, multiAttachEnabled, initializationRateMiBps, fastRestored, source } = command;
+  const { encryption, keepsGrant, tags, at } = command;
   if (status !== 'absent') return refuse('VolumeAlreadyExists', { volumeId });
   return [
     {
       type: 'VolumeCreated', volumeId, accountId, region, availabilityZone, availabilityZoneId,
-      volumeType, sizeGiB, iops, throughputMiBps, multiAttachEnabled, initializationRateMiBps, source, encryption, keepsGrant, tags, at,
+      volumeType, sizeGiB, iops, throughputMiBps, multiAttachEnabled, initializationRateMiBps, fastRestored, source, encryption, keepsGrant,
+      tags, at,
     },
   ]; // prettier-ignore
 };

@@ -30,6 +30,8 @@ export interface VolumeCreated {
   multiAttachEnabled?: boolean;
   /** At how many MiB/s its blocks are fetched from the snapshot; absent: as they come. */
   initializationRateMiBps?: number;
+  /** By fast snapshot restore: all of its blocks are there before it is available. */
+  fastRestored?: boolean;
   source: VolumeSource | null;
   encryption: ChosenKey | null;
   /** Made for an instance's launch: EBS keeps its grant as long as the volume lives. */

@@ -11,8 +11,8 @@ const insertVolume = (event: VolumeCreated, position: number, sql: Sql) =>
   sql.query(
     `INSERT INTO volumes (volume_id, account_id, region, position, status, size_gib, volume_type, iops, throughput,
        snapshot_id, availability_zone, availability_zone_id, encrypted, kms_key_arn, create_time, tags, multi_attach,
-       initialization_rate)
-     VALUES ($1, $2, $3, $4, 'creating', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+       initialization_rate, fast_restored)
+     VALUES ($1, $2, $3, $4, 'creating', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
     [
       event.volumeId,
       event.accountId,
@@ -31,6 +31,7 @@ const insertVolume = (event: VolumeCreated, position: number, sql: Sql) =>
       JSON.stringify(event.tags),
       event.multiAttachEnabled ?? false,
       event.initializationRateMiBps ?? null,
+      event.fastRestored ?? false,
     ],
   );
 

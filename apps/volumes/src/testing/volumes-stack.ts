@@ -91,6 +91,8 @@ export class VolumesStack {
   readonly defaults = { encryptionByDefault: false, defaultKmsKeyId: null as string | null };
   private readonly instances = new Map<string, InstanceRecord>();
   private readonly snapshots = new Map<string, SnapshotRecord>();
+  /** Snapshots with fast snapshot restore. */
+  readonly fastRestored = new Set<string>();
   private stack: TestStack | undefined;
   private environment: ServiceEnvironment | undefined;
   private service: RunningService | undefined;
@@ -106,6 +108,8 @@ export class VolumesStack {
     });
     await bus.serveRequests('snapshots', {
       GetSnapshot: ({ snapshotId }: { snapshotId: string }) => found(this.snapshots, snapshotId),
+      UseFastRestore: ({ snapshotId }: { snapshotId: string }) =>
+        Promise.resolve({ fastRestored: this.fastRestored.has(snapshotId) }),
     });
     await bus.serveRequests('account-settings', { GetEncryptionDefaults: () => Promise.resolve(this.defaults) });
     this.kms.key('alias/aws/ebs');

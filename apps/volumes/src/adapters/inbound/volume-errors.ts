@@ -70,6 +70,10 @@ export const AWS_ERRORS: Readonly<Record<RefusalCode, Shape>> = {
   ),
   EncryptionCannotBeRemoved: combination(() => 'Encrypted snapshots must be used to create encrypted volumes.'),
   SnapshotNotFound: error('InvalidSnapshot.NotFound', () => 'Snapshot does not exist'),
+  SnapshotArchived: error(
+    'IncorrectState',
+    ({ snapshotId }) => `The snapshot '${snapshotId}' is archived, or is being archived or restored.`,
+  ),
   SnapshotNotCompleted: error('IncorrectState', ({ state }) => `Snapshot is in invalid state - ${state}`),
   VolumeAlreadyExists: error('InternalError', () => 'An internal error has occurred'),
   VolumeNotCreating: error('InternalError', () => 'An internal error has occurred'),

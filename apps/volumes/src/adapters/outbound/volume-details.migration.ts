@@ -117,9 +117,22 @@ class ShareVolumes1700000400000 implements MigrationInterface {
   }
 }
 
+class RestoreVolumesFast1700000500000 implements MigrationInterface {
+  readonly name = 'RestoreVolumesFast1700000500000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE volumes ADD COLUMN fast_restored boolean NOT NULL DEFAULT false');
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE volumes DROP COLUMN fast_restored');
+  }
+}
+
 export const volumeMigrations = [
   CreateVolumeDetails1700000100000,
   ModifyVolumes1700000200000,
   SuspendAttachments1700000300000,
   ShareVolumes1700000400000,
+  RestoreVolumesFast1700000500000,
 ];

@@ -83,6 +83,7 @@ interface VolumeRow {
   throughput: number | null;
   multi_attach: boolean;
   initialization_rate: number | null;
+  fast_restored: boolean;
   snapshot_id: string;
   availability_zone: string;
   availability_zone_id: string;
@@ -132,6 +133,7 @@ const details = (row: DescribedRow): VolumeDetails => ({
   throughputMiBps: row.throughput,
   multiAttachEnabled: row.multi_attach,
   initializationRateMiBps: row.initialization_rate,
+  fastRestored: row.fast_restored,
   snapshotId: row.snapshot_id,
   availabilityZone: row.availability_zone,
   availabilityZoneId: row.availability_zone_id,

@@ -28,7 +28,10 @@ export class DescribeSnapshots {
     if (input.DryRun === true) throw dryRunOperation();
     const snapshotIds = input.SnapshotIds ?? [];
     snapshotIds.forEach(checkId);
-    const limit = pageSize(input, { maximum: MAXIMUM_PAGE, ids: snapshotIds, idsParameter: 'snapshotIdsSet' });
+    // The EBS CSI driver sends MaxResults 0 where it has no limit of its own.
+    const { MaxResults, ...unlimited } = input;
+    const paged = MaxResults === 0 ? unlimited : input;
+    const limit = pageSize(paged, { maximum: MAXIMUM_PAGE, ids: snapshotIds, idsParameter: 'snapshotIdsSet' });
     const scope = { accountId: context.accountId, region: context.region, action: 'DescribeSnapshots' };
     const after = input.NextToken === undefined ? undefined : this.pageTokens.read(scope, input.NextToken);
     const ownerIds = ownerIdsOf(input, context);

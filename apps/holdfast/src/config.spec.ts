@@ -25,4 +25,14 @@ describe('the configuration', () => {
   it('refuses a log level that does not exist', () => {
     expect(() => readConfig({ HOLDFAST_LOG_LEVEL: 'loud' })).toThrow('one of trace, debug');
   });
+
+  it('takes a token for the root keys, and refuses half of one, without its PIN in the message', () => {
+    const token = { HOLDFAST_PKCS11_MODULE: '/lib/p11.so', HOLDFAST_PKCS11_TOKEN: 't' };
+    expect(readConfig({ ...token, HOLDFAST_PKCS11_PIN_FILE: '/pin' }).pkcs11).toEqual({
+      ...{ module: '/lib/p11.so', token: 't', pinFile: '/pin' },
+    });
+    expect(readConfig({}).pkcs11).toBeUndefined();
+    expect(() => readConfig(token)).toThrow('either HOLDFAST_PKCS11_PIN_FILE or HOLDFAST_PKCS11_PIN');
+    expect(() => readConfig({ HOLDFAST_PKCS11_PIN: '1234567' })).toThrow(/^(?!.*1234567).*HOLDFAST_PKCS11_MODULE and/);
+  });
 });

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { type Pkcs11Options, pkcs11Options, pkcs11Variables, RootKeyError } from '@holdfast/root-keys/pkcs11';
 import { z } from 'zod';
 import { UserError } from './errors.ts';
 
@@ -15,6 +16,7 @@ const variables = z.object({
     .refine((port) => port <= 65_535)
     .default(DEFAULT_PORT),
   HOLDFAST_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+  ...pkcs11Variables,
   HOLDFAST_REQUEST_RATES: z.string().optional(),
   HOLDFAST_KMS_QUOTAS: z.string().optional(),
 });
@@ -23,6 +25,11 @@ const MEANING: Record<keyof typeof variables.shape, string> = {
   HOLDFAST_HOME: 'a folder',
   HOLDFAST_PORT: 'a TCP port, 0 for any free one',
   HOLDFAST_LOG_LEVEL: `one of ${LOG_LEVELS.join(', ')}`,
+  HOLDFAST_PKCS11_MODULE: 'the path of a PKCS#11 module',
+  HOLDFAST_PKCS11_TOKEN: 'the label of a token',
+  HOLDFAST_PKCS11_PIN: 'a PIN',
+  HOLDFAST_PKCS11_PIN_FILE: 'the path of a file with a PIN',
+  HOLDFAST_PKCS11_LABEL_PREFIX: 'what the labels of keys begin with',
   HOLDFAST_REQUEST_RATES: 'off, aws, or some like aws,kms:CreateKey=10',
   HOLDFAST_KMS_QUOTAS: 'some like keys=500,aliasesPerKey=10',
 };
@@ -41,6 +48,8 @@ export interface Config {
   /** 0: any free one. */
   readonly port: number;
   readonly logLevel: string;
+  /** The token that holds the root keys, in place of files. */
+  readonly pkcs11?: Pkcs11Options;
   readonly limits: StackLimits;
 }
 
@@ -50,6 +59,15 @@ const refuseUnknown = (environment: NodeJS.ProcessEnv): void => {
   const unknown = Object.keys(environment).filter((name) => name.startsWith('HOLDFAST_') && !known.includes(name));
   if (unknown.length > 0)
     throw new UserError(`unknown variable ${unknown.sort().join(', ')}: there are only ${known.join(', ')}`);
+};
+
+/** @throws UserError when some variables of a token are missing */
+const tokenOf = (values: z.infer<typeof variables>): Pkcs11Options | undefined => {
+  try {
+    return pkcs11Options(values);
+  } catch (error) {
+    throw error instanceof RootKeyError ? new UserError(error.message) : error;
+  }
 };
 
 /** An empty variable counts as absent. @throws UserError naming the variable that is unknown or makes no sense. */
@@ -62,11 +80,8 @@ export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
     throw new UserError(`${name}=${environment[name] ?? ''} makes no sense: it must be ${MEANING[name]}`);
   }
   const { HOLDFAST_HOME, HOLDFAST_PORT, HOLDFAST_LOG_LEVEL } = parsed.data;
+  const pkcs11 = tokenOf(parsed.data);
   const { HOLDFAST_REQUEST_RATES: requestRates, HOLDFAST_KMS_QUOTAS: kmsQuotas } = parsed.data;
-  return {
-    home: resolve(HOLDFAST_HOME),
-    port: HOLDFAST_PORT,
-    logLevel: HOLDFAST_LOG_LEVEL,
-    limits: { requestRates, kmsQuotas },
-  };
+  const limits = { requestRates, kmsQuotas };
+  return { home: resolve(HOLDFAST_HOME), port: HOLDFAST_PORT, logLevel: HOLDFAST_LOG_LEVEL, limits, pkcs11 };
 };

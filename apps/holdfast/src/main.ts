@@ -8,6 +8,16 @@ import { keysImpact, parseChange } from './commands/keys-impact.ts';
 import { keysUsage, type UsageOptions } from './commands/keys-usage.ts';
 import { notifications } from './commands/notifications.ts';
 import { discardParked, listParked, retryParked, withParkedEvents } from './commands/parked.ts';
+import {
+  createRootKey,
+  natsOf,
+  parseOwner,
+  retireRootKey,
+  ROOT_KEY_SERVICES,
+  rootKeyStatus,
+  rotateRootKey,
+  withServices,
+} from './commands/root-key.ts';
 import { up } from './commands/up.ts';
 import { readConfig } from './config.ts';
 import { CHECKS } from './doctor-checks.ts';
@@ -108,6 +118,47 @@ program
     const { home } = readConfig(process.env);
     await notifications({ home, since: from, follow, json, signal: end.signal, print });
   });
+
+const rootKey = program
+  .command('root-key')
+  .description('the keys that wrap all others: of the running stack, or of the services at NATS_URL');
+const ownersOf = (service: string | undefined) => (service === undefined ? ROOT_KEY_SERVICES : [parseOwner(service)]);
+const servicesOfRootKeys = () => natsOf(natsUrl, readConfig(process.env).home);
+
+rootKey
+  .command('status')
+  .description('which version wraps how much of what; ends with 1 while anything is left under an earlier one')
+  .option('--service <name>', 'only of kms or identity')
+  .option('--json', 'one JSON document', false)
+  .action(({ service, json }: { service?: string; json: boolean }) =>
+    withServices(servicesOfRootKeys(), async (services) => {
+      if (!(await rootKeyStatus(services, ownersOf(service), json, print))) process.exitCode = 1;
+    }),
+  );
+
+rootKey
+  .command('rotate')
+  .description('make another version, and wrap everything by it while services go on')
+  .option('--service <name>', 'only of kms or identity')
+  .option('--anew', 'even if an earlier rotation has not ended', false)
+  .option('--no-wait', 'do not wait until everything is wrapped by it')
+  .action(({ service, anew, wait }: { service?: string; anew: boolean; wait: boolean }) =>
+    withServices(servicesOfRootKeys(), (services) => rotateRootKey(services, ownersOf(service), { anew, wait }, print)),
+  );
+
+rootKey
+  .command('retire <service> <version>')
+  .description('remove a version for good, from the key file or the token; refused while anything is under it')
+  .action((service: string, version: string) =>
+    withServices(servicesOfRootKeys(), async (services) => {
+      if (!(await retireRootKey(services, parseOwner(service), version, print))) process.exitCode = 1;
+    }),
+  );
+
+rootKey
+  .command('create <service>')
+  .description('make the first key of a service in the PKCS#11 token that HOLDFAST_PKCS11_* name')
+  .action((service: string) => createRootKey(readConfig(process.env), parseOwner(service), print));
 
 const parked = program.command('parked').description('events that a service could not handle, and were set aside');
 

@@ -12,6 +12,8 @@ export const LOOPBACK = '127.0.0.1';
 export interface StackSettings {
   readonly home: string;
   readonly port: number;
+  /** The token that holds the root keys, in place of files. */
+  readonly pkcs11?: object;
   readonly limits: StackLimits;
 }
 
@@ -37,12 +39,15 @@ export const SERVICES: readonly ServiceDescription[] = [
   {
     name: 'identity',
     database: true,
-    settings: ({ home }) => ({ secretsKeyFile: homePaths(home).identityKey }),
+    settings: ({ home, pkcs11 }) => (pkcs11 ? { pkcs11 } : { secretsKeyFile: homePaths(home).identityKey }),
   },
   {
     name: 'kms',
     database: true,
-    settings: ({ home, limits: { kmsQuotas: quotas } }) => ({ rootKeyFile: homePaths(home).rootKey, quotas }),
+    settings: ({ home, pkcs11, limits: { kmsQuotas: quotas } }) => ({
+      ...(pkcs11 ? { pkcs11 } : { rootKeyFile: homePaths(home).rootKey }),
+      quotas,
+    }),
   },
   { name: 'audit', database: true, settings: () => ({}) },
 ];

@@ -10,6 +10,7 @@ import {
 import type { RunningService } from '@holdfast/service-kit';
 import type { StackLimits } from './config.ts';
 import { ensureDatabases, type ServiceDatabase } from './databases.ts';
+import { UserError } from './errors.ts';
 import { homePaths, readSecrets, type Secrets } from './home.ts';
 import { checkNats, parseNatsUrl, type NatsAccess } from './nats.ts';
 import { LOOPBACK, SERVICES, type LoadService } from './services.ts';
@@ -21,6 +22,8 @@ export interface StackOptions {
   readonly home: string;
   readonly port: number;
   readonly logLevel: string;
+  /** The token that holds the root keys, in place of files. */
+  readonly pkcs11?: object;
   readonly limits?: StackLimits;
   /** False for a stack whose state is thrown away. */
   readonly durable: boolean;
@@ -51,6 +54,8 @@ export interface Stack {
 /** A service that hangs must not keep the databases from being closed in order. */
 const CLOSE_TIMEOUT_MS = 10_000;
 const NATS_USER = 'holdfast';
+/** By name, since services come from bundles of their own. */
+const MENDED_BY_USER: ReadonlySet<string> = new Set(['ConfigError', 'RootKeyError']);
 
 const closeService = async (service: RunningService, report: (line: string) => void): Promise<void> => {
   const late = Symbol('late');
@@ -153,7 +158,7 @@ class EmbeddedStack implements Stack {
   }
 
   private async startServices(loaded: Awaited<ReturnType<EmbeddedStack['loadServices']>>): Promise<void> {
-    const { home, port, logLevel, limits = {} } = this.options;
+    const { home, port, logLevel, pkcs11, limits = {} } = this.options;
     const results = await Promise.allSettled(
       loaded.map(async ({ description: { name, settings }, start }) => {
         if (start === undefined) return this.missing.push(name);
@@ -166,11 +171,13 @@ class EmbeddedStack implements Stack {
             nats: this.natsAccess,
             logLevel,
             logFile: join(homePaths(home).logs, 'holdfast.log'),
-            settings: settings({ home, port, limits }),
+            settings: settings({ home, port, pkcs11, limits }),
           });
           return this.services.set(name, running);
         } catch (error) {
-          throw new Error(`${name} does not start: ${(error as Error).message}`, { cause: error });
+          const { name: kind, message } = error as Error;
+          const text = `${name} does not start: ${message}`;
+          throw MENDED_BY_USER.has(kind) ? new UserError(text) : new Error(text, { cause: error });
         }
       }),
     );

@@ -1,8 +1,7 @@
 export { EnvironmentProvider } from './environment-provider.ts';
 export { FileProvider } from './file-provider.ts';
 export { CreateRootKeys1700000900000 } from './migration.ts';
-export { loadPkcs11Addon } from './pkcs11/addon.ts';
-export { Pkcs11Provider, type Pkcs11Settings } from './pkcs11/provider.ts';
+export { type Pkcs11Options, pkcs11Options, pkcs11Provider, pkcs11Schema, pkcs11Variables } from './pkcs11/settings.ts';
 export { Rewrapper } from './rewrapper.ts';
 export { RootKeyService } from './root-key-service.ts';
 export { HELD_CURRENT, RootKeys, type RootKeysOptions } from './root-keys.ts';
@@ -16,17 +15,7 @@ export {
   type VersionStatus,
 } from './rotation.ts';
 export { ServiceSecrets } from './service-secrets.ts';
-export {
-  type Pkcs11Options,
-  pkcs11Options,
-  pkcs11Provider,
-  pkcs11Schema,
-  pkcs11Variables,
-  type RootKeyNames,
-  type RootKeyOptions,
-  rootKeyProvider,
-  rootKeySchema,
-} from './settings.ts';
+export { type RootKeyNames, type RootKeyOptions, rootKeyProvider, rootKeySchema } from './settings.ts';
 export {
   InvalidWrapping,
   RootKeyError,

@@ -117,7 +117,10 @@ const refusing =
   <Shape extends z.ZodType>(shape: Shape, run: (input: z.output<Shape>) => Promise<unknown>) =>
   async (input: unknown): Promise<unknown> => {
     const parsed = shape.safeParse(input);
-    if (!parsed.success) throw new AwsError({ code: 'InvalidRequest', message: z.prettifyError(parsed.error) });
+    if (!parsed.success) {
+      const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+      throw new AwsError({ code: 'InvalidRequest', message: problems.join('; ') });
+    }
     try {
       return await run(parsed.data);
     } catch (error) {

@@ -65,11 +65,12 @@ const run = async (options: UpOptions, home: string, begunAt: number): Promise<v
   const { config, ephemeral, natsUrl, loadService, print, report } = options;
   const port = await choosePort(config.port);
   const { end, fail, off } = listenForEnd(report, () => stack.abandon());
-  const { logLevel, limits } = config;
+  const { logLevel, pkcs11, limits } = config;
   const stack: Stack = createStack({
     home,
     port,
     logLevel,
+    pkcs11,
     limits,
     durable: !ephemeral,
     natsUrl,

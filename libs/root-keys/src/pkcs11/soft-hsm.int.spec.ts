@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Pkcs11Options, pkcs11Provider } from '../settings.ts';
+import { type Pkcs11Options, pkcs11Provider } from './settings.ts';
 import { type SoftHsm, startSoftHsm } from '../testing/soft-hsm.ts';
 import { InvalidWrapping, UnknownRootKeyVersion } from '../types.ts';
 import { loadPkcs11Addon } from './addon.ts';

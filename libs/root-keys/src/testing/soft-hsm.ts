@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { debianTool } from '../../../../tools/testing/debian-tools.mjs';
-import type { Pkcs11Options } from '../settings.ts';
+import type { Pkcs11Options } from '../pkcs11/settings.ts';
 
 const run = promisify(execFile);
 

@@ -58,7 +58,7 @@ export class ApiGatewayModule {
         { provide: SealedMembers, useFactory: () => SealedMembers.create(bus) },
         { provide: SigningKeys, useFactory: () => SigningKeys.create(bus) },
         { provide: OwnDecisionLog, useFactory: () => new OwnDecisionLog(bus, logger) },
-        { provide: BlockPayloads, useFactory: () => new BlockPayloads(bus) },
+        { provide: BlockPayloads, useFactory: () => BlockPayloads.create(bus, clock) },
         {
           provide: Dispatcher,
           inject: [SealedMembers, BlockPayloads, OwnDecisionLog],

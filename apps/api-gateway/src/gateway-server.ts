@@ -1,12 +1,12 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { RawResponse } from '@holdfast/aws-protocol';
 import type { Requests } from '@holdfast/messaging';
 import { type Clock, type Logger, processMetrics } from '@holdfast/service-kit';
 import type { FastifyInstance } from 'fastify';
 import { developmentRoutes } from './admin/development.ts';
 import { faultRoutes } from './admin/faults.ts';
 import { health } from './admin/health.ts';
-import type { AwsAnswers, Client } from './aws/answer.ts';
+import type { Answer, AwsAnswers, Client } from './aws/answer.ts';
+import { BlockStream } from './aws/block-stream.ts';
 import { readBody } from './aws/request-body.ts';
 import type { Settings } from './config.ts';
 import { createHttpServer } from './http-server.ts';
@@ -60,11 +60,12 @@ export class GatewayServer {
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      const body = await readBody(request);
+      const body = BlockStream.of(request) ?? (await readBody(request));
       const { method = '', url = '' } = request;
       const head = { method, url, headers: request.headersDistinct };
       const answer = await this.parts.answers.answer(head, body, clientOf(request));
       send(response, answer, body === null);
+      response.once('close', () => answer.release?.());
     } catch (error) {
       // The connection broke while its request was read: nobody is left to answer.
       this.parts.logger.debug({ err: error }, 'a connection ended early');
@@ -82,7 +83,7 @@ const clientOf = (request: IncomingMessage): Client => {
   };
 };
 
-const send = (response: ServerResponse, { status, headers, body }: RawResponse, endConnection: boolean) => {
+const send = (response: ServerResponse, { status, headers, body }: Answer, endConnection: boolean) => {
   // What is left of a body that is too long is not read, so the connection can't be used again.
   response.writeHead(status, endConnection ? { ...headers, connection: 'close' } : headers);
   response.end(body);

@@ -24,8 +24,10 @@ export const settingsSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9.:[\]-]+:\d{1,5}$/, 'must be <host>:<port>')
     .optional(),
-  /** As which the gateway reaches that, e.g. `http://data-plane-0.data-plane:7070`. */
-  blocksUrl: z.url({ protocol: /^http$/ }).optional(),
+  /** As which the gateway reaches that, e.g. `tcp://data-plane-0.data-plane:7070`. */
+  blocksUrl: z.url({ protocol: /^tcp$/ }).optional(),
+  /** Whether volumes are held to the IOPS and throughput of their types; absent: in production they are. */
+  volumeLimits: z.enum(['enforced', 'off']).optional(),
   /** Of the built block host; tests give their own. */
   blockHostPath: z.string().optional(),
 });
@@ -36,6 +38,7 @@ const variables = z.object({
   HOLDFAST_HOST_ID: z.string().min(1).optional(),
   HOLDFAST_BLOCKS_LISTEN: z.string().min(1).optional(),
   HOLDFAST_BLOCKS_URL: z.string().min(1).optional(),
+  HOLDFAST_VOLUME_LIMITS: z.enum(['enforced', 'off']).optional(),
 });
 
 export const ownSettings: OwnSettings<typeof variables.shape> = {
@@ -46,5 +49,6 @@ export const ownSettings: OwnSettings<typeof variables.shape> = {
       hostId: values.HOLDFAST_HOST_ID,
       blocksListen: values.HOLDFAST_BLOCKS_LISTEN,
       blocksUrl: values.HOLDFAST_BLOCKS_URL,
+      volumeLimits: values.HOLDFAST_VOLUME_LIMITS,
     }),
 };

@@ -45,8 +45,8 @@ describe.each([
   it('holds what was put, in any order and more than once', async () => {
     const { client } = await startUpload(host, { snapshotId, dataKey: key(snapshotId) });
     const answers = await Promise.all([client.put(2047, last), client.put(3, zero), client.put(0, block())]);
-    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
-    expect((await client.put(0, first)).status).toBe(201);
+    expect(answers.map(({ code }) => code)).toEqual([undefined, undefined, undefined]);
+    expect((await client.put(0, first)).code).toBeUndefined();
     expect(await complete(snapshotId, 3, linear([first, zero, last]))).toEqual({ state: 'completed', progress: 100 });
     expect(await listed(snapshotId)).toEqual([0, 3, 2047].map((index) => [index, 'second']));
     const reader = await BlockClient.open(host, { snapshotId, operation: 'get', dataKey: key(snapshotId) });
@@ -136,7 +136,7 @@ describe('an upload', () => {
     try {
       await turn(9);
       await client.put(1, block());
-      await until('the block is noted', async () => (await client.put(1, block(), { progress: 7 })).status === 201);
+      await until('the block is noted', async () => (await client.put(1, block(), { progress: 7 })).code === undefined);
       await turn(18);
       expect(await state()).toBe('copying');
       await turn(30);
@@ -156,7 +156,7 @@ describe('an upload', () => {
     await host.killService('SIGKILL');
     await host.startService();
     const next = await BlockClient.open(host, { snapshotId, operation: 'put', dataKey });
-    expect((await next.put(6, two)).status).toBe(201);
+    expect((await next.put(6, two)).code).toBeUndefined();
     expect(await complete(snapshotId, 2, linear([one, two]))).toMatchObject({ state: 'completed' });
   });
 
@@ -192,18 +192,17 @@ describe('a ticket', () => {
       '', '.', 'a.b.c', payload,
     ]; // prettier-ignore
     for (const ticket of refused) {
-      expect(await client.send('PUT', ticket, bytes)).toMatchObject({ status: 401, code: 'TicketRefused' });
+      expect((await client.send(ticket, bytes)).code).toBe('TicketRefused');
     }
-    expect((await client.send('GET', client.ticket(1))).code).toBe('TicketRefused');
+    expect((await client.send(client.ticket(1))).code).toBe('TicketRefused');
   });
 
   it('is no way around the checksum, the length or the size', async () => {
     const { client } = await startUpload(host);
     const bytes = block();
     const wrong = await client.put(1, bytes, { checksum: checksumOf(Buffer.of(1)) });
-    expect(wrong).toMatchObject({ status: 403, code: 'ChecksumMismatch' });
-    expect((await client.put(1, bytes.subarray(1))).code).toBe('WrongLength');
-    expect((await client.put(1, Buffer.concat([bytes, Buffer.of(1)]))).code).toBe('WrongLength');
-    expect((await client.put(2048, bytes)).status).toBe(500);
+    expect(wrong.code).toBe('ChecksumMismatch');
+    await expect(client.put(1, bytes.subarray(1))).rejects.toThrow('less than a block');
+    expect((await client.put(2048, bytes)).code).toBe('Failed');
   });
 });

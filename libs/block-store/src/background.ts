@@ -15,11 +15,15 @@ const GUEST_BUSY_MS = 100;
 /** Digests that a copy is about to put, in one write of fixed length, for a collector in another process to read. */
 export class IntentFile {
   readonly #file: BackingFile;
-  constructor(path: string, openFile: OpenFile = openNodeFile) {
+  readonly #maxDigests: number;
+  constructor(path: string, openFile: OpenFile = openNodeFile, maxDigests = BATCH_BLOCKS) {
     this.#file = openFile(path, existsSync(path) ? 'existing' : 'create');
+    this.#maxDigests = maxDigests;
   }
+  /** In place of those that were announced before. @throws RangeError for more than there is room for. */
   announce(digests: readonly Buffer[]): void {
-    const bytes = Buffer.alloc(BATCH_BLOCKS * DIGEST_BYTES);
+    if (digests.length > this.#maxDigests) throw new RangeError(`${digests.length} digests at once`);
+    const bytes = Buffer.alloc(this.#maxDigests * DIGEST_BYTES);
     digests.forEach((digest, place) => digest.copy(bytes, place * DIGEST_BYTES));
     this.#file.writeSync(bytes, 0);
   }

@@ -9,8 +9,8 @@ import { discardJobFiles } from './freeze.ts';
 import { blockCount, Manifest, ManifestDamaged, type ManifestHeader } from './manifest.ts';
 import type { SnapshotPaths } from './layout.ts';
 
-/** Blocks made durable together: what the intent file has room for. */
-const BATCH_BLOCKS = 16;
+/** Blocks on their way into the store at once: what the intent file has room for. */
+const MAX_UNDER_WAY = 64;
 
 export interface UploadCompletion {
   /** How many different blocks the caller says to have put. */
@@ -72,18 +72,24 @@ export class BlockUpload {
   readonly #checksums: BlockJournal;
   readonly #intent: IntentFile;
   readonly #waiting: WaitingBlock[] = [];
-  #running: Promise<void> | null = null;
+  /** Announced, and not yet journalled. */
+  readonly #underWay = new Set<WaitingBlock>();
+  /** In the store, and not yet journalled. */
+  readonly #stored: WaitingBlock[] = [];
+  #journalling = false;
+  readonly #onIdle: (() => void)[] = [];
 
   constructor(paths: SnapshotPaths, header: ManifestHeader, store: BlockStore, openFile: OpenFile = openNodeFile) {
     this.header = header;
     this.#store = store;
     this.#journal = BlockJournal.open(paths.journal, openFile);
     this.#checksums = BlockJournal.open(paths.checksums, openFile);
-    this.#intent = new IntentFile(paths.intent, openFile);
+    this.#intent = new IntentFile(paths.intent, openFile, MAX_UNDER_WAY);
   }
 
   /**
-   * Durable when it settles; a block that was put before is replaced. Blocks that come at once are made durable together.
+   * Durable when it settles; a block that was put before is replaced. Blocks go into the store side by side; those that are
+   * there by the time the journal was last synced are journalled together.
    * @param stored the block as it is kept, encrypted or not; `digest` is SHA-256 of that, `checksum` of its plaintext.
    */
   put(block: number, stored: Uint8Array, digest: Buffer, checksum: Buffer): Promise<void> {
@@ -93,40 +99,66 @@ export class BlockUpload {
       return Promise.reject(new RangeError(`digests of ${digest.length} and ${checksum.length} bytes`));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ block, stored, digest, checksum, resolve, reject });
-      this.#running ??= this.#run();
+      this.#begin();
     });
   }
 
   /** Waits for the blocks that are being put. */
   async close(): Promise<void> {
-    while (this.#running !== null) await this.#running;
+    while (this.#underWay.size > 0 || this.#waiting.length > 0)
+      await new Promise<void>((resolve) => this.#onIdle.push(resolve));
     this.#journal.close();
     this.#checksums.close();
     this.#intent.close();
   }
 
-  async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, BATCH_BLOCKS);
-      try {
-        await this.#keep(batch);
-        for (const { resolve } of batch) resolve();
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
+  /** Announced, put, then journalled: see `collectGarbage`. */
+  #begin(): void {
+    const begun = this.#waiting.splice(0, MAX_UNDER_WAY - this.#underWay.size);
+    if (begun.length === 0) return;
+    for (const waiting of begun) this.#underWay.add(waiting);
+    try {
+      this.#intent.announce([...this.#underWay].map(({ digest }) => digest));
+    } catch (error) {
+      return this.#end(begun, ({ reject }) => reject(error));
     }
-    // In the turn that found nothing waiting: whoever was just answered puts the next block right after it.
-    this.#running = null;
+    for (const waiting of begun) {
+      this.#store.put(waiting.digest, waiting.stored).then(
+        () => {
+          this.#stored.push(waiting);
+          void this.#journalStored();
+        },
+        (error: unknown) => this.#end([waiting], ({ reject }) => reject(error)),
+      );
+    }
   }
 
-  /** Announced, put, then journalled: see `collectGarbage`. */
-  async #keep(batch: readonly WaitingBlock[]): Promise<void> {
-    this.#intent.announce(batch.map(({ digest }) => digest));
-    await Promise.all(batch.map(({ digest, stored }) => this.#store.put(digest, stored)));
-    await this.#store.settle();
-    this.#checksums.append(batch.map(({ block, checksum }) => [block, checksum] as const));
-    this.#journal.append(batch.map(({ block, digest }) => [block, digest] as const));
-    await Promise.all([this.#checksums.sync(), this.#journal.sync()]);
+  async #journalStored(): Promise<void> {
+    if (this.#journalling) return;
+    this.#journalling = true;
+    while (this.#stored.length > 0) {
+      const batch = this.#stored.splice(0);
+      try {
+        await this.#store.settle();
+        this.#checksums.append(batch.map(({ block, checksum }) => [block, checksum] as const));
+        this.#journal.append(batch.map(({ block, digest }) => [block, digest] as const));
+        await Promise.all([this.#checksums.sync(), this.#journal.sync()]);
+        this.#end(batch, ({ resolve }) => resolve());
+      } catch (error) {
+        this.#end(batch, ({ reject }) => reject(error));
+      }
+    }
+    // In the turn that found nothing stored: what is stored next begins anew.
+    this.#journalling = false;
+  }
+
+  #end(blocks: readonly WaitingBlock[], settle: (waiting: WaitingBlock) => void): void {
+    for (const waiting of blocks) {
+      this.#underWay.delete(waiting);
+      settle(waiting);
+    }
+    this.#begin();
+    if (this.#underWay.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -68,4 +68,25 @@ export const writeFileDurablyAsync = async (path: string, content: Uint8Array, s
     throw error;
   }
   if (sync) await syncDirectoryAsync(dirname(path));
+};
+
+/**
+ * Like writeFileDurablyAsync, but only the wait for the disk is off the event loop: everything else takes less time there than
+ * it takes to hand it to another thread. The directory entry is left to a later syncDirectory.
+ */
+export const writeFileThenSync = async (path: string, content: Uint8Array): Promise<void> => {
+  const temporary = temporaryName(path);
+  const fd = openSync(temporary, 'wx', 0o600);
+  try {
+    try {
+      for (let done = 0; done < content.length;) done += writeSync(fd, content, done);
+      await new Promise<void>((resolve, reject) => fsync(fd, (error) => (error ? reject(error) : resolve())));
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
 };

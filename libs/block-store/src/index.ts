@@ -4,7 +4,7 @@ export { BackgroundWork } from './background.ts';
 export { Bitmap } from './bitmap.ts';
 export type { BlockDevice, SectorCipher, SyncDevice } from './block-device.ts';
 export { BlockJournal, journalLength } from './block-journal.ts';
-export { BlockDamaged, type BlockStore, digestOf, FolderBlockStore } from './block-store.ts';
+export { BlockDamaged, type BlockStore, digestOf, digestOfSync, FolderBlockStore } from './block-store.ts';
 export {
   BlockUpload,
   createUpload,
@@ -44,4 +44,6 @@ export {
   removeVolumeFiles,
   type VolumeHeader,
 } from './volume-header.ts';
+export { LimitedDevice, VolumeLimiter } from './volume-limiter.ts';
 export { VolumeMap } from './volume-map.ts';
+export { limitsOf, type VolumeLimits, type VolumePerformance } from './volume-performance.ts';

@@ -1,4 +1,5 @@
 export { type BlockTicket, openBlockTicket, signBlockTicket, TICKET_KEY_BYTES } from './block-ticket.ts';
+export { isBlockToken, signBlockToken } from './block-token.ts';
 export {
   deriveRecipient,
   generateRecipient,

@@ -13,6 +13,8 @@ import {
 import { AwsError, type Principal, region, type RequestContext } from '@holdfast/contracts';
 import { ConnectionLost, InternalError, RequestTimeout, ServiceUnavailable } from '@holdfast/messaging';
 import type { Clock, Logger } from '@holdfast/service-kit';
+import type { BlockOutput } from './block-payloads.ts';
+import { BlockStream } from './block-stream.ts';
 import type { Dispatcher } from './dispatch.ts';
 import { internalFailure, requestTooLarge, unavailable } from './gateway-errors.ts';
 
@@ -29,6 +31,19 @@ export interface Client {
   traceparent?: string;
 }
 
+/** `release`: the body's memory is used again; nobody may read it any more. */
+export interface Answer extends RawResponse {
+  readonly release?: () => void;
+}
+
+const NO_BODY = Buffer.alloc(0);
+
+interface Work {
+  readonly requestId: string;
+  readonly client: Client;
+  readonly progress: { operation: string };
+}
+
 /** A request's way: who is it, what do they want, who answers, and how does AWS say that. */
 export class AwsAnswers {
   constructor(
@@ -40,16 +55,19 @@ export class AwsAnswers {
   ) {}
 
   /** Never throws. `body` null: longer than may be. */
-  async answer(request: Omit<RawRequest, 'body'>, body: Buffer | null, client: Client): Promise<RawResponse> {
+  async answer(request: Omit<RawRequest, 'body'>, body: Buffer | BlockStream | null, client: Client): Promise<Answer> {
     const requestId = randomUUID();
     const started = performance.now();
-    const raw: RawRequest = { ...request, body: body ?? Buffer.alloc(0) };
+    const raw: RawRequest = { ...request, body: Buffer.isBuffer(body) ? body : NO_BODY };
     const service = serviceOf(raw);
     const progress = { operation: 'Unknown', code: 'OK' };
-    let response: RawResponse;
+    let response: Answer;
     try {
       if (body === null) throw requestTooLarge(service);
-      response = await this.carryOut(raw, requestId, client, progress);
+      const work = { requestId, client, progress };
+      response = await (body instanceof BlockStream
+        ? this.carryOutStreamed(raw, body, work)
+        : this.carryOut(raw, null, work));
     } catch (error) {
       const shape = this.asAwsError(error, service, requestId);
       progress.code = shape.code;
@@ -64,18 +82,33 @@ export class AwsAnswers {
     return response;
   }
 
+  /**
+   * The signature may cover the body's SHA-256, and the host proves that the body has the one that its client told. Whatever
+   * does not fit is found out from the body as a whole, so that it is refused for the right reason.
+   */
+  private async carryOutStreamed(raw: RawRequest, block: BlockStream, work: Work): Promise<Answer> {
+    try {
+      return await this.carryOut({ ...raw, promisedSha256: block.promisedSha256 }, block, work);
+    } catch (error) {
+      if (!(error instanceof AwsError) || error.code !== 'InvalidSignatureException') throw error;
+      return await this.carryOut({ ...raw, body: await block.whole() }, block, work);
+    }
+  }
+
   private async carryOut(
     raw: RawRequest,
-    requestId: string,
-    client: Client,
-    progress: { operation: string },
-  ): Promise<RawResponse> {
+    block: BlockStream | null,
+    { requestId, client, progress }: Work,
+  ): Promise<Answer> {
     const caller = await this.verifier.authenticate(raw);
     const parsed = parseRequest(raw);
     progress.operation = parsed.operation;
-    const output = await this.dispatcher.dispatch(parsed, contextOf(caller, requestId, client));
+    const output = await this.dispatcher.dispatch(parsed, contextOf(caller, requestId, client), block);
     const payload = payloadOf(output);
-    return serializeResponse(parsed.service, parsed.operation, output, { requestId, now: this.clock.now(), payload });
+    const context = { requestId, now: this.clock.now(), payload };
+    const response = serializeResponse(parsed.service, parsed.operation, output, context);
+    const { release } = (output ?? {}) as BlockOutput;
+    return release === undefined ? response : { ...response, release };
   }
 
   private asAwsError(error: unknown, service: ServiceId | null, requestId: string): AwsError {

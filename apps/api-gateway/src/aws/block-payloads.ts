@@ -1,31 +1,24 @@
-import { Agent, type ClientRequest, request as httpRequest } from 'node:http';
 import type { ParsedRequest } from '@holdfast/aws-protocol';
-import { AwsError, type BlockTransfer, type RequestContext } from '@holdfast/contracts';
+import { type AnswerHead, type BlockAnswer, BlockWireClient } from '@holdfast/block-wire';
+import { AwsError, type RequestContext } from '@holdfast/contracts';
 import { type Requests, ServiceUnavailable } from '@holdfast/messaging';
+import type { Clock } from '@holdfast/service-kit';
+import { BlockLeaves } from './block-leaves.ts';
+import type { BlockStream } from './block-stream.ts';
+import { wholeBlock } from './block-stream.ts';
 
 const BLOCK_SIZE_BYTES = 524_288;
-/** Each connection to a host carries one block at a time. */
 const MAX_CONNECTIONS = 128;
-/** Longest answer of a host: a block, or a refusal. */
-const MAX_ANSWER_BYTES = BLOCK_SIZE_BYTES;
+/** Half of what a host allows. */
+const CONNECTION_IDLE_MS = 30_000;
 const ALGORITHM = 'SHA256';
 
-interface Answer {
-  readonly status: number;
-  readonly body: Buffer;
-  readonly checksum: string;
-}
-
-/** What a host refuses a block with. */
-interface HostRefusal {
-  readonly code: string;
-  readonly message: string;
-}
+type Refusal = NonNullable<AnswerHead['refused']>;
 
 const invalid = (Reason: string, message: string) =>
   new AwsError({ code: 'ValidationException', message, members: { Reason } });
 
-const refusalOf = ({ code, message }: HostRefusal, expected: string): Error => {
+const refusalOf = ({ code, message }: Refusal, expected: string): Error => {
   switch (code) {
     case 'ChecksumMismatch':
       return new AwsError({
@@ -46,85 +39,63 @@ const refusalOf = ({ code, message }: HostRefusal, expected: string): Error => {
 };
 
 /**
- * PutSnapshotBlock and GetSnapshotBlock: `snapshots` says who may and where, and the block itself goes straight between this
- * process and the host that keeps it. Blocks never cross the bus.
+ * PutSnapshotBlock and GetSnapshotBlock: `snapshots` says who may and where, for some seconds at a time, and the block itself
+ * goes straight between this process and the host that keeps it. Blocks never cross the bus.
  */
 export class BlockPayloads {
-  private readonly agent = new Agent({ keepAlive: true, maxSockets: MAX_CONNECTIONS });
+  private readonly hosts = new BlockWireClient({ maxConnections: MAX_CONNECTIONS, idleMs: CONNECTION_IDLE_MS });
 
-  constructor(private readonly requests: Requests) {}
+  private constructor(private readonly leaves: BlockLeaves) {}
+
+  static async create(requests: Requests, clock: Clock): Promise<BlockPayloads> {
+    return new BlockPayloads(await BlockLeaves.create(requests, clock));
+  }
 
   static carries({ service, operation }: ParsedRequest): boolean {
     return service === 'ebs' && (operation === 'PutSnapshotBlock' || operation === 'GetSnapshotBlock');
   }
 
-  /** @returns the operation's output; GetSnapshotBlock's has the block as `BlockData`. @throws AwsError */
-  async run({ operation, input, payload }: ParsedRequest, context: RequestContext): Promise<Record<string, unknown>> {
-    const block = operation === 'PutSnapshotBlock' ? payload : undefined;
+  /**
+   * @param stream the block of a PutSnapshotBlock, where it is still to come.
+   * @returns the operation's output; GetSnapshotBlock's has the block as `BlockData`, and `release` gives its memory back.
+   * @throws AwsError
+   */
+  async run(request: ParsedRequest, context: RequestContext, stream: BlockStream | null): Promise<BlockOutput> {
+    const { operation, input, payload } = request;
+    const isPut = operation === 'PutSnapshotBlock';
     const checksum = typeof input['Checksum'] === 'string' ? input['Checksum'] : '';
-    if (block !== undefined && block.length !== input['DataLength'] && input['DataLength'] === BLOCK_SIZE_BYTES)
+    if (isPut && stream === null && payload?.length !== input['DataLength'] && input['DataLength'] === BLOCK_SIZE_BYTES)
       throw invalid('INVALID_PARAMETER_VALUE', 'Failed to read block data');
+    const source = isPut ? (stream ?? wholeBlock(payload ?? Buffer.alloc(0))) : null;
     for (const renewed of [false, true]) {
-      const asked = renewed ? { ...input, Renew: true } : input;
-      const transfer = await this.requests.request<BlockTransfer>('snapshots', operation, asked, context);
-      const answer = await this.send(transfer, block, context).catch((error: unknown) => {
+      const { endpoint, ticket } = await this.leaves.ticket(request, context, renewed);
+      const answer = await this.hosts.send(endpoint, ticket, source, context.deadlineMs).catch((error: unknown) => {
         // The host's process may have been started anew, or elsewhere.
         if (renewed) throw new ServiceUnavailable('a block host', operation, context.requestId, String(error));
         return null;
       });
-      if (answer !== null && answer.status < 300) return outputOf(operation, answer, checksum);
       if (answer === null) continue;
-      const refusal = JSON.parse(answer.body.toString()) as HostRefusal;
-      if (renewed || refusal.code !== 'TicketRefused') throw refusalOf(refusal, checksum);
+      if (answer.refused === undefined) return this.outputOf(isPut, answer, checksum);
+      if (renewed || answer.refused.code !== 'TicketRefused') throw refusalOf(answer.refused, checksum);
     }
     throw new Error('unreachable: the second round answers or throws');
   }
 
   /** Called by Nest when the service closes. */
   onApplicationShutdown(): void {
-    this.agent.destroy();
+    this.hosts.destroy();
+    this.leaves.destroy();
   }
 
-  private send({ endpoint, ticket }: BlockTransfer, block: Buffer | undefined, { deadlineMs }: RequestContext) {
-    return new Promise<Answer>((resolve, reject) => {
-      const request = this.open(endpoint, block === undefined ? 'GET' : 'PUT', {
-        'x-holdfast-ticket': ticket,
-        ...(block === undefined ? {} : { 'content-length': String(block.length) }),
-      });
-      const tooLate = setTimeout(
-        () => request.destroy(new Error('no answer in time')),
-        Math.max(0, deadlineMs - Date.now()),
-      );
-      request.on('close', () => clearTimeout(tooLate));
-      request.on('error', reject);
-      request.on('response', (response) => {
-        const length = Number(response.headers['content-length'] ?? 0);
-        if (!(length >= 0 && length <= MAX_ANSWER_BYTES)) return void request.destroy(new Error('an answer too long'));
-        const body = Buffer.allocUnsafe(length);
-        let at = 0;
-        response.on('data', (chunk: Buffer) => (at += chunk.copy(body, at)));
-        response.on('error', reject);
-        response.on('end', () => {
-          const checksum = response.headers['x-holdfast-checksum'];
-          if (at !== length) return reject(new Error('a cut answer'));
-          const { statusCode: status = 500 } = response;
-          resolve({ status, body, checksum: typeof checksum === 'string' ? checksum : '' });
-        });
-      });
-      request.end(block);
-    });
-  }
-
-  private open(endpoint: string, method: string, headers: Record<string, string>): ClientRequest {
-    const { agent } = this;
-    const options = { agent, method, headers, path: '/blocks' };
-    if (endpoint.startsWith('unix:')) return httpRequest({ ...options, socketPath: endpoint.slice('unix:'.length) });
-    const { hostname: host, port } = new URL(endpoint);
-    return httpRequest({ ...options, host, port });
+  private outputOf(isPut: boolean, { block, checksum }: BlockAnswer, given: string): BlockOutput {
+    if (isPut) return { Checksum: given, ChecksumAlgorithm: ALGORITHM };
+    if (block === null) throw new Error('a block host answered without a block');
+    const output = { DataLength: block.length, Checksum: checksum, ChecksumAlgorithm: ALGORITHM, BlockData: block };
+    return Object.defineProperty(output, 'release', { value: () => this.hosts.giveBack(block) });
   }
 }
 
-const outputOf = (operation: string, { body, checksum }: Answer, given: string): Record<string, unknown> =>
-  operation === 'PutSnapshotBlock'
-    ? { Checksum: given, ChecksumAlgorithm: ALGORITHM }
-    : { DataLength: body.length, Checksum: checksum, ChecksumAlgorithm: ALGORITHM, BlockData: body };
+export interface BlockOutput extends Record<string, unknown> {
+  /** Of a block that was got: nobody reads its memory any more. */
+  readonly release?: () => void;
+}

@@ -117,7 +117,7 @@ export class BlockTransfers {
     const listen = blocksListen === undefined ? { path } : hostAndPort(blocksListen);
     try {
       const { port } = serveBlocksReply.parse(await host.call('ServeBlocks', { root: layout.root, listen }));
-      const endpoint = port === null ? `unix:${path}` : (blocksUrl ?? `http://127.0.0.1:${String(port)}`);
+      const endpoint = port === null ? `unix:${path}` : (blocksUrl ?? `tcp://127.0.0.1:${String(port)}`);
       return { host, endpoint };
     } catch (error) {
       host.kill();

@@ -1,16 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { existsSync, rmSync } from 'node:fs';
 import {
-  BLOCK_SIZE_BYTES,
   BlockDamaged,
-  digestOf,
+  digestOfSync,
   FolderBlockStore,
   Manifest,
   reEncryptUnits,
   StoreLayout,
   UNITS_PER_BLOCK,
 } from '@holdfast/block-store';
+import { type AnswerHead, type BlockHandler, BlockWireServer } from '@holdfast/block-wire';
 import type { SectorCipher } from '@holdfast/crypto/xts';
 import { type BlockTicket, openBlockTicket, seal, TICKET_KEY_BYTES } from '@holdfast/sealing';
 import type { HostParams } from '../host-protocol.ts';
@@ -24,8 +23,8 @@ const SESSION_IDLE_MS = 60_000;
 const SWEEP_MS = 5_000;
 /** Each holds a block in memory. */
 const MAX_CONNECTIONS = 256;
-const KEEP_ALIVE_TIMEOUT_MS = 60_000;
-const REQUEST_TIMEOUT_MS = 60_000;
+/** Longer than the gateway keeps a connection that it does not use. */
+const CONNECTION_IDLE_MS = 60_000;
 
 interface Session {
   readonly snapshotId: string;
@@ -43,7 +42,6 @@ interface Session {
 /** What a request is refused with: `code` is for the gateway, which has AWS's words for it. */
 class Refused extends Error {
   constructor(
-    readonly status: number,
     readonly code: string,
     message: string,
   ) {
@@ -52,27 +50,26 @@ class Refused extends Error {
 }
 
 /**
- * Blocks of snapshots one by one over HTTP, for EBS direct: `PUT` and `GET /blocks`, header `x-holdfast-ticket`. The ticket
- * says which block; there is nothing else to choose. Plaintext data keys are only in this process.
+ * Blocks of snapshots one by one, for EBS direct. The ticket that comes with a request says which block; there is nothing
+ * else to choose. Plaintext data keys are only in this process.
+ *
+ * No guest waits for this event loop, so what takes a fraction of a millisecond is done on it: a block given to another
+ * thread is copied first, which costs as much.
  */
-export class BlockServer {
+export class BlockServer implements BlockHandler {
   readonly #peer: Peer;
   readonly #layout: StoreLayout;
   readonly #store: FolderBlockStore;
   readonly #uploads: OpenUploads;
   readonly #sessions = new Map<string, Session>();
-  readonly #server: Server;
+  #server: BlockWireServer | null = null;
   readonly #sweep: NodeJS.Timeout;
 
   private constructor(peer: Peer, root: string) {
     this.#peer = peer;
     this.#layout = new StoreLayout(root);
-    this.#store = new FolderBlockStore(this.#layout.blocks);
+    this.#store = new FolderBlockStore(this.#layout.blocks, { onLoop: true });
     this.#uploads = new OpenUploads(this.#layout, this.#store);
-    this.#server = createServer((request, response) => void this.#serve(request, response));
-    this.#server.maxConnections = MAX_CONNECTIONS;
-    this.#server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
-    this.#server.requestTimeout = REQUEST_TIMEOUT_MS;
     this.#sweep = setInterval(() => this.#forgetIdle(), SWEEP_MS).unref();
   }
 
@@ -82,12 +79,9 @@ export class BlockServer {
   ): Promise<{ server: BlockServer; port: number | null }> {
     const server = new BlockServer(peer, root);
     if ('path' in listen && existsSync(listen.path)) rmSync(listen.path); // Of a process that was killed.
-    await new Promise<void>((resolve, reject) => {
-      server.#server.once('error', reject).listen(listen, resolve);
-    });
-    if ('path' in listen) chmodSync(listen.path, 0o600);
-    const address = server.#server.address();
-    return { server, port: typeof address === 'object' ? (address?.port ?? null) : null };
+    const limits = { maxConnections: MAX_CONNECTIONS, idleMs: CONNECTION_IDLE_MS };
+    server.#server = await BlockWireServer.listen({ listen, handler: server, ...limits });
+    return { server, port: server.#server.port };
   }
 
   /** @returns the key of the session's tickets, sealed. @throws PeerError KmsKeyUnusable, WrongDataKey, SnapshotNotFound, UploadClosed */
@@ -119,9 +113,7 @@ export class BlockServer {
 
   async close(): Promise<void> {
     clearInterval(this.#sweep);
-    const closed = new Promise((resolve) => this.#server.close(resolve));
-    this.#server.closeAllConnections();
-    await closed;
+    await this.#server?.close();
     for (const [sessionId, session] of this.#sessions) this.#forget(sessionId, session);
     await this.#uploads.closeAll();
   }
@@ -148,103 +140,84 @@ export class BlockServer {
     }
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  refusal(text: string, hasBlock: boolean): AnswerHead | null {
+    return this.#admit(text, hasBlock ? 'put' : 'get') === null ? TICKET_REFUSED : null;
+  }
+
+  put(text: string, block: Buffer<ArrayBuffer>, sha256: Buffer): Promise<AnswerHead> {
+    return this.#answer(text, 'put', (session, ticket) => this.#put(session, ticket, block, sha256));
+  }
+
+  get(text: string, target: Buffer<ArrayBuffer>): Promise<AnswerHead> {
+    return this.#answer(text, 'get', (session, ticket) => this.#get(session, ticket, target));
+  }
+
+  async #answer(
+    text: string,
+    operation: BlockTicket['operation'],
+    serve: (session: Session, ticket: BlockTicket) => Promise<AnswerHead>,
+  ): Promise<AnswerHead> {
+    // Again: while its block came, the session may have ended.
+    const admitted = this.#admit(text, operation);
+    if (admitted === null) return TICKET_REFUSED;
+    const { session, ticket } = admitted;
+    session.active++;
     try {
-      const { session, ticket } = this.#admit(request);
-      session.active++;
-      try {
-        if (ticket.operation === 'put') await this.#put(request, response, session, ticket);
-        else await this.#get(response, session, ticket);
-      } finally {
-        session.active--;
-        session.lastUsedMs = performance.now();
-      }
+      return await serve(session, ticket);
     } catch (error) {
-      this.#refuse(response, error);
+      return this.#refused(error);
+    } finally {
+      session.active--;
+      session.lastUsedMs = performance.now();
     }
   }
 
-  #admit({ method, url, headers }: IncomingMessage): { session: Session; ticket: BlockTicket } {
-    const operation = method === 'PUT' ? 'put' : method === 'GET' ? 'get' : undefined;
-    const text = headers['x-holdfast-ticket'];
-    if (url !== '/blocks' || operation === undefined) throw new Refused(404, 'NoSuchRoute', 'PUT or GET /blocks');
+  #admit(text: string, operation: BlockTicket['operation']): { session: Session; ticket: BlockTicket } | null {
     const keyOf = (sessionId: string) => this.#sessions.get(sessionId)?.ticketKey;
-    const ticket = typeof text === 'string' ? openBlockTicket(text, keyOf, Date.now()) : null;
+    const ticket = openBlockTicket(text, keyOf, Date.now());
     const session = ticket === null ? undefined : this.#sessions.get(ticket.sessionId);
     const fits =
       ticket?.operation === operation &&
       session?.operation === operation &&
       session.snapshotId === ticket.snapshotId &&
       session.accountId === ticket.accountId;
-    if (ticket === null || session === undefined || !fits) {
-      throw new Refused(401, 'TicketRefused', 'the ticket is not valid here');
-    }
-    return { session, ticket };
+    return ticket === null || session === undefined || !fits ? null : { session, ticket };
   }
 
-  async #put(request: IncomingMessage, response: ServerResponse, session: Session, ticket: BlockTicket): Promise<void> {
+  async #put(session: Session, ticket: BlockTicket, bytes: Buffer<ArrayBuffer>, checksum: Buffer): Promise<AnswerHead> {
     const { snapshotId, blockIndex } = ticket;
-    const bytes = await readBlock(request);
-    const checksum = await digestOf(bytes);
     if (checksum.toString('base64') !== ticket.checksum) {
-      throw new Refused(403, 'ChecksumMismatch', checksum.toString('base64'));
+      throw new Refused('ChecksumMismatch', checksum.toString('base64'));
     }
-    if (session.cipher !== null) {
-      this.#needSession(ticket);
-      reEncryptUnits(null, session.cipher, bytes, blockIndex * UNITS_PER_BLOCK);
-    }
-    const digest = session.cipher === null ? checksum : await digestOf(bytes);
+    if (session.cipher !== null) reEncryptUnits(null, session.cipher, bytes, blockIndex * UNITS_PER_BLOCK);
+    const digest = session.cipher === null ? checksum : digestOfSync(bytes);
     await this.#uploads.put(snapshotId, blockIndex, { stored: bytes, digest, checksum });
     this.#peer.notify('BlockPut', { snapshotId, progress: ticket.progress ?? null });
-    response.writeHead(201, { 'content-length': 0 }).end();
+    return {};
   }
 
-  async #get(response: ServerResponse, { manifest, cipher }: Session, ticket: BlockTicket): Promise<void> {
+  async #get({ manifest, cipher }: Session, ticket: BlockTicket, target: Buffer<ArrayBuffer>): Promise<AnswerHead> {
     const digest = manifest?.digest(ticket.blockIndex);
-    if (digest === undefined) throw new Refused(404, 'NoSuchBlock', 'the snapshot has no such block');
-    const bytes = await this.#store.get(digest);
-    if (cipher !== null) {
-      this.#needSession(ticket);
-      reEncryptUnits(cipher, null, bytes, ticket.blockIndex * UNITS_PER_BLOCK);
-    }
-    const checksum = cipher === null ? digest : await digestOf(bytes);
-    response.writeHead(200, {
-      'content-length': bytes.length,
-      'content-type': 'application/octet-stream',
-      'x-holdfast-checksum': checksum.toString('base64'),
-    });
-    response.end(bytes);
+    if (digest === undefined) throw new Refused('NoSuchBlock', 'the snapshot has no such block');
+    await this.#store.getInto(digest, target);
+    if (cipher === null) return { checksum: digest.toString('base64') };
+    this.#needSession(ticket);
+    reEncryptUnits(cipher, null, target, ticket.blockIndex * UNITS_PER_BLOCK);
+    return { checksum: digestOfSync(target).toString('base64') };
   }
 
-  /** While its block came, the session may have ended and its key with it. */
+  /** While the block was read, the session may have ended and its key with it. */
   #needSession({ sessionId }: BlockTicket): void {
-    if (!this.#sessions.has(sessionId)) throw new Refused(401, 'TicketRefused', 'the session has ended');
+    if (!this.#sessions.has(sessionId)) throw new Refused('TicketRefused', 'the session has ended');
   }
 
-  #refuse(response: ServerResponse, error: unknown): void {
-    const known =
-      error instanceof Refused
-        ? error
-        : error instanceof PeerError
-          ? new Refused(409, error.code, error.message)
-          : new Refused(500, error instanceof BlockDamaged ? 'BlockDamaged' : 'Failed', messageOf(error));
-    if (known.status === 500) this.#peer.notify('Log', { level: 'error', message: `a block: ${known.message}` });
-    if (response.headersSent || response.destroyed) return void response.destroy();
-    const body = JSON.stringify({ code: known.code, message: known.message });
-    response.writeHead(known.status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
-    response.end(body);
+  #refused(error: unknown): AnswerHead {
+    if (error instanceof Refused || error instanceof PeerError)
+      return { refused: { code: error.code, message: error.message } };
+    const code = error instanceof BlockDamaged ? 'BlockDamaged' : 'Failed';
+    this.#peer.notify('Log', { level: 'error', message: `a block: ${messageOf(error)}` });
+    return { refused: { code, message: messageOf(error) } };
   }
 }
 
-/** @throws Refused when it is not exactly one block. */
-const readBlock = async (request: IncomingMessage): Promise<Buffer<ArrayBuffer>> => {
-  const bytes = Buffer.allocUnsafeSlow(BLOCK_SIZE_BYTES);
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    if (length + chunk.length > bytes.length) throw new Refused(400, 'WrongLength', 'more than a block');
-    chunk.copy(bytes, length);
-    length += chunk.length;
-  }
-  if (length !== bytes.length) throw new Refused(400, 'WrongLength', `${String(length)} bytes`);
-  return bytes;
-};
+const TICKET_REFUSED: AnswerHead = { refused: { code: 'TicketRefused', message: 'the ticket is not valid here' } };

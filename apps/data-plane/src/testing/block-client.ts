@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { request } from 'node:http';
+import { BLOCK_BYTES, type BlockSource, BlockWireClient } from '@holdfast/block-wire';
 import { type InternalRequests, newSnapshotId, type SnapshotId } from '@holdfast/contracts';
 import { testContext } from '@holdfast/messaging/testing';
 import { type BlockTicket, generateRecipient, signBlockTicket } from '@holdfast/sealing';
@@ -8,10 +8,9 @@ import type { TestHost } from './harness.ts';
 type Requests = InternalRequests['data-plane'];
 
 export interface BlockAnswer {
-  readonly status: number;
   readonly body: Buffer;
   readonly checksum: string | undefined;
-  /** Of a refusal. */
+  /** Of a refusal; undefined: it was done. */
   readonly code: string | undefined;
 }
 
@@ -45,32 +44,33 @@ export class BlockClient {
   }
 
   put(blockIndex: number, bytes: Uint8Array, more: Partial<BlockTicket> = {}): Promise<BlockAnswer> {
-    return this.send('PUT', this.ticket(blockIndex, { checksum: checksumOf(bytes), ...more }), bytes);
+    return this.send(this.ticket(blockIndex, { checksum: checksumOf(bytes), ...more }), bytes);
   }
 
   get(blockIndex: number): Promise<BlockAnswer> {
-    return this.send('GET', this.ticket(blockIndex));
+    return this.send(this.ticket(blockIndex));
   }
 
-  send(method: string, ticket: string, body?: Uint8Array): Promise<BlockAnswer> {
-    const socketPath = this.endpoint.replace(/^unix:/, '');
-    return new Promise((resolve, reject) => {
-      const headers = { 'x-holdfast-ticket': ticket, 'content-length': body?.length ?? 0 };
-      const sent = request({ socketPath, path: '/blocks', method, headers }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('end', () => {
-          const bytes = Buffer.concat(chunks);
-          const { statusCode: status = 0, headers: got } = response;
-          const code = status < 300 ? undefined : (JSON.parse(bytes.toString()) as { code: string }).code;
-          resolve({ status, body: bytes, code, checksum: got['x-holdfast-checksum']?.toString() });
-        });
-      });
-      sent.on('error', reject);
-      sent.end(body);
-    });
+  async send(ticket: string, body?: Uint8Array): Promise<BlockAnswer> {
+    const wire = new BlockWireClient({ maxConnections: 1, idleMs: 10_000 });
+    try {
+      const source = body === undefined ? null : sourceOf(Buffer.from(body));
+      const { block, checksum, refused } = await wire.send(this.endpoint, ticket, source, Date.now() + 30_000);
+      return { body: block ?? Buffer.alloc(0), checksum, code: refused?.code };
+    } finally {
+      wire.destroy();
+    }
   }
 }
+
+/** As long as a block, whatever it is: the wire says the length first. */
+const sourceOf = (bytes: Buffer): BlockSource => ({
+  follow: (onPiece, onEnd) => {
+    onPiece(bytes);
+    if (bytes.length < BLOCK_BYTES) onEnd(new Error('less than a block'));
+    return () => undefined;
+  },
+});
 
 /** An upload that takes blocks. */
 export const startUpload = async (host: TestHost, input: Partial<Requests['StartBlockUpload']['in']> = {}) => {

@@ -1,13 +1,10 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { RequestContext } from '@holdfast/contracts';
 import { PageTokens } from '@holdfast/ec2';
 import { AwsError } from '@holdfast/contracts';
+import { isBlockToken, signBlockToken } from '@holdfast/sealing';
 import { invalidRequest } from './ebs-direct-errors.ts';
 
-const VERSION = 1;
-/** Version, expiry (u32 BE, seconds of the epoch), the first half of an HMAC-SHA-256. */
-const MAC_AT = 5;
-const MAC_BYTES = 16;
 const BLOCK_TOKEN_LIFE_S = 7 * 24 * 3600;
 const PAGE_TOKEN_LIFE_MS = 3_600_000;
 
@@ -37,22 +34,18 @@ export class DirectTokens {
     return new Date((Math.floor(now.getTime() / 1000) + BLOCK_TOKEN_LIFE_S) * 1000);
   }
 
+  /** Under which one account's tokens for the blocks of one snapshot are signed. */
+  blockKeyOf(snapshotId: string, { accountId, region }: Owner): Buffer {
+    return createHmac('sha256', this.blockKey).update(`${accountId}/${region}/${snapshotId}`).digest();
+  }
+
   block(snapshotId: string, blockIndex: number, owner: Owner, expiry: Date): string {
-    const token = Buffer.alloc(MAC_AT + MAC_BYTES);
-    token.writeUInt8(VERSION, 0);
-    token.writeUInt32BE(expiry.getTime() / 1000, 1);
-    this.mac(token, snapshotId, blockIndex, owner).copy(token, MAC_AT);
-    return token.toString('base64');
+    return signBlockToken(this.blockKeyOf(snapshotId, owner), blockIndex, expiry);
   }
 
   /** @throws AwsError INVALID_BLOCK_TOKEN */
   checkBlock(text: string, snapshotId: string, blockIndex: number, owner: Owner, now: Date): void {
-    const token = Buffer.from(text, 'base64');
-    const genuine =
-      token.length === MAC_AT + MAC_BYTES &&
-      token[0] === VERSION &&
-      timingSafeEqual(token.subarray(MAC_AT), this.mac(token, snapshotId, blockIndex, owner));
-    if (!genuine || token.readUInt32BE(1) * 1000 <= now.getTime())
+    if (!isBlockToken(this.blockKeyOf(snapshotId, owner), text, blockIndex, now))
       throw invalidRequest('INVALID_BLOCK_TOKEN', `The block token ${text} is invalid.`);
   }
 
@@ -76,13 +69,5 @@ export class DirectTokens {
     const fits = snapshotId === asked.snapshotId && firstSnapshotId === asked.firstSnapshotId;
     if (!fits || expiresAtMs <= now.getTime()) throw invalid();
     return startingBlockIndex;
-  }
-
-  private mac(token: Buffer, snapshotId: string, blockIndex: number, { accountId, region }: Owner): Buffer {
-    return createHmac('sha256', this.blockKey)
-      .update(token.subarray(0, MAC_AT))
-      .update(`${accountId}/${region}/${snapshotId}/${String(blockIndex)}`)
-      .digest()
-      .subarray(0, MAC_BYTES);
   }
 }

@@ -8,8 +8,8 @@ import type { DirectParts } from '../../application/ebs-direct-ports.ts';
 import { StartSnapshot } from '../../application/ebs-direct-start-snapshot.ts';
 
 /**
- * The operations of EBS direct. PutSnapshotBlock and GetSnapshotBlock answer where the block goes or comes from
- * (`BlockTransfer`), and with which ticket.
+ * The operations of EBS direct. PutSnapshotBlock and GetSnapshotBlock answer where the caller's
+ * blocks go or come from, and with what a gateway proves that they may (`BlockTransfer`).
  */
 export const ebsDirectRequests = (parts: DirectParts): RequestHandlers => {
   const start = new StartSnapshot(parts);

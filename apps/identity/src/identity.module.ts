@@ -1,3 +1,4 @@
+import { DecisionLog } from '@holdfast/access';
 import { CommandHandler } from '@holdfast/event-store';
 import { RootKeyService } from '@holdfast/root-keys';
 import type { ServiceEnvironment, ServiceParts } from '@holdfast/service-kit';
@@ -30,6 +31,13 @@ const rootKeysFor = ({ mode, settings }: ServiceEnvironment): AccessKeys => {
   return rootUserAccessKeys([{ accessKeyId, secretAccessKey, principal: rootPrincipal(accountId) }]);
 };
 
+/** What waits is sent while the bus is still there. */
+class OwnDecisionLog extends DecisionLog {
+  onModuleDestroy(): Promise<void> {
+    return this.close();
+  }
+}
+
 @Module({})
 export class IdentityModule {
   static register({ environment, openEventStore, database, clock, bus, logger }: ServiceParts): DynamicModule {
@@ -37,8 +45,9 @@ export class IdentityModule {
     const provider = identityRootKeyProvider(environment.settings);
     const store = openEventStore({ projections: [iamTables, sessionsProjection] });
     const accounts = new EventSourcedAccounts(store);
-    const makeIam = ({ secretsKeys, ...keys }: IdentityKeys): Iam => ({
+    const makeIam = ({ secretsKeys, ...keys }: IdentityKeys, decisions: OwnDecisionLog): Iam => ({
       clock,
+      decisions,
       rootKeys,
       accounts,
       sessions: new EventSourcedSessions(new CommandHandler(store, sessionDecider, (id) => `session-${id}`)),
@@ -58,7 +67,8 @@ export class IdentityModule {
           inject: [KEYS],
           useFactory: (keys: IdentityKeys) => new RootKeyService(keys.rootKeys, bus, logger),
         },
-        { provide: IAM, inject: [KEYS], useFactory: makeIam },
+        { provide: OwnDecisionLog, useFactory: () => new OwnDecisionLog(bus, logger) },
+        { provide: IAM, inject: [KEYS, OwnDecisionLog], useFactory: makeIam },
       ],
     };
   }

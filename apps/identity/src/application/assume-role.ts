@@ -1,3 +1,4 @@
+import { type DecidedCall, decisionRecord, ruleRecord } from '@holdfast/access';
 import type { sts } from '@holdfast/aws-protocol';
 import { type RequestContext, type SourcedPolicy } from '@holdfast/contracts';
 import {
@@ -48,7 +49,7 @@ const authorize = async (iam: Iam, { role, input, tags, context }: Asked): Promi
   if (own === null) throw notAuthorized(principal.arn, input.RoleArn);
   const { permissionsBoundary: boundary, sessionPolicies } = own;
   const tagKeys = Object.keys(tags);
-  const { allowed, decision } = evaluateEach(
+  const joint = evaluateEach(
     {
       request: {
         principal: principalOf(principal, own.principalTags),
@@ -78,8 +79,16 @@ const authorize = async (iam: Iam, { role, input, tags, context }: Asked): Promi
     },
     [{ resource: role.arn }, ...(tagKeys.length === 0 ? [] : [{ resource: role.arn, action: 'sts:TagSession' }])],
   );
-  if (!allowed) throw accessDenied(stsDenialMessage(decision));
+  const call = decidedCall(iam, input, context);
+  if (joint.allowed) return iam.decisions.allowed(decisionRecord(call, joint, null));
+  const refusal = accessDenied(stsDenialMessage(joint.decision));
+  await iam.decisions.refused(decisionRecord(call, joint, refusal.code));
+  throw refusal;
 };
+
+const decidedCall = (iam: Iam, input: sts.AssumeRoleRequest, context: RequestContext): DecidedCall => ({
+  ...{ service: 'sts', operation: 'AssumeRole', input, context, at: iam.clock.now() },
+});
 
 /** Also what a role that does not exist is answered with. */
 const notAuthorized = (arn: string, roleArn: string) =>
@@ -142,7 +151,11 @@ export const assumeRole = async (
   checkCaller(context);
   const { requested, tags, transitiveTagKeys } = await allTags(iam, input, context);
   const [role] = await iam.tables.identitiesByArn([RoleArn]);
-  if (role === undefined) throw notAuthorized(context.principal.arn, RoleArn);
+  if (role === undefined) {
+    const refusal = notAuthorized(context.principal.arn, RoleArn);
+    await iam.decisions.refused(ruleRecord(decidedCall(iam, input, context), refusal, `there is no role ${RoleArn}`));
+    throw refusal;
+  }
   await authorize(iam, { role, input, tags: requested, context });
   const { policies, packedPolicySize } = await sessionLimits(iam, { Policy, PolicyArns }, tags, role.accountId);
   const durationSeconds = durationOf(DurationSeconds, role, context.principal.type === 'AssumedRole');

@@ -1,4 +1,5 @@
 import type { AccountId, Caller } from '@holdfast/contracts';
+import type { DecisionRecord } from '@holdfast/iam';
 import type { Clock } from '@holdfast/service-kit';
 import type { AccessKeys } from '../domain/access-keys.ts';
 import type { IamCommand } from '../domain/iam.commands.ts';
@@ -143,8 +144,16 @@ export interface IamTables {
   session(accessKeyId: string): Promise<SessionRow | null>;
 }
 
+/** Where decisions are kept, to be explained. */
+export interface Decisions {
+  allowed(record: DecisionRecord): void;
+  /** Resolves once it is kept, or could not be. */
+  refused(record: DecisionRecord): Promise<void>;
+}
+
 /** What the actions work with. */
 export interface Iam {
+  readonly decisions: Decisions;
   readonly clock: Clock;
   readonly rootKeys: AccessKeys;
   readonly accounts: AccountStreams;

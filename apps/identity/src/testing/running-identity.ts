@@ -24,9 +24,12 @@ export class RunningIdentity {
     private readonly environment: ServiceEnvironment,
   ) {}
 
-  static async start(postgresAdminUrl: string): Promise<RunningIdentity> {
+  static async start(
+    postgresAdminUrl: string,
+    settings: Record<string, unknown> = { secretsKey: randomBytes(32).toString('base64') },
+  ): Promise<RunningIdentity> {
     const stack = await startTestStack(postgresAdminUrl);
-    const environment = await stack.environment({ secretsKey: randomBytes(32).toString('base64') });
+    const environment = await stack.environment(settings);
     const service = await start(environment);
     return new RunningIdentity(stack, service, await generateRecipient(), environment);
   }

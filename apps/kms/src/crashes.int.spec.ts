@@ -123,3 +123,39 @@ describe('a process that is killed while it deletes keys', () => {
     await program.kill(child);
   }, 120_000);
 });
+
+describe('a process that is killed between making material and creating its key', () => {
+  it('leaves nothing behind: the material is swept, and that of keys stays', async () => {
+    const stopped = new pg.Client({ connectionString: environment.migrationDatabaseUrl });
+    await stopped.connect();
+    let child = await start();
+    const me = new Caller(stack.bus, ACCOUNT);
+    const { id: kept } = await me.newKey();
+    const orphans = async (): Promise<string[]> => {
+      const { rows } = await sql.query<{ key_id: string }>(
+        `SELECT key_id FROM key_material m WHERE NOT EXISTS (SELECT FROM key_versions v WHERE v.key_id = m.key_id)`,
+      );
+      return rows.map(({ key_id: id }) => id);
+    };
+    expect(await orphans()).toEqual([]);
+    // Whoever appends waits for this session, so the process can be killed right there.
+    await sql.query(`
+      CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END $$;
+      CREATE TRIGGER wait_here BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION wait_here()`);
+    await stopped.query('SELECT pg_advisory_lock(4711)');
+    const creating = me.raw('CreateKey', {}, { deadlineMs: Date.now() + 60_000 }).catch(() => undefined);
+    await expect.poll(async () => (await orphans()).length, { timeout: 20_000 }).toBe(1);
+    await program.kill(child);
+    await stopped.query('SELECT pg_advisory_unlock(4711)');
+    await sql.query('DROP TRIGGER wait_here ON events; DROP FUNCTION wait_here');
+    expect(await orphans()).toHaveLength(1); // A key could still come to name it, as far as anybody knows.
+    await sql.query(`UPDATE key_material SET created_at = created_at - interval '2 hours'`);
+    child = await start();
+    await expect.poll(orphans, { timeout: 20_000 }).toEqual([]);
+    await me.call('Encrypt', { KeyId: kept, Plaintext: Buffer.from('x') });
+    await program.kill(child);
+    await stopped.end();
+    void creating; // Nobody is left to answer it.
+  }, 120_000);
+});

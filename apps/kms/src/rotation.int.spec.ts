@@ -2,7 +2,7 @@ import { turnClocks } from '@holdfast/service-kit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { start } from './service.ts';
 import { ImportedMaterial } from './testing/imported-material.ts';
-import { ACCOUNT, refusal, runningKms } from './testing/running-kms.ts';
+import { ACCOUNT, EC2, refusal, runningKms } from './testing/running-kms.ts';
 
 const kms = runningKms();
 const me = () => kms().caller(ACCOUNT);
@@ -46,6 +46,25 @@ describe('rotation by period', () => {
     await me().call('DisableKeyRotation', { KeyId });
     expect(await status(KeyId)).toEqual({ KeyId: arn, KeyRotationEnabled: false });
   });
+
+  it('is done each year for the key of EBS, which nobody asked for it', async () => {
+    const caller = kms().caller('123412341299');
+    const viaEc2 = caller.as({ viaService: EC2 });
+    const context = { EncryptionContext: { 'aws:ebs:id': 'vol-1' } };
+    const made = await viaEc2.call('GenerateDataKey', { KeyId: 'alias/aws/ebs', NumberOfBytes: 64, ...context });
+    const { KeyMetadata } = await caller.call('DescribeKey', { KeyId: 'alias/aws/ebs' });
+    const { KeyId, Arn } = KeyMetadata;
+    const before = await caller.call('GetKeyRotationStatus', { KeyId });
+    expect(before).toMatchObject({ KeyId: Arn, KeyRotationEnabled: true, RotationPeriodInDays: 365 });
+    for (const [days, rotated] of [[364, 0], [366, 1], [732, 2]] as const) {
+      await turn(days);
+      const count = async () => (await caller.call('ListKeyRotations', { KeyId })).Rotations.length as number;
+      await expect.poll(count, { timeout: 8000 }).toBe(rotated);
+    }
+    const { CiphertextBlob } = made;
+    expect((await viaEc2.call('Decrypt', { CiphertextBlob, ...context })).Plaintext).toEqual(made.Plaintext);
+    await expect(caller.call('DisableKeyRotation', { KeyId })).rejects.toMatchObject({ code: 'AccessDeniedException' });
+  }); // prettier-ignore
 
   it('is caught up on, once, by a service that was away', async () => {
     const { id: KeyId } = await me().newKey();

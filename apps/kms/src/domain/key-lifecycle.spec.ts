@@ -3,10 +3,10 @@ import { fold } from '@holdfast/decider';
 import { specification } from '@holdfast/decider/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { daysAfter } from './key-lifecycle.ts';
 import { keyDecider } from './key.decider.ts';
 import type { KeyCommand } from './key.commands.ts';
 import type { KeyEvent } from './key.events.ts';
+import { daysAfter } from './key.state.ts';
 
 const given = specification(keyDecider);
 const at = instant(new Date('2026-03-01T00:00:00Z'));

@@ -1,17 +1,11 @@
-import { type Instant, instant, type Region } from '@holdfast/contracts';
+import type { Region } from '@holdfast/contracts';
 import { refuse } from './errors.ts';
 import type { KeyCommand } from './key.commands.ts';
 import type { KeyEvent } from './key.events.ts';
-import { arnIn, type ExistingKey, type RegionalKey } from './key.state.ts';
+import { arnIn, daysAfter, DEFAULT_ROTATION_DAYS, type ExistingKey, type RegionalKey } from './key.state.ts';
 import { KEY_SPECS } from './key-specs.ts';
 import { checkTags } from './tags.ts';
 
-const DAY_MS = 86_400_000;
-
-export const daysAfter = (at: Instant, days: number): Instant => instant(new Date(Date.parse(at) + days * DAY_MS));
-
-/** AWS's default for automatic rotation. */
-export const DEFAULT_ROTATION_DAYS = 365;
 /** On-demand rotations in a key's lifetime. @see KMS developer guide, Resource quotas */
 export const MAX_ON_DEMAND_ROTATIONS = 25;
 /** RotateKeyOnDemand waits for an automatic rotation that is as near as this. */

@@ -1,4 +1,4 @@
-import type { AccountId, Instant, Region } from '@holdfast/contracts';
+import { type AccountId, type Instant, instant, type Region } from '@holdfast/contracts';
 import { assertNever } from '@holdfast/decider';
 import type { KeySpec, KeyUsage } from './key-specs.ts';
 import type { KeyState } from './key-state.ts';
@@ -46,6 +46,12 @@ export type KeyHistory = { readonly status: 'absent' } | { readonly status: 'del
 export const arnIn = (key: ExistingKey, region: Region): string =>
   keyArnOf({ region, accountId: key.accountId }, key.keyId);
 
+const DAY_MS = 86_400_000;
+/** AWS's default for automatic rotation, and what its own keys rotate by. */
+export const DEFAULT_ROTATION_DAYS = 365;
+
+export const daysAfter = (at: Instant, days: number): Instant => instant(new Date(Date.parse(at) + days * DAY_MS));
+
 const tagMap = (tags: readonly Tag[]): Map<string, string> =>
   new Map(tags.map(({ TagKey, TagValue }) => [TagKey, TagValue]));
 
@@ -76,7 +82,11 @@ const created = (event: Extract<KeyEvent, { type: 'KeyCreated' }>): ExistingKey 
   regions: new Map([[event.region, newRegional(event, event.materialId === null ? 'PendingImport' : 'Enabled')]]),
   materialIds: event.materialId === null ? [] : [event.materialId],
   pendingMaterialId: null,
-  rotation: null,
+  // Nobody turns it on or off for a key of AWS's.
+  rotation:
+    event.keyManager === 'AWS'
+      ? { periodInDays: DEFAULT_ROTATION_DAYS, nextDate: daysAfter(event.at, DEFAULT_ROTATION_DAYS) }
+      : null,
   onDemandRotations: 0,
 });
 

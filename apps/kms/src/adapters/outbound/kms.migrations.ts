@@ -3,6 +3,7 @@ import { CreateRootKeys1700000900000 } from '@holdfast/root-keys';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { TrackLastUses1700000200000 } from './key-last-uses.migration.ts';
 import { BroadenKms1700000100001 } from './kms-breadth.migration.ts';
+import { RotateEbsKeys1700000200010 } from './kms-ebs-rotation.migration.ts';
 import { NamePrincipalsById1700000100010 } from './kms-principals.migration.ts';
 
 const TABLES = `
@@ -83,5 +84,6 @@ export const kmsMigrations = [
   BroadenKms1700000100001,
   NamePrincipalsById1700000100010,
   TrackLastUses1700000200000,
+  RotateEbsKeys1700000200010,
   CreateRootKeys1700000900000,
 ];

@@ -78,6 +78,15 @@ describe('RunInstances', () => {
     [{ MinCount: 0 }, 'InvalidParameterValue'],
     [{ Placement: { AvailabilityZone: 'us-east-1a' } }, 'InvalidParameterValue'],
     [{ UserData: 'x' }, 'UnsupportedOperation'],
+    [{ EbsOptimized: true }, 'UnsupportedOperation'],
+    [{ KeyName: 'k' }, 'InvalidKeyPair.NotFound'],
+    [{ SubnetId: 'subnet-0123456789abcdef0' }, 'InvalidSubnetID.NotFound'],
+    [{ SecurityGroupIds: ['sg-0123456789abcdef0'] }, 'InvalidGroup.NotFound'],
+    [{ SecurityGroups: ['web'] }, 'InvalidGroup.NotFound'],
+    [{ NetworkInterfaces: [{ DeviceIndex: 1 }] }, 'UnsupportedOperation'],
+    [{ NetworkInterfaces: [{ DeviceIndex: 0, AssociatePublicIpAddress: true }] }, 'UnsupportedOperation'],
+    [{ NetworkInterfaces: [{ DeviceIndex: 0 }], SubnetId: 'subnet-1' }, 'InvalidParameterCombination'],
+    [{ Placement: { Tenancy: 'dedicated' as const } }, 'UnsupportedOperation'],
     [{ DryRun: true }, 'DryRunOperation'],
   ])('refuses %j with %s', async (input, code) => {
     const before = (await describeInstances()).length;
@@ -193,5 +202,113 @@ describe('tags of instances', () => {
       Filters: [{ Name: 'resource-id', Values: [id] }],
     });
     expect(Tags).toEqual([{ ResourceId: id, ResourceType: 'instance', Key: 'b', Value: '2' }]);
+  });
+});
+
+describe('the default VPC', () => {
+  it('is where instances are, as long as they are', async () => {
+    const { Vpcs } = await call<ec2.DescribeVpcsResult>('DescribeVpcs', { Filters: [{ Name: 'is-default', Values: ['true'] }] }); // prettier-ignore
+    const vpc = { Name: 'vpc-id', Values: [Vpcs?.[0]?.VpcId ?? ''] };
+    const zone = { Name: 'availability-zone', Values: ['eu-central-1c'] };
+    const { Subnets } = await call<ec2.DescribeSubnetsResult>('DescribeSubnets', { Filters: [vpc, zone] });
+    expect(Subnets).toMatchObject([{ DefaultForAz: true, CidrBlock: '172.31.32.0/20' }]);
+    const SubnetId = Subnets?.[0]?.SubnetId ?? '';
+    const { SecurityGroups } = await call<ec2.DescribeSecurityGroupsResult>('DescribeSecurityGroups', { GroupNames: ['default'] }); // prettier-ignore
+    const SecurityGroupIds = [SecurityGroups?.[0]?.GroupId ?? ''];
+    const id = idOf(await launch({ SubnetId, SecurityGroupIds }));
+    await expect.poll(() => stateOf(id)).toBe('running');
+    const [found] = await describeInstances({ Filters: [{ Name: 'subnet-id', Values: [SubnetId] }, vpc] });
+    expect(found).toMatchObject({
+      ...{ InstanceId: id, VpcId: vpc.Values[0], SubnetId, Placement: { AvailabilityZone: 'eu-central-1c' } },
+      SecurityGroups: [{ GroupId: SecurityGroupIds[0], GroupName: 'default' }],
+      PrivateIpAddress: expect.stringMatching(/^172\.31\.(3[2-9]|4[0-7])\./) as string,
+    });
+    const Filters = [{ Name: 'attachment.instance-id', Values: [id] }];
+    const interfaces = async () => (await call<ec2.DescribeNetworkInterfacesResult>('DescribeNetworkInterfaces', { Filters })).NetworkInterfaces; // prettier-ignore
+    const PrivateIpAddress = found?.PrivateIpAddress;
+    expect(await interfaces()).toMatchObject([{ NetworkInterfaceId: found?.NetworkInterfaces?.[0]?.NetworkInterfaceId, SubnetId, PrivateIpAddress }]); // prettier-ignore
+    await call('TerminateInstances', { InstanceIds: [id] });
+    await expect.poll(() => stateOf(id)).toBe('terminated');
+    expect((await describeInstances({ InstanceIds: [id] }))[0]?.VpcId).toBeUndefined();
+    expect(await interfaces()).toEqual([]);
+  });
+
+  it('is each account’s own, and has nothing but what is described', async () => {
+    const bob = { accountId: '444455556666' };
+    const one = await call<ec2.DescribeVpcsResult>('DescribeVpcs');
+    const other = await call<ec2.DescribeVpcsResult>('DescribeVpcs', {}, bob);
+    expect([one.Vpcs?.length, other.Vpcs?.length]).toEqual([1, 1]);
+    const VpcId = one.Vpcs?.[0]?.VpcId;
+    expect(VpcId).not.toBe(other.Vpcs?.[0]?.VpcId);
+    await expect(call('DescribeVpcs', { VpcIds: [VpcId] }, bob)).rejects.toMatchObject({
+      code: 'InvalidVpcID.NotFound',
+    });
+    const Filters = [{ Name: 'vpc-id', Values: [VpcId] }];
+    const of = async (what: string, action: string) => (await call<Record<string, unknown[]>>(action, { Filters }))[what]?.length; // prettier-ignore
+    expect(await of('RouteTables', 'DescribeRouteTables')).toBe(1);
+    expect(await of('NetworkAcls', 'DescribeNetworkAcls')).toBe(1);
+    expect(await of('SecurityGroups', 'DescribeSecurityGroups')).toBe(1);
+    const attribute = { VpcId, Attribute: 'enableDnsSupport' };
+    expect(await call('DescribeVpcAttribute', attribute)).toEqual({ VpcId, EnableDnsSupport: { Value: true } });
+    expect(await call('DescribeKeyPairs')).toEqual({ KeyPairs: [] });
+  });
+
+  it.each([
+    ['DescribeVpcs', { VpcIds: ['vpc-1'] }, 'InvalidVpcID.NotFound'],
+    ['DescribeSubnets', { SubnetIds: ['subnet-1'] }, 'InvalidSubnetID.NotFound'],
+    ['DescribeSecurityGroups', { GroupIds: ['sg-1'] }, 'InvalidGroup.NotFound'],
+    ['DescribeSecurityGroups', { GroupNames: ['web'] }, 'InvalidGroup.NotFound'],
+    ['DescribeSecurityGroupRules', { SecurityGroupRuleIds: ['sgr-1'] }, 'InvalidSecurityGroupRuleId.NotFound'],
+    ['DescribeRouteTables', { RouteTableIds: ['rtb-1'] }, 'InvalidRouteTableID.NotFound'],
+    ['DescribeInternetGateways', { InternetGatewayIds: ['igw-1'] }, 'InvalidInternetGatewayID.NotFound'],
+    ['DescribeNetworkAcls', { NetworkAclIds: ['acl-1'] }, 'InvalidNetworkAclID.NotFound'],
+    ['DescribeDhcpOptions', { DhcpOptionsIds: ['dopt-1'] }, 'InvalidDhcpOptionID.NotFound'],
+    ['DescribeNetworkInterfaces', { NetworkInterfaceIds: ['eni-1'] }, 'InvalidNetworkInterfaceID.NotFound'],
+    ['DescribeKeyPairs', { KeyNames: ['k'] }, 'InvalidKeyPair.NotFound'],
+    ['DescribeAccountAttributes', { AttributeNames: ['x'] }, 'InvalidParameterValue'],
+    ['DescribeVpcs', { Filters: [{ Name: 'colour', Values: ['red'] }] }, 'InvalidParameterValue'],
+    ['DescribeSubnets', { MaxResults: 2 }, 'InvalidParameterValue'],
+    ['DescribeSubnets', { DryRun: true }, 'DryRunOperation'],
+    ['RebootInstances', { InstanceIds: ['i-0123456789abcdef0'] }, 'InvalidInstanceID.NotFound'],
+    ['GetConsoleOutput', { InstanceId: 'i-0123456789abcdef0' }, 'InvalidInstanceID.NotFound'],
+  ])('refuses %s %j with %s', async (action, input, code) => {
+    await expect(call(action, input)).rejects.toMatchObject({ code });
+  });
+
+  it('offers every instance type in every zone, page by page', async () => {
+    const Filters = [{ Name: 'instance-type', Values: ['t3.*'] }];
+    const seen: string[] = [];
+    let NextToken: string | undefined;
+    do {
+      const input = { LocationType: 'availability-zone', Filters, MaxResults: 10, NextToken };
+      const page = await call<ec2.DescribeInstanceTypeOfferingsResult>('DescribeInstanceTypeOfferings', input);
+      seen.push(...(page.InstanceTypeOfferings ?? []).map(({ InstanceType, Location }) => `${InstanceType ?? ''} ${Location ?? ''}`)); // prettier-ignore
+      NextToken = page.NextToken;
+    } while (NextToken);
+    expect(new Set(seen).size).toBe(21);
+    expect(seen).toHaveLength(21);
+  });
+});
+
+describe('instances’ limits', () => {
+  it('are of instances that have not ended', async () => {
+    const carol = { accountId: '999900001111' };
+    const wish = { ImageId: await imageId(), InstanceType: 't3.micro', MinCount: 1 };
+    const tried = (MaxCount: number) => call<ec2.Reservation>('RunInstances', { ...wish, MaxCount }, carol);
+    await expect(tried(INSTANCE_LIMIT + 1)).rejects.toMatchObject({
+      code: 'InstanceLimitExceeded',
+      message: `You have requested more instances (${String(INSTANCE_LIMIT + 1)}) than your current instance limit of ${String(INSTANCE_LIMIT)} allows for the specified instance type.`,
+    });
+    const { Instances = [] } = await tried(2);
+    await expect(tried(INSTANCE_LIMIT - 1)).rejects.toMatchObject({ code: 'InstanceLimitExceeded' });
+    await call('TerminateInstances', { InstanceIds: Instances.map(({ InstanceId }) => InstanceId) }, carol);
+  });
+
+  it('are of volumes by type', async () => {
+    const BlockDeviceMappings = Array.from({ length: 27 }, (_, n) => ({
+      DeviceName: `/dev/xvd${n < 26 ? 'b' : 'c'}${String.fromCharCode(97 + (n % 26))}`,
+      Ebs: { VolumeSize: 1 },
+    }));
+    await expect(launch({ BlockDeviceMappings })).rejects.toMatchObject({ code: 'AttachmentLimitExceeded' });
   });
 });

@@ -79,7 +79,9 @@ export class CreateImage {
     const { Volumes = [] } = await this.requests.request<ec2.DescribeVolumesResult>('volumes', action, { VolumeIds }, context); // prettier-ignore
     const volumes = new Map(Volumes.map((volume) => [volume.VolumeId, volume]));
     if (!attachments.some(({ device }) => device === instance.rootDeviceName)) throw rootMissing(instance.instanceId);
-    return attachments.map((attachment) => imageDevice(attachment, volumes.get(attachment.volumeId)));
+    return attachments
+      .map((attachment) => imageDevice(attachment, volumes.get(attachment.volumeId)))
+      .sort((a, b) => rank(a, instance) - rank(b, instance) || (a.device.deviceName < b.device.deviceName ? -1 : 1));
   }
 }
 
@@ -97,6 +99,10 @@ const imageDevice = ({ device, volumeId, deleteOnTermination }: AttachmentRecord
     keyArn: volume.Encrypted === true ? volume.KmsKeyId : undefined,
   },
 });
+
+/** The root device comes first. */
+const rank = ({ device }: { device: { deviceName: string } }, { rootDeviceName }: InstanceRow) =>
+  device.deviceName === rootDeviceName ? 0 : 1;
 
 const rootMissing = (instanceId: string) =>
   new AwsError({ code: 'IncorrectState', message: `The instance '${instanceId}' has no root volume attached.` });

@@ -1,5 +1,5 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { AwsError, callerOf, type ImageId, type RequestContext } from '@holdfast/contracts';
+import { callerOf, type ImageId, type RequestContext } from '@holdfast/contracts';
 import {
   dryRunOperation,
   invalidParameterCombination,
@@ -12,7 +12,7 @@ import type { Clock } from '@holdfast/service-kit';
 import { type ImageCommand, keyArnsOf } from '../domain/image.decider.ts';
 import type { ImageRow } from './image-ports.ts';
 import { imageRefusal } from './image-refusals.ts';
-import { checkedDescription, type ImageRequests } from './image-requests.ts';
+import { checkedDescription, type ImageRequests, notAuthorized } from './image-requests.ts';
 import { launchPermissionRequests, type LaunchPermissionRequest } from './launch-permission-change.ts';
 
 type Nothing = Record<string, never>;
@@ -50,8 +50,7 @@ export class ImageAttributes {
   ): Promise<ec2.ImageAttribute> {
     if (Attribute === undefined || Attribute === '') throw missingParameter('attribute');
     // Documented: DescribeImages tells the mappings.
-    if (Attribute === 'blockDeviceMapping')
-      throw new AwsError({ code: 'AuthFailure', message: 'Unauthorized attempt to access restricted resource' });
+    if (Attribute === 'blockDeviceMapping') throw notAuthorized('Unauthorized attempt to access restricted resource');
     const describe = Object.hasOwn(ATTRIBUTES, Attribute) ? ATTRIBUTES[Attribute] : undefined;
     if (describe === undefined) {
       refuseParameters({ lastLaunchedTime: Attribute === 'lastLaunchedTime' ? Attribute : undefined });

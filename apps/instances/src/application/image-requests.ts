@@ -71,6 +71,9 @@ export const traitsOf = (input: Partial<ec2.RegisterImageRequest>): ImageTraits 
   enaSupport: input.EnaSupport,
 }); // prettier-ignore
 
+/** Unlike of a wrong signature, EC2 answers it with 400, as its clients' logs show. */
+export const notAuthorized = (message: string) => new AwsError({ code: 'AuthFailure', message, status: 400 });
+
 /** What actions on images begin with: which image is meant, and whether its caller may. */
 export class ImageRequests {
   constructor(
@@ -85,7 +88,7 @@ export class ImageRequests {
     if (image === null || !isLaunchableBy(image, context.accountId)) throw imageNotFound(id);
     if (image.state === 'deregistered') throw imageGone(id);
     if (image.ownerId === context.accountId) return image;
-    throw new AwsError({ code: 'AuthFailure', message: `Not authorized for image:${id}` });
+    throw notAuthorized(`Not authorized for image:${id}`);
   }
 
   /** One to launch from. @throws AwsError InvalidAMIID.… | AuthFailure */
@@ -93,8 +96,7 @@ export class ImageRequests {
     if (id === undefined || id === '') throw missingParameter('ImageId');
     const image = await this.table.byId(parseImageId(id), context);
     if (image === null) throw imageNotFound(id);
-    if (!isLaunchableBy(image, context.accountId))
-      throw new AwsError({ code: 'AuthFailure', message: `Not authorized for images: [${id}]` });
+    if (!isLaunchableBy(image, context.accountId)) throw notAuthorized(`Not authorized for images: [${id}]`);
     if (image.state === 'deregistered') throw imageGone(id);
     return image;
   }

@@ -1,6 +1,7 @@
 import * as ec2 from '@aws-sdk/client-ec2';
 import * as iam from '@aws-sdk/client-iam';
 import * as kms from '@aws-sdk/client-kms';
+import * as sts from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REGION, TestAccount, ZONE } from './account.ts';
 import { eventually } from './clients.ts';
@@ -13,7 +14,7 @@ const ACCOUNT = '111122223333';
 
 let stack: Stack;
 let root: TestAccount;
-let ada: { ec2: ec2.EC2Client; kms: kms.KMSClient };
+let ada: { ec2: ec2.EC2Client; kms: kms.KMSClient; sts: sts.STSClient };
 let identity: iam.IAMClient;
 
 const settings = (accessKeyId: string, secretAccessKey: string) => ({
@@ -38,7 +39,7 @@ beforeAll(async () => {
   await allowAda('ec2', { Sid: 'Volumes', Effect: 'Allow', Action: 'ec2:*', Resource: '*' });
   const { AccessKey } = await identity.send(new iam.CreateAccessKeyCommand({ UserName: 'ada' }));
   const own = settings(AccessKey?.AccessKeyId ?? '', AccessKey?.SecretAccessKey ?? '');
-  ada = { ec2: new ec2.EC2Client(own), kms: new kms.KMSClient(own) };
+  ada = { ec2: new ec2.EC2Client(own), kms: new kms.KMSClient(own), sts: new sts.STSClient(own) };
 });
 afterAll(() => stack.stop());
 
@@ -110,6 +111,23 @@ describe('a request that was refused', () => {
     );
     expect(name).toBe('UnauthorizedOperation');
     expect(await text($metadata.requestId)).toContain('ec2:DescribeVolumes on *');
+  });
+
+  it('is explained where a role is not given, and which of the reasons that AWS hides it was', async () => {
+    const trust = {
+      Statement: { Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` }, Action: 'sts:AssumeRole' },
+    };
+    const { Role } = await identity.send(
+      new iam.CreateRoleCommand({ RoleName: 'backup', AssumeRolePolicyDocument: JSON.stringify(trust) }),
+    );
+    const assume = (RoleArn: string) =>
+      refusalOf(ada.sts.send(new sts.AssumeRoleCommand({ RoleArn, RoleSessionName: 'session' })));
+    const untrusted = await text((await assume(Role?.Arn ?? '')).$metadata.requestId);
+    expect(untrusted).toContain('sts AssumeRole refused');
+    expect(untrusted).toContain('resource-based policy, statement 0 (Allow): matches');
+    expect(untrusted).toContain('denied: no identity-based policy allows it');
+    const absent = await assume(`arn:aws:iam::${ACCOUNT}:role/absent`);
+    expect(await text(absent.$metadata.requestId)).toContain(`there is no role arn:aws:iam::${ACCOUNT}:role/absent`);
   });
 
   it('is not made up', async () => {

@@ -1,4 +1,4 @@
-import type { CallerPoliciesCache, DecisionLog } from '@holdfast/access';
+import { type CallerPoliciesCache, type DecisionLog, decisionRecord } from '@holdfast/access';
 import { accessDenied, type ec2, type ParsedRequest } from '@holdfast/aws-protocol';
 import { type AwsError, MAX_AUTHORIZATION_MESSAGE_BYTES, type RequestContext } from '@holdfast/contracts';
 import {
@@ -14,10 +14,10 @@ import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import { tagOwner } from '../aws/tags.ts';
 import type { AccessTarget, ImageVolume, ResourceFacts } from './access-target.ts';
-import { decisionRecord, isKeptWhenAllowed } from './decision-record.ts';
 import { ec2Targets } from './ec2-targets.ts';
 import { type RuleFacts, rbinTargets } from './rbin-targets.ts';
 import { ebsTargets, iamTargets, stsTargets } from './iam-targets.ts';
+import { isKeptWhenAllowed } from './kept-decisions.ts';
 
 /**
  * Whether the caller's own policies allow a call. Not asked for KMS: there the key's policy and grants count as well, so `kms`
@@ -53,11 +53,11 @@ export class Authorizer {
       targets,
     );
     if (joint.allowed && !isKeptWhenAllowed(request)) return;
-    const at = this.clock.now();
-    if (joint.allowed) return this.decisions.allowed(decisionRecord(request, joint, context, at, null));
+    const call = { ...request, context, at: this.clock.now() };
+    if (joint.allowed) return this.decisions.allowed(decisionRecord(call, joint, null));
     const refusal = await this.refusal(request, joint.decision, context);
     // Kept before it is answered, so that whoever is refused can ask why at once.
-    await this.decisions.refused(decisionRecord(request, joint, context, at, refusal.code));
+    await this.decisions.refused(decisionRecord(call, joint, refusal.code));
     throw refusal;
   }
 

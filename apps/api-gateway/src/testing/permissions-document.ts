@@ -3,6 +3,7 @@ import { KMS_USES, type KmsUse } from '@holdfast/ec2';
 import type { AccessTarget, Input, ResourceFacts } from '../authorization/access-target.ts';
 import { ec2Targets } from '../authorization/ec2-targets.ts';
 import { ebsTargets, iamTargets, stsTargets } from '../authorization/iam-targets.ts';
+import { type RuleFacts, rbinTargets } from '../authorization/rbin-targets.ts';
 import { ownerOf } from '../aws/operation-owners.ts';
 
 const ACCOUNT = '111122223333';
@@ -11,8 +12,10 @@ const CALLER = { accountId: ACCOUNT, region: REGION, principal: { arn: `arn:aws:
 const FACTS: ResourceFacts = {
   tagsOf: () => Promise.resolve({}),
   iamResource: () => Promise.resolve(null),
+  imageVolumes: () => Promise.resolve([{ deviceName: '/dev/xvda', snapshotId: 'snap-1', encrypted: false }]),
   encryptionByDefault: () => Promise.resolve(false),
 };
+const RULES: RuleFacts = { rule: () => Promise.resolve(null) };
 
 const TAGS = [{ Key: 'k', Value: 'v' }];
 const KINDS = ['volume', 'snapshot', 'instance', 'image', 'network-interface'];
@@ -28,6 +31,7 @@ const VALUES: Input = {
   },
   ...{ UserName: 'n', RoleName: 'n', GroupName: 'n', InstanceProfileName: 'n', PolicyName: 'n', Name: 'n' },
   PolicyArn: `arn:aws:iam::${ACCOUNT}:policy/n`,
+  ...{ Identifier: 'r', ResourceArn: `arn:aws:rbin:${REGION}:${ACCOUNT}:rule/r` },
 };
 
 const inputOf = (members: readonly string[]): Input =>
@@ -35,6 +39,7 @@ const inputOf = (members: readonly string[]): Input =>
 
 const targetsOf = (service: ServiceId, operation: string, input: Input): Promise<AccessTarget[]> => {
   if (service === 'ec2') return ec2Targets(operation, input, CALLER, FACTS);
+  if (service === 'rbin') return rbinTargets(operation, input, CALLER, RULES);
   if (service === 'iam') return iamTargets(operation, input, CALLER, FACTS);
   return Promise.resolve(
     service === 'ebs' ? ebsTargets(operation, input, CALLER) : stsTargets(operation, input, CALLER),
@@ -92,7 +97,7 @@ const operationRows = (service: ServiceId): Promise<string[][]> =>
 /** `docs/permissions.md`, from the tables by which the gateway asks and EBS calls KMS. */
 export const permissionsDocument = async (): Promise<string> => {
   const sections = await Promise.all(
-    (['ec2', 'ebs', 'iam', 'sts'] as const).map(async (service) => {
+    (['ec2', 'ebs', 'rbin', 'iam', 'sts'] as const).map(async (service) => {
       const rows = await operationRows(service);
       return `## ${service}\n\n${table(['operation', 'permissions'], rows)}\n`;
     }),
@@ -100,7 +105,7 @@ export const permissionsDocument = async (): Promise<string> => {
   return `# Permissions
 
 What a caller needs for each operation. This page is made from the code's own tables (\`ec2-targets.ts\`, \`iam-targets.ts\`,
-\`kms-steps.ts\`) and compared with them by a test; \`npx vitest run --project unit permissions-document -u\` writes it anew. That
+\`rbin-targets.ts\`, \`kms-steps.ts\`) and compared with them by a test; \`npx vitest run --project unit permissions-document -u\` writes it anew. That
 these permissions are enough, and that without any one of them the step that needs it fails and no other, is tested by taking
 each away in turn (\`apps/e2e/src/permissions.e2e.spec.ts\`).
 

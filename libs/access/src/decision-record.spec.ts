@@ -1,8 +1,7 @@
-import type { ParsedRequest } from '@holdfast/aws-protocol';
 import { accountId, region, type RequestContext } from '@holdfast/contracts';
 import { evaluateEach, loadPolicy, principalOf } from '@holdfast/iam';
 import { describe, expect, it } from 'vitest';
-import { decisionRecord, isKeptWhenAllowed } from './decision-record.ts';
+import { decisionRecord, ruleRecord } from './decision-record.ts';
 
 const ADA = { arn: 'arn:aws:iam::111122223333:user/ada', accountId: accountId('111122223333'), principalId: 'AIDA' };
 const context = {
@@ -26,11 +25,11 @@ const joint = (allowed: readonly string[], asked: readonly string[]) =>
     },
     asked.map((resource) => ({ resource })),
   );
-const request = { service: 'ec2', operation: 'DeleteVolume', input: {} } as unknown as ParsedRequest;
+const call = { service: 'ec2', operation: 'DeleteVolume', input: {}, context, at };
 
 describe('what is kept of a decision on a call', () => {
   it('ends with the resource that is denied', () => {
-    const record = decisionRecord(request, joint([volume(1)], [volume(1), volume(2), volume(3)]), context, at, 'No');
+    const record = decisionRecord(call, joint([volume(1)], [volume(1), volume(2), volume(3)]), 'No');
     expect(record).toMatchObject({
       ...{ requestId: 'r', at: '2026-07-01T12:00:00.000Z', operation: 'DeleteVolume', allowed: false },
       refusal: { code: 'No', message: expect.stringContaining('no identity-based policy allows') as string },
@@ -44,19 +43,16 @@ describe('what is kept of a decision on a call', () => {
 
   it('keeps its size when a call is on many resources', () => {
     const many = Array.from({ length: 500 }, (_, n) => volume(n));
-    const record = decisionRecord(request, joint(many, many), context, at, null);
+    const record = decisionRecord(call, joint(many, many), null);
     expect(record).toMatchObject({ allowed: true, refusal: null });
     expect(record.steps).toHaveLength(16);
   });
 });
 
-it.each([
-  ['ec2', 'CreateVolume', true],
-  ['ec2', 'AttachVolume', true],
-  ['iam', 'DeleteAccessKey', true],
-  ['ec2', 'DescribeVolumes', false],
-  ['iam', 'GetUser', false],
-  ['ebs', 'PutSnapshotBlock', false],
-] as const)('of a call of %s %s that is allowed is kept: %s', (service, operation, kept) => {
-  expect(isKeptWhenAllowed({ service, operation })).toBe(kept);
+it('keeps a refusal that no policy was asked about, with what the caller is not told', () => {
+  const refusal = { code: 'AccessDenied', message: 'not authorized' };
+  expect(ruleRecord({ ...call, input: { VolumeId: volume(1) } }, refusal, 'there is none')).toMatchObject({
+    ...{ allowed: false, refusal, resources: ['vol-00000000000000001'] },
+    steps: [{ step: 'rule', code: 'AccessDenied', message: 'there is none' }],
+  });
 });

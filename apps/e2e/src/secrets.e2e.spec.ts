@@ -1,13 +1,15 @@
 import { CopySnapshotCommand, CreateSnapshotCommand } from '@aws-sdk/client-ec2';
-import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms';
+import { CreateKeyCommand, DecryptCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms';
 import { NbdClient } from '@holdfast/nbd/client';
 import { scanForPlaintext } from '@holdfast/plaintext-scan';
+import type { RootKeyStatus } from '@holdfast/root-keys';
 import { randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REGION, TestAccount } from './account.ts';
+import { holdfast } from './command-line.ts';
 import { type Stack, startStack } from './stack.ts';
 
 let stack: Stack;
@@ -112,5 +114,33 @@ describe('what is secret', () => {
       ({ length }) => length >= 32,
     );
     expect(await filesHolding(asBytes)).toEqual(['keys/root.key']);
+  });
+
+  it('rotates the root keys while everything goes on, and forgets the ones before', async () => {
+    const path = join(stack.home, 'keys', 'root.key');
+    const keysIn = async () => (await readFile(path, 'utf8')).trim().split('\n');
+    const [before = ''] = await keysIn();
+    const message = Buffer.from('kept through a rotation');
+    const { KeyId } = (await account.kms.send(new CreateKeyCommand({}))).KeyMetadata ?? {};
+    const { CiphertextBlob } = await account.kms.send(new EncryptCommand({ KeyId, Plaintext: message }));
+    const { code, stdout } = await holdfast(stack.home, 'root-key', 'rotate');
+    expect(stdout).toMatch(/kms: all is under it[^]*identity: all is under it/);
+    expect(code).toBe(0);
+    const status = JSON.parse((await holdfast(stack.home, 'root-key', 'status', '--json')).stdout) as RootKeyStatus[];
+    expect(status.map(({ service, blobsUnderOthers }) => [service, blobsUnderOthers])).toEqual([
+      ['kms', 0],
+      ['identity', 0],
+    ]);
+    for (const { service, versions } of status) {
+      const { versionId = '' } = versions.find(({ state }) => state === 'former') ?? {};
+      expect((await holdfast(stack.home, 'root-key', 'retire', service, versionId)).code).toBe(0);
+    }
+    const [current = '', ...others] = await keysIn();
+    expect(others).toEqual([]);
+    expect(current).not.toBe(before);
+    const { Plaintext } = await account.kms.send(new DecryptCommand({ CiphertextBlob }));
+    expect(Buffer.from(Plaintext ?? []).toString()).toBe('kept through a rotation');
+    // The file holds the current one alone, so the one before is nowhere.
+    expect(await filesHolding([before, current].map((key) => Buffer.from(key, 'base64')))).toEqual(['keys/root.key']);
   });
 });

@@ -38,7 +38,7 @@ export interface InternalRequests {
   };
   identity: IdentityRequests;
   kms: {
-    /** HPKE public key to which an Encrypt caller seals its plaintext. Derived from the root key, one for all replicas. */
+    /** HPKE public key to which an Encrypt caller seals its plaintext, one for all replicas. */
     GetTransportKey: { in: Record<string, never>; out: { publicKey: string } };
     /** Who manages a key, by its ARN and whatever its account; null: there is no such key. It is no use of the key. */
     GetKeyManager: { in: { keyArn: string }; out: { keyManager: 'AWS' | 'CUSTOMER' } | null };
@@ -171,6 +171,11 @@ export interface InternalRequests {
      * that is as large stays as it is. Errors: VolumeNotFound, InsufficientVolumeCapacity.
      */
     GrowVolume: { in: { volumeId: VolumeId; sizeGiB: number }; out: Record<string, never> };
+    /** What an open volume is held to from now on. Idempotent; nothing to do for a volume that is not open. */
+    SetPerformance: {
+      in: { volumeId: VolumeId; performance: VolumePerformanceRecord };
+      out: Record<string, never>;
+    };
     /**
      * Development mode only: what goes wrong on a volume's device from now on, null: nothing; kept until the data plane stops.
      * `losePower`: takes back some of what was written since the last flush, and kills the block host. Errors: VolumeNotFound.
@@ -347,6 +352,17 @@ export interface HostAttachment {
   dataKey?: DataKeyUse;
   /** May be served to other instances at the same time. */
   multiAttach?: boolean;
+  /** What it is held to; absent: it is not limited. */
+  performance?: VolumePerformanceRecord;
+}
+
+/** From which a volume's IOPS and throughput follow. */
+export interface VolumePerformanceRecord {
+  volumeType: 'gp2' | 'gp3' | 'io1' | 'io2' | 'st1' | 'sc1' | 'standard';
+  sizeGiB: number;
+  /** Null where the type has no such number. */
+  iops: number | null;
+  throughputMiBps: number | null;
 }
 
 export interface InstanceRecord {

@@ -133,7 +133,10 @@ const bindingOf = ({ keyId, materialId }: EnvelopeKeyName): EncryptionContext =>
   'material-id': materialId,
 });
 
-/** A key's material under the root key (whose version the result names), usable as that key's and that version's only. */
+/**
+ * A key's material under the root key, usable as that key's and that version's only: what was written before root keys had
+ * versions (see @holdfast/root-keys), and is still read.
+ */
 export const wrapKeyMaterial = (rootKey: EnvelopeKey, key: EnvelopeKey): Buffer =>
   seal('holdfast/kms/key-material/v1', rootKey, key.material, bindingOf(key));
 

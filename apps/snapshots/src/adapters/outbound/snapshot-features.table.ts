@@ -32,7 +32,8 @@ export class PostgresSnapshotFeatures implements SnapshotFeatureTable {
 
   async locked(query: FeatureQuery, now: Instant, context: RequestContext): Promise<LockedRow[]> {
     const parameters = new SqlParameters();
-    const filters = { 'lock-state': column(lockState(parameters.add(now))) };
+    // Its parameter is there only if the filter is.
+    const filters: Record<string, SqlFilter> = { 'lock-state': (any) => any(lockState(parameters.add(now))) };
     const conditions = ['lock IS NOT NULL', 'recycled_at IS NULL'];
     const rows = await this.page<Omit<LockedRow, 'lockState'> & { lock: Lock }>(
       ...['lock', conditions, filters, query, context, parameters],

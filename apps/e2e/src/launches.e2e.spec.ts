@@ -32,8 +32,7 @@ let imageId: string;
 beforeAll(async () => {
   stack = await startStack();
   account = new TestAccount(stack);
-  const filter = [{ Name: 'root-device-type', Values: ['ebs'] }];
-  const { Images } = await account.ec2.send(new DescribeImagesCommand({ Owners: ['amazon'], Filters: filter }));
+  const { Images } = await account.ec2.send(new DescribeImagesCommand({ Owners: ['amazon'] }));
   imageId = Images?.[0]?.ImageId ?? '';
   expect(Images?.[0]).toMatchObject({ RootDeviceName: '/dev/xvda', Public: true });
 });

@@ -1,0 +1,254 @@
+import {
+  CopyImageCommand,
+  CreateImageCommand,
+  CreateTagsCommand,
+  DeleteSnapshotCommand,
+  DeregisterImageCommand,
+  DescribeImageAttributeCommand,
+  DescribeImagesCommand,
+  DescribeInstancesCommand,
+  DescribeNetworkInterfacesCommand,
+  DescribeSecurityGroupsCommand,
+  DescribeSubnetsCommand,
+  DescribeTagsCommand,
+  DescribeVolumesCommand,
+  DescribeVpcsCommand,
+  type EC2Client,
+  GetConsoleOutputCommand,
+  ModifyImageAttributeCommand,
+  paginateDescribeInstanceTypes,
+  RebootInstancesCommand,
+  RegisterImageCommand,
+  RunInstancesCommand,
+  type RunInstancesCommandInput,
+  TerminateInstancesCommand,
+} from '@aws-sdk/client-ec2';
+import { ListGrantsCommand, PutKeyPolicyCommand } from '@aws-sdk/client-kms';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { REGION, TestAccount, ZONE } from './account.ts';
+import { clientsFor, eventually } from './clients.ts';
+import { readDevice, writeDevice } from './devices.ts';
+import { type Stack, startStack } from './stack.ts';
+
+let stack: Stack;
+let ada: TestAccount;
+let bob: TestAccount;
+let amazons: string;
+beforeAll(async () => {
+  stack = await startStack();
+  ada = new TestAccount(stack);
+  bob = new TestAccount(stack, '444455556666');
+  const { Images } = await ada.ec2.send(new DescribeImagesCommand({ Owners: ['amazon'] }));
+  expect(Images).toMatchObject([{ RootDeviceType: 'ebs', RootDeviceName: '/dev/xvda', Public: true }]);
+  amazons = Images?.[0]?.ImageId ?? '';
+});
+afterAll(() => stack.stop());
+
+const image = async (account: TestAccount, id: string, ec2: EC2Client = account.ec2) =>
+  (await ec2.send(new DescribeImagesCommand({ ImageIds: [id] }))).Images?.[0];
+const settled = (account: TestAccount, id: string, ec2?: EC2Client) =>
+  eventually(
+    () => image(account, id, ec2),
+    (found) => found?.State !== 'pending',
+  );
+const name = () => `image ${randomUUID()}`;
+const run = async (account: TestAccount, ImageId: string, input: Partial<RunInstancesCommandInput> = {}) => {
+  const wish = { ImageId, InstanceType: 't3.micro' as const, MinCount: 1, MaxCount: 1, ...input };
+  const { Instances } = await account.ec2.send(
+    new RunInstancesCommand({ Placement: { AvailabilityZone: ZONE }, ...wish }),
+  );
+  return Instances?.[0]?.InstanceId ?? '';
+};
+const instance = (account: TestAccount, id: string) =>
+  eventually(
+    async () =>
+      (await account.ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }))).Reservations?.[0]?.Instances?.[0],
+    (found) => found?.State?.Name === 'running' || found?.State?.Name === 'terminated',
+  );
+const volumesOf = async (account: TestAccount, id: string) => {
+  const filter = [{ Name: 'attachment.instance-id', Values: [id] }];
+  const { Volumes = [] } = await account.ec2.send(new DescribeVolumesCommand({ Filters: filter }));
+  return new Map(Volumes.map((volume) => [volume.Attachments?.[0]?.Device, volume]));
+};
+const device = (id: string, of = '/dev/xvda') => join(stack.home, 'instances', id, of);
+const create = async (account: TestAccount, InstanceId: string) => {
+  const { ImageId = '' } = await account.ec2.send(new CreateImageCommand({ InstanceId, Name: name(), NoReboot: true }));
+  return ImageId;
+};
+const copy = async (account: TestAccount, SourceImageId: string, input: object = {}) => {
+  const wish = { SourceImageId, SourceRegion: REGION, Name: name(), ...input };
+  const { ImageId = '' } = await account.ec2.send(new CopyImageCommand(wish));
+  return (await settled(account, ImageId)) ?? {};
+};
+
+describe('an image of an instance', () => {
+  it('has the bytes that were there when it was made, under the same keys, for others too', async () => {
+    const key = await ada.newKey();
+    const data = { DeviceName: '/dev/sdf', Ebs: { VolumeSize: 1, Encrypted: true, KmsKeyId: key } };
+    const source = await run(ada, amazons, { BlockDeviceMappings: [data] });
+    await instance(ada, source);
+    const [onRoot, onData] = [randomBytes(1 << 20), randomBytes(1 << 20)];
+    await writeDevice(device(source), onRoot);
+    await writeDevice(device(source, '/dev/sdf'), onData);
+    const id = await create(ada, source);
+    // What is written after the answer is none of the image's.
+    await writeDevice(device(source), randomBytes(1 << 20));
+    const made = await settled(ada, id);
+    expect(made).toMatchObject({ State: 'available', SourceInstanceId: source, Public: false });
+    const [root, second] = made?.BlockDeviceMappings ?? [];
+    expect([root?.DeviceName, root?.Ebs?.Encrypted]).toEqual(['/dev/xvda', false]);
+    expect([second?.DeviceName, second?.Ebs?.Encrypted]).toEqual(['/dev/sdf', true]);
+    const snapshotId = second?.Ebs?.SnapshotId ?? '';
+    await expect(ada.ec2.send(new DeleteSnapshotCommand({ SnapshotId: snapshotId }))).rejects.toMatchObject({
+      name: 'InvalidSnapshot.InUse',
+      message: `The snapshot ${snapshotId} is currently in use by ${id}`,
+    });
+
+    const again = await run(ada, id);
+    await instance(ada, again);
+    const volumes = await volumesOf(ada, again);
+    expect(volumes.get('/dev/xvda')).toMatchObject({ Encrypted: false });
+    expect(volumes.get('/dev/sdf')).toMatchObject({ Encrypted: true, KmsKeyId: key });
+    expect(await readDevice(device(again), onRoot.length)).toEqual(onRoot);
+    expect(await readDevice(device(again, '/dev/sdf'), onData.length)).toEqual(onData);
+
+    // Shared: bob launches under his default key, once he may use the snapshot's.
+    await expect(run(bob, id)).rejects.toMatchObject({ name: 'AuthFailure', message: `Not authorized for images: [${id}]` }); // prettier-ignore
+    const add = (LaunchPermission: object) =>
+      ada.ec2.send(new ModifyImageAttributeCommand({ ImageId: id, LaunchPermission }));
+    await expect(add({ Add: [{ Group: 'all' }] })).rejects.toMatchObject({ name: 'OperationNotPermitted' });
+    await add({ Add: [{ UserId: bob.accountId }] });
+    const refused = await instance(bob, await run(bob, id));
+    expect(refused?.State?.Name).toBe('terminated');
+    expect(refused?.StateReason?.Code).toBe('Client.InternalError');
+    const AWS = [ada, bob].map(({ accountId }) => `arn:aws:iam::${accountId}:root`);
+    const Statement = [{ Effect: 'Allow', Principal: { AWS }, Action: 'kms:*', Resource: '*' }];
+    const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+    await ada.kms.send(new PutKeyPolicyCommand({ KeyId: key, Policy }));
+    const bobs = await run(bob, id);
+    await instance(bob, bobs);
+    const theirs = (await volumesOf(bob, bobs)).get('/dev/sdf');
+    expect(theirs?.Encrypted).toBe(true);
+    expect(theirs?.KmsKeyId).toMatch(new RegExp(`:${bob.accountId}:key/`));
+    expect(await readDevice(device(bobs, '/dev/sdf'), onData.length)).toEqual(onData);
+    expect(await readDevice(device(bobs), onRoot.length)).toEqual(onRoot);
+    await expect(copy(bob, id)).rejects.toMatchObject({ name: 'InvalidRequest' });
+
+    for (const [account, ids] of [[ada, [source, again]], [bob, [bobs]]] as const)
+      await account.ec2.send(new TerminateInstancesCommand({ InstanceIds: [...ids] })); // prettier-ignore
+    await eventually(
+      async () => (await ada.kms.send(new ListGrantsCommand({ KeyId: key }))).Grants,
+      (grants) => grants?.length === 0,
+    );
+    const { DeleteSnapshotResults } = await ada.ec2.send(
+      new DeregisterImageCommand({ ImageId: id, DeleteAssociatedSnapshots: true }),
+    );
+    expect(DeleteSnapshotResults?.map(({ ReturnCode }) => ReturnCode)).toEqual(['success', 'success']);
+    await expect(image(ada, id)).rejects.toMatchObject({ name: 'InvalidAMIID.Unavailable' });
+  });
+});
+
+describe('a copy of an image', () => {
+  it('is encrypted as the table says, in a Region and across Regions', async () => {
+    const key = await ada.newKey();
+    const encrypted = await copy(ada, amazons, { Encrypted: true, KmsKeyId: key });
+    expect(encrypted).toMatchObject({ State: 'available', SourceImageId: amazons, SourceImageRegion: REGION });
+    const keyOf = async (found: typeof encrypted, account = ada) => {
+      const snapshot = await account.snapshotSettled(found.BlockDeviceMappings?.[0]?.Ebs?.SnapshotId ?? '');
+      expect(snapshot.Encrypted).toBe(found.BlockDeviceMappings?.[0]?.Ebs?.Encrypted);
+      return snapshot.KmsKeyId;
+    };
+    expect(await keyOf(encrypted)).toBe(key);
+    expect(await keyOf(await copy(ada, encrypted.ImageId ?? ''))).toBe(key);
+    expect(await keyOf(await copy(ada, amazons))).toBeUndefined();
+    await expect(copy(ada, amazons, { KmsKeyId: key })).rejects.toMatchObject({ name: 'InvalidParameterDependency' });
+    await expect(copy(ada, amazons, { Encrypted: true, KmsKeyId: 'alias/absent' })).rejects.toMatchObject({
+      name: 'InvalidParameterValue',
+      message: 'The specified keyId alias/absent is invalid',
+    });
+
+    const far = clientsFor(stack.endpoint, ada.accountId, 'us-east-1');
+    const farAda = new TestAccount(stack, ada.accountId, far);
+    const { ImageId = '' } = await far.ec2.send(
+      new CopyImageCommand({ SourceImageId: encrypted.ImageId, SourceRegion: REGION, Name: name() }),
+    );
+    const there = (await settled(farAda, ImageId)) ?? {};
+    // A key does not leave its Region: the copy is under the destination's default key, which cannot be shared.
+    expect(await keyOf(there, farAda)).toMatch(/^arn:aws:kms:us-east-1:111122223333:key\//);
+    const LaunchPermission = { Add: [{ UserId: bob.accountId }] };
+    await expect(far.ec2.send(new ModifyImageAttributeCommand({ ImageId, LaunchPermission }))).rejects.toMatchObject({
+      name: 'OperationNotPermitted',
+      message: 'Encrypted snapshots with EBS default key cannot be shared',
+    });
+
+    const id = await run(ada, encrypted.ImageId ?? '');
+    await instance(ada, id);
+    const root = (await volumesOf(ada, id)).get('/dev/xvda');
+    expect(root).toMatchObject({ Encrypted: true, KmsKeyId: key, Size: 8 });
+    expect(await readDevice(device(id), 4096)).toEqual(Buffer.alloc(4096));
+  });
+});
+
+describe('an image of snapshots', () => {
+  it('is registered, described, tagged and used in another zone', async () => {
+    const volume = await ada.volume({ Size: 1 });
+    const attached = await run(ada, amazons);
+    await instance(ada, attached);
+    const path = await ada.attach(volume.VolumeId, attached, '/dev/sdf');
+    const written = randomBytes(1 << 20);
+    await writeDevice(path, written);
+    const whole = (await settled(ada, await create(ada, attached)))?.BlockDeviceMappings ?? [];
+    const SnapshotId = whole.find(({ DeviceName }) => DeviceName === '/dev/sdf')?.Ebs?.SnapshotId ?? '';
+    const root = {
+      DeviceName: '/dev/sda1',
+      Ebs: { SnapshotId, VolumeType: 'gp3' as const, DeleteOnTermination: true },
+    };
+    const { ImageId = '' } = await ada.ec2.send(
+      new RegisterImageCommand({
+        ...{ Name: name(), RootDeviceName: '/dev/sda1', Architecture: 'x86_64', VirtualizationType: 'hvm' },
+        BlockDeviceMappings: [root],
+        TagSpecifications: [{ ResourceType: 'image', Tags: [{ Key: 'made', Value: 'by hand' }] }],
+      }),
+    );
+    await ada.ec2.send(new CreateTagsCommand({ Resources: [ImageId, attached], Tags: [{ Key: 'both', Value: '1' }] }));
+    const Filters = [{ Name: 'tag:both', Values: ['1'] }];
+    const { Tags = [] } = await ada.ec2.send(new DescribeTagsCommand({ Filters }));
+    expect(Tags.map(({ ResourceType }) => ResourceType).sort()).toEqual(['image', 'instance']);
+    const { Images } = await ada.ec2.send(new DescribeImagesCommand({ Owners: ['self'], Filters }));
+    expect(Images).toMatchObject([{ ImageId, State: 'available', RootDeviceName: '/dev/sda1' }]);
+    const attribute = new DescribeImageAttributeCommand({ ImageId, Attribute: 'launchPermission' });
+    expect((await ada.ec2.send(attribute)).LaunchPermissions).toEqual([]);
+
+    const { Vpcs } = await ada.ec2.send(
+      new DescribeVpcsCommand({ Filters: [{ Name: 'isDefault', Values: ['true'] }] }),
+    );
+    const vpc = { Name: 'vpc-id', Values: [Vpcs?.[0]?.VpcId ?? ''] };
+    const zone = { Name: 'availability-zone', Values: [`${REGION}c`] };
+    const { Subnets } = await ada.ec2.send(new DescribeSubnetsCommand({ Filters: [vpc, zone] }));
+    const { SecurityGroups } = await ada.ec2.send(new DescribeSecurityGroupsCommand({ Filters: [vpc] }));
+    const id = await run(ada, ImageId, {
+      Placement: undefined,
+      SubnetId: Subnets?.[0]?.SubnetId,
+      SecurityGroupIds: [SecurityGroups?.[0]?.GroupId ?? ''],
+    });
+    expect(await instance(ada, id)).toMatchObject({
+      Placement: { AvailabilityZone: `${REGION}c` },
+      VpcId: Vpcs?.[0]?.VpcId,
+      SubnetId: Subnets?.[0]?.SubnetId,
+    });
+    const ofInstance = [{ Name: 'attachment.instance-id', Values: [id] }];
+    const { NetworkInterfaces } = await ada.ec2.send(new DescribeNetworkInterfacesCommand({ Filters: ofInstance }));
+    expect(NetworkInterfaces).toHaveLength(1);
+    expect(await readDevice(device(id, '/dev/sda1'), written.length)).toEqual(written);
+    expect((await volumesOf(ada, id)).get('/dev/sda1')).toMatchObject({ VolumeType: 'gp3', Size: 1 });
+    await ada.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] }));
+    expect((await ada.ec2.send(new GetConsoleOutputCommand({ InstanceId: id }))).Output ?? '').toBe('');
+    const types: string[] = [];
+    for await (const page of paginateDescribeInstanceTypes({ client: ada.ec2, pageSize: 100 }, {}))
+      types.push(...(page.InstanceTypes ?? []).map(({ InstanceType = '' }) => InstanceType));
+    expect(new Set(types).size).toBe(types.length);
+    expect(types).toContain('t3.micro');
+  });
+});

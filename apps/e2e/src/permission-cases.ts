@@ -13,7 +13,6 @@ export interface Ground {
   readonly keyB: string;
   /** Under `keyA`, with one block. */
   readonly snapshotId: string;
-  readonly plainSnapshotId: string;
   /** Running, and of no volumes. */
   readonly instanceId: string;
 }
@@ -90,10 +89,25 @@ const volumeUnder = (ground: Ground, key: string) => ground.root.volume({ Size: 
 const create = (user: User, ground: Ground, input: Partial<ec2.CreateVolumeCommandInput>) =>
   outcome(user.ec2.send(new ec2.CreateVolumeCommand({ AvailabilityZone: ZONE, ...input })), volumeSettled(ground));
 
-const copy = (user: User, ground: Ground, SourceSnapshotId: string) => {
-  const input = { SourceSnapshotId, SourceRegion: 'eu-central-1', Encrypted: true, KmsKeyId: ground.keyB };
-  return outcome(user.ec2.send(new ec2.CopySnapshotCommand(input)), snapshotSettled(ground));
+const snapshotOf = async ({ root }: Ground, VolumeId: string): Promise<string> => {
+  const { SnapshotId = '' } = await root.ec2.send(new ec2.CreateSnapshotCommand({ VolumeId }));
+  await root.snapshotSettled(SnapshotId);
+  return SnapshotId;
 };
+
+/** A volume of each case's own: a copy of the same volume's later snapshot would be an incremental one. */
+const sourceVolume = async (ground: Ground, key: string | null): Promise<string> => {
+  const { VolumeId } = key === null ? await ground.root.volume({ Size: 1 }) : await volumeUnder(ground, key);
+  return VolumeId;
+};
+
+const copy = (caller: ec2.EC2Client, ground: Ground, SourceSnapshotId: string): Promise<Outcome> => {
+  const input = { SourceSnapshotId, SourceRegion: 'eu-central-1', Encrypted: true, KmsKeyId: ground.keyB };
+  return outcome(caller.send(new ec2.CopySnapshotCommand(input)), snapshotSettled(ground));
+};
+
+const copyOfNew = async (user: User, ground: Ground, key: string | null): Promise<Outcome> =>
+  copy(user.ec2, ground, await snapshotOf(ground, await sourceVolume(ground, key)));
 
 /** Device names that no two cases of one instance share. */
 const deviceName = (nth: number): string => `/dev/sd${String.fromCharCode(102 + nth)}`;
@@ -171,12 +185,22 @@ const EC2_CASES: readonly PermissionCase[] = [
   {
     operation: 'CopySnapshot',
     when: 'of an unencrypted snapshot',
-    run: (user, ground) => copy(user, ground, ground.plainSnapshotId),
+    run: (user, ground) => copyOfNew(user, ground, null),
   },
   {
     operation: 'CopySnapshot',
     when: 'of an encrypted snapshot',
-    run: (user, ground) => copy(user, ground, ground.snapshotId),
+    run: (user, ground) => copyOfNew(user, ground, ground.keyA),
+  },
+  {
+    operation: 'CopySnapshot',
+    when: 'of a later snapshot of a volume that the last copy under the key is of',
+    run: async (user, ground) => {
+      const volumeId = await sourceVolume(ground, ground.keyA);
+      const { failure } = await copy(ground.root.ec2, ground, await snapshotOf(ground, volumeId));
+      if (failure !== null) throw new Error(`the first copy failed: ${failure}`);
+      return copy(user.ec2, ground, await snapshotOf(ground, volumeId));
+    },
   },
   {
     operation: 'ModifyEbsDefaultKmsKeyId',

@@ -42,18 +42,10 @@ beforeAll(async () => {
   };
   audit = new pg.Pool({ connectionString: databases['audit']?.serviceUrl, max: 2 });
   audit.on('error', () => undefined);
-  const [keyA, keyB, instanceId, plain] = await Promise.all([
-    account.newKey(),
-    account.newKey(),
-    account.launch(),
-    account.volume({ Size: 1 }),
-  ]);
-  const { SnapshotId: plainSnapshotId = '' } = await account.ec2.send(
-    new ec2.CreateSnapshotCommand({ VolumeId: plain.VolumeId }),
-  );
+  const [keyA, keyB, instanceId] = await Promise.all([account.newKey(), account.newKey(), account.launch()]);
   const snapshotId = await snapshotOfOneBlock(rootEbs, keyA);
-  await Promise.all([account.snapshotSettled(snapshotId), account.snapshotSettled(plainSnapshotId)]);
-  ground = { root: account, rootEbs, keyA, keyB, snapshotId, plainSnapshotId, instanceId };
+  await account.snapshotSettled(snapshotId);
+  ground = { root: account, rootEbs, keyA, keyB, snapshotId, instanceId };
 });
 afterAll(async () => {
   await audit.end();

@@ -61,6 +61,12 @@ const KINDS: readonly Kind[] = [
       InstanceStartFailed: (data) => `the instance could not start, and is stopped again (${reasonOf(data)})`,
     },
   },
+  {
+    prefix: 'ami-',
+    service: 'instances',
+    name: 'image',
+    failures: { ImageFailed: ({ message }) => `the image could not be made (${text(message)})` },
+  },
 ];
 
 const kindOf = (subject: string): Kind | undefined => KINDS.find(({ prefix }) => subject.startsWith(prefix));

@@ -5,6 +5,7 @@ import {
   type BlockSample,
   type BlockServerName,
   type BlockWorkload,
+  CAPPED_IOPS,
   pairedRatio,
 } from './block.ts';
 import { median } from './median.ts';
@@ -39,6 +40,7 @@ const GOALS: Readonly<Partial<Record<BlockServerName, Partial<Record<BlockWorklo
   nbdkit: { [READ_32]: { target: 1, aim: 1.5 } },
 };
 const FALLBACK_GOAL: Goal = { target: 0.5, aim: 0.8 };
+const CAPPED_GOAL: Goal = { target: 0.99, aim: 1 };
 /** Microseconds of the server's processor time for a request, at most. */
 const PROCESSOR_GOALS: Readonly<Partial<Record<BlockWorkload, Goal>>> = {
   [READ_32]: { target: 6, aim: 4.2 },
@@ -55,7 +57,7 @@ export const blockRows = async (): Promise<Row[]> => {
 };
 
 const rowsOf = ({ engine, samples }: BlockBench, workload: BlockWorkload): Row[] => {
-  const { encrypted, 'encrypted-fallback': fallback, ...others } = samples[workload];
+  const { encrypted, 'encrypted-fallback': fallback, 'encrypted-capped': capped, ...others } = samples[workload];
   if (encrypted === undefined) throw new Error('our own server did not start');
   const isAddon = engine === 'openssl-addon';
   const rows: Row[] = [];
@@ -88,6 +90,16 @@ const rowsOf = ({ engine, samples }: BlockBench, workload: BlockWorkload): Row[]
       ratio: added,
       ...ADDED_LATENCY,
       isAtMost: true,
+    });
+  }
+  const { 'plain-capped': plainCapped } = others;
+  if (capped !== undefined && plainCapped !== undefined) {
+    rows.push({
+      figure: `NBD ${workload}, encrypted, under a cap of ${String(CAPPED_IOPS)} IOPS`,
+      value: describe(capped),
+      yardstick: `${describe(plainCapped)} the same, unencrypted`,
+      ratio: pairedRatio(capped, plainCapped),
+      ...CAPPED_GOAL,
     });
   }
   if (fallback !== undefined) {

@@ -26,7 +26,15 @@ const WORKLOADS = {
 export type BlockWorkload = keyof typeof WORKLOADS;
 export const BLOCK_WORKLOADS = Object.keys(WORKLOADS) as BlockWorkload[];
 
-export type BlockServerName = 'plain' | 'encrypted' | 'encrypted-fallback' | 'qemu-raw' | 'qemu-luks' | 'nbdkit';
+export type BlockServerName =
+  | 'plain'
+  | 'encrypted'
+  | 'encrypted-fallback'
+  | 'plain-capped'
+  | 'encrypted-capped'
+  | 'qemu-raw'
+  | 'qemu-luks'
+  | 'nbdkit';
 
 /** One fio run. */
 export interface BlockSample {
@@ -60,6 +68,10 @@ interface Running {
 }
 
 const VOLUME_GIB = 1;
+/** What the capped servers are provisioned with: below what a slow machine does. */
+export const CAPPED_IOPS = 4_000;
+/** At a cap, only what is above it tells anything. */
+const CAPPED_WORKLOADS: readonly BlockWorkload[] = ['4 KiB random read, QD 32', '4 KiB random write, QD 32'];
 
 /** Runs all workloads on all servers. Takes rounds × workloads × servers × (runSeconds + 0.4) seconds. */
 export const benchBlock = async (options: BlockBenchOptions = {}): Promise<BlockBench> => {
@@ -116,6 +128,7 @@ const measure = async (
     const order = round % 2 === 0 ? servers : [...servers].reverse();
     for (const workload of BLOCK_WORKLOADS) {
       for (const server of order) {
+        if (server.name.endsWith('-capped') && !CAPPED_WORKLOADS.includes(workload)) continue;
         const taken = await sample(server, WORKLOADS[workload]);
         (collected[workload][server.name] ??= []).push(taken);
       }
@@ -152,10 +165,10 @@ const cpuSeconds = (pid: number | undefined): number | null => {
 type StartServer = (folder: string) => Promise<{ uri: string; child: ChildProcess }>;
 
 const startOwn =
-  (label: string, cipher: string): StartServer =>
+  (label: string, cipher: string, ...cap: readonly string[]): StartServer =>
   async (folder) => {
     const socketPath = join(folder, `${label}.sock`);
-    const args = [join(folder, label), socketPath, String(VOLUME_GIB), cipher];
+    const args = [join(folder, label), socketPath, String(VOLUME_GIB), cipher, ...cap];
     const program = join(dirname(process.argv[1] ?? ''), 'block-server.js'); // Bundled beside the program that runs.
     const child = spawn(process.execPath, [program, ...args], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -224,6 +237,8 @@ const SERVERS: Readonly<Record<BlockServerName, StartServer>> = {
   plain: startOwn('plain', 'plain'),
   encrypted: startOwn('encrypted', 'selected'),
   'encrypted-fallback': startOwn('fallback', 'node-crypto'),
+  'plain-capped': startOwn('plain-cap', 'plain', String(CAPPED_IOPS)),
+  'encrypted-capped': startOwn('cap', 'selected', String(CAPPED_IOPS)),
   'qemu-raw': startQemuRaw,
   'qemu-luks': startQemuLuks,
   nbdkit: startNbdkit,

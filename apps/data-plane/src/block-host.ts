@@ -46,6 +46,7 @@ const handlers: Handlers = {
   },
   Hold: () => needVolume().hold(),
   Release: () => Promise.resolve(needVolume().release()),
+  SetPerformance: ({ performance }) => Promise.resolve(needVolume().setPerformance(performance)),
   SetFaults: ({ faults }) => Promise.resolve(needVolume().setFaults(faults)),
   LosePower: async () => {
     await needVolume().losePower();

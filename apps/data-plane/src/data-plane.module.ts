@@ -30,11 +30,14 @@ const builtBlockHost = (): string => {
 @Module({})
 export class DataPlaneModule {
   static register({ environment, bus, clock, logger, metrics }: ServiceParts): DynamicModule {
-    const { home, hostId, blockHostPath, blocksListen, blocksUrl } = settingsSchema.parse(environment.settings ?? {});
+    const settings = settingsSchema.parse(environment.settings ?? {});
+    const { home, hostId, blockHostPath, blocksListen, blocksUrl } = settings;
+    const isDevelopment = environment.mode === 'development';
+    const isLimited = (settings.volumeLimits ?? (isDevelopment ? 'off' : 'enforced')) === 'enforced';
     const layout = new StoreLayout(join(home, 'data-plane'));
     const shared = { layout, logger, scriptPath: blockHostPath ?? builtBlockHost(), keys: new KmsKeys(bus) };
     const tasks = new HostTasks(shared);
-    const hosts = new VolumeHosts({ ...shared, home });
+    const hosts = new VolumeHosts({ ...shared, home, isLimited });
     // Uploads end as snapshots do, and snapshots tell of their uploads.
     const transfers = new BlockTransfers({
       ...{ ...shared, home, blocksListen, blocksUrl },
@@ -50,7 +53,6 @@ export class DataPlaneModule {
     const fail = (snapshotId: SnapshotId, reason: string) => snapshots.fail(snapshotId, reason);
     const uploads: BlockUploads = new BlockUploads({ layout, tasks, clock, logger, closeBlocks, fail });
     const allocateVolume = new AllocateVolume(layout, tasks, hosts, hostId);
-    const isDevelopment = environment.mode === 'development';
     const parts = {
       home,
       isDevelopment,

@@ -29,6 +29,13 @@ export const faultsSchema = z.strictObject({
   loseUnsyncedWrites: z.boolean().optional(),
 });
 
+export const performanceSchema = z.object({
+  volumeType: z.enum(['gp2', 'gp3', 'io1', 'io2', 'st1', 'sc1', 'standard']),
+  sizeGiB: z.int().positive(),
+  iops: z.int().positive().nullable(),
+  throughputMiBps: z.int().positive().nullable(),
+});
+
 /** Service to host. */
 export const hostRequests = {
   /** Unwraps the data key, forgets it, and answers with its check value. */
@@ -44,6 +51,8 @@ export const hostRequests = {
   /** Waits for the guests' changes that are under way, and lets none begin until `Release`, or for some seconds. */
   Hold: z.object({}),
   Release: z.object({}),
+  /** What the open volume is held to from now on; null: nothing. */
+  SetPerformance: z.object({ performance: performanceSchema.nullable() }),
   /** Development mode: what goes wrong on the open volume's device from now on. */
   SetFaults: z.object({ faults: faultsSchema.nullable() }),
   /** Development mode: loses some of what was not flushed, and ends the process at once. */

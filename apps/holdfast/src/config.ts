@@ -19,6 +19,7 @@ const variables = z.object({
   ...pkcs11Variables,
   HOLDFAST_REQUEST_RATES: z.string().optional(),
   HOLDFAST_KMS_QUOTAS: z.string().optional(),
+  HOLDFAST_VOLUME_LIMITS: z.enum(['enforced', 'off']).optional(),
 });
 
 const MEANING: Record<keyof typeof variables.shape, string> = {
@@ -32,14 +33,17 @@ const MEANING: Record<keyof typeof variables.shape, string> = {
   HOLDFAST_PKCS11_LABEL_PREFIX: 'what the labels of keys begin with',
   HOLDFAST_REQUEST_RATES: 'off, aws, or some like aws,kms:CreateKey=10',
   HOLDFAST_KMS_QUOTAS: 'some like keys=500,aliasesPerKey=10',
+  HOLDFAST_VOLUME_LIMITS: 'enforced or off',
 };
 
-/** Absent: no request rates, and AWS's quotas. */
+/** Absent: no request rates, AWS's quotas, and volumes that are not held to their types. */
 export interface StackLimits {
   /** As `api-gateway` reads them: requests a second of each account in a Region. */
   readonly requestRates?: string | undefined;
   /** As `kms` reads them: what differs from AWS's quotas. */
   readonly kmsQuotas?: string | undefined;
+  /** As `data-plane` reads it: whether volumes have the IOPS and throughput of their types. */
+  readonly volumeLimits?: 'enforced' | 'off' | undefined;
 }
 
 export interface Config {
@@ -82,6 +86,7 @@ export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
   const { HOLDFAST_HOME, HOLDFAST_PORT, HOLDFAST_LOG_LEVEL } = parsed.data;
   const pkcs11 = tokenOf(parsed.data);
   const { HOLDFAST_REQUEST_RATES: requestRates, HOLDFAST_KMS_QUOTAS: kmsQuotas } = parsed.data;
-  const limits = { requestRates, kmsQuotas };
+  const { HOLDFAST_VOLUME_LIMITS: volumeLimits } = parsed.data;
+  const limits = { requestRates, kmsQuotas, volumeLimits };
   return { home: resolve(HOLDFAST_HOME), port: HOLDFAST_PORT, logLevel: HOLDFAST_LOG_LEVEL, limits, pkcs11 };
 };

@@ -35,7 +35,11 @@ export const SERVICES: readonly ServiceDescription[] = [
   { name: 'snapshots', database: true, settings: () => ({}) },
   { name: 'instances', database: true, settings: () => ({ hostId: HOST_ID }) },
   { name: 'account-settings', database: true, settings: () => ({}) },
-  { name: 'data-plane', database: false, settings: ({ home }) => ({ home, hostId: HOST_ID }) },
+  {
+    name: 'data-plane',
+    database: false,
+    settings: ({ home, limits: { volumeLimits } }) => ({ home, hostId: HOST_ID, volumeLimits }),
+  },
   {
     name: 'identity',
     database: true,

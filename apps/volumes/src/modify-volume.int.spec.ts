@@ -1,5 +1,5 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { AwsError } from '@holdfast/contracts';
+import { AwsError, type HostAttachment } from '@holdfast/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { VolumesStack } from './testing/volumes-stack.ts';
 
@@ -55,6 +55,12 @@ describe('ModifyVolume', () => {
     expect(done?.EndTime).toMatch(/:\d\d\.000Z$/);
     expect(kms.take()).toEqual([]);
     expect(dataPlane.allocated.get(id)).toMatchObject({ sizeGiB: 4 });
+    const before = { volumeType: 'gp2', sizeGiB: 1, iops: 100, throughputMiBps: null };
+    expect(dataPlane.exports.get(id)?.performance).toEqual(before);
+    const after = { volumeType: 'gp3', sizeGiB: 4, iops: 3_000, throughputMiBps: 250 };
+    expect(dataPlane.performance.get(id)).toEqual(after);
+    const { attachments } = await call<{ attachments: HostAttachment[] }>('ListHostAttachments', { hostId: 'host-1' });
+    expect(attachments.find(({ volumeId }) => volumeId === id)?.performance).toEqual(after);
     expect(await call('GetVolume', { volumeId: id })).toMatchObject({ sizeGiB: 4, volumeType: 'gp3' });
   });
 

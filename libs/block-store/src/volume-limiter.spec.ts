@@ -168,7 +168,10 @@ describe('a limited volume', () => {
   });
 
   it('bursts as long as a gp2 volume has credits, then does its baseline', () => {
-    const { clock, begun, device } = setUp({ ...of('gp2', 8), operationCredits: { ratePerSecond: 100, capacity: 6_000 } });
+    const { clock, begun, device } = setUp({
+      ...of('gp2', 8),
+      operationCredits: { ratePerSecond: 100, capacity: 6_000 },
+    });
     ask(device, 20_000);
     clock.advance(2_000);
     expect(begun.length).toBeGreaterThanOrEqual(6_000);

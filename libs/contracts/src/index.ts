@@ -40,6 +40,7 @@ export type {
   InternalRequests,
   ListedBlock,
   SnapshotRecord,
+  VolumePerformanceRecord,
   VolumeRecord,
   WrappedDataKey,
 } from './internal-requests.ts';

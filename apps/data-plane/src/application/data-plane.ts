@@ -13,7 +13,7 @@ import {
 } from '@holdfast/contracts';
 import type { Requests } from '@holdfast/messaging';
 import type { Logger } from '@holdfast/service-kit';
-import { faultsSchema } from '../host-protocol.ts';
+import { faultsSchema, performanceSchema } from '../host-protocol.ts';
 import { refusal } from '../errors.ts';
 import type { HostProcess } from '../host-process.ts';
 import { Serial } from '../serial.ts';
@@ -96,6 +96,12 @@ export class DataPlane {
   async growVolume({ volumeId, sizeGiB }: Input<'GrowVolume'>): Promise<Record<string, never>> {
     this.parts.hosts.checkGrowth(volumeId, sizeGiB);
     await this.parts.hosts.grow(volumeId, sizeGiB);
+    return {};
+  }
+
+  /** Idempotent. */
+  async setPerformance({ volumeId, performance }: Input<'SetPerformance'>): Promise<Record<string, never>> {
+    await this.parts.hosts.setPerformance(volumeId, performanceSchema.parse(performance));
     return {};
   }
 

@@ -1,13 +1,12 @@
-import { existsSync, readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { MAX_VOLUME_GIB, readVolumeHeader, type StoreLayout } from '@holdfast/block-store';
 import {
   type DeviceFaults,
   type HostAttachment,
-  instanceId as parseInstanceId,
   type InstanceId,
   type VolumeId,
+  type VolumePerformanceRecord,
 } from '@holdfast/contracts';
 import type { Logger } from '@holdfast/service-kit';
 import { asRefusal, refusal } from '../errors.ts';
@@ -16,6 +15,7 @@ import { HOST_ERRORS, openVolumeReply } from '../host-protocol.ts';
 import { messageOf } from '../ipc.ts';
 import type { KmsKeys } from '../kms-keys.ts';
 import { Serial } from '../serial.ts';
+import { checkShared, deviceSocketPath, hasFreezes, needsBackground } from './volume-rules.ts';
 import { newSlot, type Slot } from './volume-slot.ts';
 
 const FIRST_RESTART_MS = 100;
@@ -29,6 +29,8 @@ export interface VolumeHostsOptions {
   readonly scriptPath: string;
   readonly keys: KmsKeys;
   readonly logger: Logger;
+  /** Whether volumes are held to the IOPS and throughput of their types. */
+  readonly isLimited: boolean;
 }
 
 /** Keeps one block host for each volume that is served or has something to copy, and starts it again when it dies. */
@@ -54,7 +56,7 @@ export class VolumeHosts {
     return this.#serial.run(volumeId, async () => {
       this.#checkEncryption(attachment);
       const slot = this.#slot(volumeId);
-      this.#checkShared(slot, attachment, socketPath);
+      checkShared(this.#options.home, slot.attachments.values(), attachment);
       if (!slot.served.has(instanceId)) {
         await this.#attach(slot, attachment, socketPath);
         slot.attachments.set(instanceId, attachment);
@@ -126,6 +128,16 @@ export class VolumeHosts {
     });
   }
 
+  /** Whoever attaches the volume later brings its own. */
+  setPerformance(volumeId: VolumeId, performance: VolumePerformanceRecord): Promise<void> {
+    return this.#serial.run(volumeId, async () => {
+      const slot = this.#slots.get(volumeId);
+      if (slot === undefined || !this.#options.isLimited) return;
+      slot.performance = performance;
+      await slot.host?.call('SetPerformance', { performance });
+    });
+  }
+
   /** Development mode. They outlast the host's process, which begins with the seed anew. @throws AwsError VolumeNotFound */
   setFaults(volumeId: VolumeId, faults: DeviceFaults | null, losePower: boolean): Promise<void> {
     return this.#serial.run(volumeId, async () => {
@@ -152,7 +164,7 @@ export class VolumeHosts {
       const slot = this.#slots.get(volumeId);
       if (slot !== undefined && slot.attachments.size > 0)
         throw refusal('VolumeBusy', `volume ${volumeId} is exported`);
-      if (this.#hasFreezes(volumeId)) {
+      if (hasFreezes(this.#options.layout, volumeId)) {
         if (slot === undefined || slot.host === null) this.continueInBackground(volumeId);
         throw refusal('VolumeBusy', `snapshots of volume ${volumeId} are still being copied`);
       }
@@ -223,12 +235,7 @@ export class VolumeHosts {
   }
 
   #needsBackground(volumeId: VolumeId): boolean {
-    return existsSync(this.#options.layout.volume(volumeId).source) || this.#hasFreezes(volumeId);
-  }
-
-  #hasFreezes(volumeId: VolumeId): boolean {
-    const { freezes } = this.#options.layout.volume(volumeId);
-    return existsSync(freezes) && readdirSync(freezes).length > 0;
+    return needsBackground(this.#options.layout, volumeId);
   }
 
   #header(volumeId: VolumeId) {
@@ -244,20 +251,8 @@ export class VolumeHosts {
     }
   }
 
-  /** Only volumes that are meant for it are served to more than one. */
-  #checkShared({ attachments }: Slot, attachment: HostAttachment, socketPath: string): void {
-    const { volumeId, instanceId, multiAttach = false } = attachment;
-    for (const current of attachments.values()) {
-      const shared = current.instanceId !== instanceId && multiAttach && current.multiAttach === true;
-      if (!shared && this.#socketPath(current) !== socketPath)
-        throw refusal('VolumeBusy', `volume ${volumeId} is exported to ${current.instanceId}`);
-    }
-  }
-
-  #socketPath({ instanceId, device }: HostAttachment): string {
-    const name = device.replace(/^\/dev\//, '');
-    if (!/^[A-Za-z0-9]{1,32}$/.test(name)) throw refusal('InvalidDevice', `${JSON.stringify(device)} names no device`);
-    return join(this.#options.home, 'instances', parseInstanceId(instanceId), 'dev', name);
+  #socketPath(attachment: HostAttachment): string {
+    return deviceSocketPath(this.#options.home, attachment);
   }
 
   async #start(volumeId: VolumeId, slot: Slot): Promise<HostProcess> {
@@ -272,6 +267,7 @@ export class VolumeHosts {
     slot.host = host;
     try {
       openVolumeReply.parse(await host.call('OpenVolume', { root: layout.root, volumeId }));
+      await host.call('SetPerformance', { performance: slot.performance });
       if (slot.faults !== null) await host.call('SetFaults', { faults: slot.faults });
       return host;
     } catch (error) {
@@ -282,12 +278,15 @@ export class VolumeHosts {
   }
 
   async #attach(slot: Slot, attachment: HostAttachment, socketPath: string): Promise<void> {
-    const { volumeId, instanceId, dataKey } = attachment;
+    const { volumeId, instanceId, dataKey, performance } = attachment;
+    // Of several attachments the first one's: later changes come by `setPerformance`.
+    if (this.#options.isLimited && slot.served.size === 0) slot.performance = performance ?? null;
     const host = slot.host ?? (await this.#start(volumeId, slot));
     // Each attachment's key is unwrapped for its own instance.
     if (dataKey === undefined) host.slots.clear();
     else host.slots.set('volume', dataKey);
     try {
+      await host.call('SetPerformance', { performance: slot.performance });
       await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
       await host.call('Attach', { socketPath, encrypted: dataKey !== undefined });
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { DeviceFaults, HostAttachment, InstanceId } from '@holdfast/contracts';
+import type { DeviceFaults, HostAttachment, InstanceId, VolumePerformanceRecord } from '@holdfast/contracts';
 import type { HostProcess } from '../host-process.ts';
 
 /** A volume that is served, or has something to copy. */
@@ -9,6 +9,8 @@ export interface Slot {
   /** Those of them that the running host serves. */
   readonly served: Set<InstanceId>;
   restarts: number;
+  /** What it is held to; null: nothing. */
+  performance: VolumePerformanceRecord | null;
   /** Development mode: what goes wrong on its device. */
   faults: DeviceFaults | null;
 }
@@ -18,5 +20,6 @@ export const newSlot = (): Slot => ({
   attachments: new Map(),
   served: new Set(),
   restarts: 0,
+  performance: null,
   faults: null,
 });

@@ -12,6 +12,8 @@ import {
   GuestDevice,
   growVolume,
   InjectedFaults,
+  type LimitedDevice,
+  limitsOf,
   lockVolume,
   Manifest,
   ManifestDamaged,
@@ -19,6 +21,8 @@ import {
   StoreLayout,
   VolumeFile,
   type VolumeHeader,
+  VolumeLimiter,
+  type VolumePerformance,
   writeFileDurably,
 } from '@holdfast/block-store';
 import { type SectorCipher, selectXtsEngine } from '@holdfast/crypto/xts';
@@ -40,6 +44,7 @@ const HOLD_LIMIT_MS = 10_000;
 /** One attachment's device: its socket, and the key that was unwrapped for its instance. */
 interface Export {
   readonly server: NbdServer;
+  readonly device: LimitedDevice;
   readonly cipher: SectorCipher | null;
 }
 
@@ -55,6 +60,7 @@ export class OpenVolume {
   readonly #unlock: () => void;
   readonly #faults = new InjectedFaults();
   readonly #gate = new ChangeGate();
+  readonly #limiter = new VolumeLimiter();
   readonly #abort = new AbortController();
   readonly #background: BackgroundWork;
   #backgroundRun: Promise<void> | null = null;
@@ -105,6 +111,10 @@ export class OpenVolume {
     this.#volume.reopenLarger(sizeGiB);
   }
 
+  setPerformance(performance: VolumePerformance | null): void {
+    this.#limiter.set(performance === null ? null : limitsOf(performance));
+  }
+
   setFaults(faults: FaultPlan | null): void {
     this.#faults.set(faults);
   }
@@ -128,13 +138,14 @@ export class OpenVolume {
     const cipher = key?.cipher ?? null;
     try {
       // Only a plan of faults costs anything; none comes in production.
-      const device = new GatedDevice(this.#faults.device(new GuestDevice(this.#volume, cipher)), this.#gate);
+      const gated = new GatedDevice(this.#faults.device(new GuestDevice(this.#volume, cipher)), this.#gate);
+      const device = this.#limiter.device(gated);
       const server = await serveNbd({
         listen: { socketPath },
         exports: (name) => (name === '' ? device : null),
         onConnectionError: (error) => this.#log('warn', `a client's connection ended: ${error.message}`),
       });
-      this.#exports.set(socketPath, { server, cipher });
+      this.#exports.set(socketPath, { server, device, cipher });
     } catch (error) {
       cipher?.destroy();
       throw error;
@@ -153,6 +164,7 @@ export class OpenVolume {
   async #end(socketPath: string): Promise<void> {
     const served = this.#exports.get(socketPath);
     this.#exports.delete(socketPath);
+    served?.device.release();
     await served?.server.close({ graceMs: CLOSE_GRACE_MS });
     served?.cipher?.destroy();
   }

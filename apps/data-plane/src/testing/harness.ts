@@ -114,7 +114,10 @@ export class TestHost {
   #bus: Bus | undefined;
   #service: ChildProcess | undefined;
 
-  constructor(private readonly bundle: string) {}
+  constructor(
+    private readonly bundle: string,
+    private readonly settings: NodeJS.ProcessEnv = {},
+  ) {}
 
   async start(): Promise<void> {
     const password = randomBytes(8).toString('hex');
@@ -132,6 +135,7 @@ export class TestHost {
       HOLDFAST_NATS_URL: nats.servers,
       HOLDFAST_NATS_USER: nats.user,
       HOLDFAST_NATS_PASSWORD: nats.password,
+      ...this.settings,
     };
     await this.startService();
   }

@@ -10,7 +10,7 @@ import {
 } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
-import { type Attachment, attachmentOf, isShared, type VolumeState } from '../domain/volume-state.ts';
+import { type Attachment, attachmentOf, isShared, performanceOf, type VolumeState } from '../domain/volume-state.ts';
 import type { AttachmentFailed, VolumeCreated } from '../domain/volume.events.ts';
 import { deadline } from './deadline.ts';
 import type { Cause, VolumeStreams } from './ports.ts';
@@ -22,6 +22,7 @@ interface Attaching {
   /** EBS's own, which outlasts the attachment. */
   serviceGrantId: string | null;
   multiAttach: boolean;
+  configuration: VolumeState['configuration'];
 }
 
 /**
@@ -121,7 +122,14 @@ export class FinishAttachment {
     const { created, dataKey } = state;
     const attachment = attachmentOf(state, instanceId);
     if (created === null || attachment?.status !== status) return null;
-    return { created, attachment, dataKey, serviceGrantId: state.grantId, multiAttach: isShared(state) };
+    return {
+      created,
+      attachment,
+      dataKey,
+      serviceGrantId: state.grantId,
+      multiAttach: isShared(state),
+      configuration: state.configuration,
+    };
   }
 
   /** What EBS itself keeps from the first attachment to the volume's end. */
@@ -205,12 +213,18 @@ const grantOf = (
 ) => attachmentGrant(keyArn, created, instanceId, encryptionContext, `ebs-attach-${created.volumeId}-${instanceId}`);
 
 const hostAttachment = (
-  { created, attachment, dataKey, multiAttach }: Attaching,
+  { created, attachment, dataKey, multiAttach, configuration }: Attaching,
   requestId: string,
 ): HostAttachment => {
   const { volumeId, accountId, region } = created;
   const { instanceId, device } = attachment;
-  const served = { volumeId, instanceId, device, ...(multiAttach ? { multiAttach } : {}) };
+  const served = {
+    volumeId,
+    instanceId,
+    device,
+    ...(multiAttach ? { multiAttach } : {}),
+    performance: performanceOf(configuration),
+  };
   if (dataKey === null) return served;
   const principal = instancePrincipal(accountId, instanceId);
   return { ...served, dataKey: { ...dataKey, principal, accountId, region, requestId } };

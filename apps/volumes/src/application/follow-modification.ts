@@ -2,6 +2,8 @@ import type { VolumeId } from '@holdfast/contracts';
 import { ebsServiceContext, isRefusal } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
+import { performanceOf } from '../domain/volume-state.ts';
+import type { VolumeConfiguration } from '../domain/volume-type-limits.ts';
 import { deadline } from './deadline.ts';
 import type { Cause, VolumeStreams } from './ports.ts';
 
@@ -25,11 +27,22 @@ export class FollowModification {
     if (state === 'modifying') {
       if (target.sizeGiB > original.sizeGiB && !(await this.grow(volumeId, target.sizeGiB, cause))) return undefined;
       await this.volumes.handle({ type: 'NoteModificationEffect', volumeId, at: this.clock.instant() }, cause);
+      await this.perform(volumeId, target, cause);
     } else if (state !== 'optimizing') return undefined;
     const leftMs = Date.parse(startedAt) + OPTIMIZING_MS - this.clock.now().getTime();
     if (leftMs > 0) return { retryAfterMs: Math.min(leftMs, LOOK_AGAIN_MS) };
+    // Again: an attachment that was under way may have brought what the volume was before.
+    if (state === 'optimizing') await this.perform(volumeId, target, cause);
     await this.volumes.handle({ type: 'CompleteModification', volumeId, at: this.clock.instant() }, cause);
     return undefined;
+  }
+
+  /** A device that is open is faster or slower from now on. */
+  private async perform(volumeId: VolumeId, target: VolumeConfiguration, cause: Cause): Promise<void> {
+    const performance = performanceOf(target);
+    if (performance === undefined) return;
+    const context = ebsServiceContext(cause.caller, deadline());
+    await this.requests.call('data-plane', 'SetPerformance', { volumeId, performance }, context);
   }
 
   /** @returns false when the host refused, and the modification has failed. */

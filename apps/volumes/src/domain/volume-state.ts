@@ -1,4 +1,4 @@
-import type { Instant, InstanceId, WrappedDataKey } from '@holdfast/contracts';
+import type { Instant, InstanceId, VolumePerformanceRecord, WrappedDataKey } from '@holdfast/contracts';
 import { DomainError } from '@holdfast/decider';
 import type { Tags } from '@holdfast/ec2';
 import type { VolumeCommand } from './volume.commands.ts';
@@ -74,6 +74,13 @@ export type VolumeErrorCode =
 
 export const attachmentOf = ({ attachments }: VolumeState, instanceId: InstanceId): Attachment | undefined =>
   attachments.find((attachment) => attachment.instanceId === instanceId);
+
+/** What the volume's host holds it to; undefined: it is not there. */
+export const performanceOf = (configuration: VolumeState['configuration']): VolumePerformanceRecord | undefined => {
+  if (configuration === null) return undefined;
+  const { volumeType, sizeGiB, iops, throughputMiBps } = configuration;
+  return { volumeType, sizeGiB, iops, throughputMiBps };
+};
 
 export const isShared = ({ configuration }: VolumeState): boolean => configuration?.multiAttachEnabled ?? false;
 

@@ -8,6 +8,7 @@ import {
   region,
   type SnapshotRecord,
   snapshotId as toSnapshotId,
+  type VolumePerformanceRecord,
 } from '@holdfast/contracts';
 import { FakeKms } from '@holdfast/ec2/testing';
 import { testContext } from '@holdfast/messaging/testing';
@@ -27,6 +28,7 @@ export const CONTEXT = 'aws:ebs:id';
 export class FakeDataPlane {
   readonly allocated = new Map<string, Record<string, unknown>>();
   readonly exports = new Map<string, HostAttachment>();
+  readonly performance = new Map<string, VolumePerformanceRecord>();
   /** `<volume> <instance>` of each device that is open. */
   readonly open = new Set<string>();
   /** Percent and seconds left of those that are not initialized. */
@@ -60,6 +62,11 @@ export class FakeDataPlane {
     GrowVolume: ({ volumeId, sizeGiB }: { volumeId: string; sizeGiB: number }) =>
       this.act('GrowVolume', () => {
         this.allocated.set(volumeId, { ...this.allocated.get(volumeId), sizeGiB });
+        return {};
+      }),
+    SetPerformance: ({ volumeId, performance }: { volumeId: string; performance: VolumePerformanceRecord }) =>
+      this.act('SetPerformance', () => {
+        this.performance.set(volumeId, performance);
         return {};
       }),
     RemoveVolume: ({ volumeId }: { volumeId: string }) =>

@@ -43,6 +43,10 @@ export const dataPlaneRequests = ({
       volumeId(input.volumeId);
       return dataPlane.growVolume(input);
     },
+    SetPerformance: async (input: Requests['SetPerformance']['in']) => {
+      volumeId(input.volumeId);
+      return dataPlane.setPerformance(input);
+    },
     SetFaults: async (input: Requests['SetFaults']['in']) => {
       volumeId(input.volumeId);
       return dataPlane.setFaults(input);

@@ -6,6 +6,7 @@ import {
   type RequestContext,
   type SnapshotId,
   type VolumeId,
+  type VolumePerformanceRecord,
   type VolumeRecord,
   type WrappedDataKey,
 } from '@holdfast/contracts';
@@ -217,15 +218,22 @@ export class PostgresVolumeTable implements VolumeTable {
 
   async hostAttachments(hostId: string): Promise<HostAttachment[]> {
     type Row = AttachmentRow &
-      Pick<VolumeRow, 'account_id' | 'region' | 'data_key' | 'multi_attach'> & { request_id: string };
+      Pick<VolumeRow, 'account_id' | 'region' | 'data_key' | 'multi_attach'> &
+      Pick<VolumeRow, 'volume_type' | 'size_gib' | 'iops' | 'throughput'> & { request_id: string };
     const rows = await this.sql.query<Row>(
-      `SELECT a.*, v.data_key, v.multi_attach FROM attachments a JOIN volumes v USING (volume_id)
+      `SELECT a.*, v.data_key, v.multi_attach, v.volume_type, v.size_gib, v.iops, v.throughput FROM attachments a JOIN volumes v USING (volume_id)
        WHERE a.host_id = $1 AND a.state = 'attached' AND NOT a.suspended ORDER BY a.volume_id`,
       [hostId],
     );
     return rows.map((row) => {
       const { volumeId, instanceId, device } = attachmentRecord(row);
-      const served = { volumeId, instanceId, device, ...(row.multi_attach ? { multiAttach: true } : {}) };
+      const performance = {
+        volumeType: row.volume_type as VolumePerformanceRecord['volumeType'],
+        sizeGiB: row.size_gib,
+        iops: row.iops,
+        throughputMiBps: row.throughput,
+      };
+      const served = { volumeId, instanceId, device, ...(row.multi_attach ? { multiAttach: true } : {}), performance };
       if (row.data_key === null) return served;
       const accountId = row.account_id as RequestContext['accountId'];
       const region = row.region as RequestContext['region'];

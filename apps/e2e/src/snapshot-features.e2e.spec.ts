@@ -271,7 +271,7 @@ describe('the Recycle Bin', () => {
 
   it('holds a locked rule of a Region as it is until its delay is over', async () => {
     const { Identifier } = await rbin<{ Identifier: string }>('CreateRule', {
-      ResourceType: 'EC2_IMAGE',
+      ResourceType: 'EBS_SNAPSHOT',
       RetentionPeriod: { RetentionPeriodValue: 1, RetentionPeriodUnit: 'DAYS' },
     });
     const UnlockDelay = { UnlockDelayValue: 7, UnlockDelayUnit: 'DAYS' };
@@ -284,7 +284,7 @@ describe('the Recycle Bin', () => {
     await expect(rbin('UpdateRule', { Identifier, Description: 'x' })).rejects.toMatchObject(conflict);
     await advance(8 * DAY_SECONDS);
     expect(await rbin('UpdateRule', { Identifier, Description: 'x' })).toMatchObject({ Description: 'x' });
-    expect(await rbin('ListRules', { ResourceType: 'EC2_IMAGE' })).toMatchObject({
+    expect(await rbin('ListRules', { ResourceType: 'EBS_SNAPSHOT' })).toMatchObject({
       Rules: [{ Identifier, Description: 'x', LockState: 'unlocked' }],
     });
     await rbin('DeleteRule', { Identifier });

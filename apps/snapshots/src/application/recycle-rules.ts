@@ -34,6 +34,9 @@ export class RecycleRules {
 
   async create(input: rbin.CreateRuleRequest, context: RequestContext): Promise<rbin.CreateRuleResponse> {
     const { accountId, region } = context;
+    // A rule that keeps nothing would be a promise that is not held.
+    if (input.ResourceType !== 'EBS_SNAPSHOT')
+      throw rbinInvalid(`Retention rules for the resource type ${input.ResourceType} are not supported.`);
     if ((await this.rules.ofType(null, context)).length >= MAX_RULES) throw rbinQuotaExceeded();
     const ruleId = newRuleId();
     const terms: RuleTerms = {

@@ -43,7 +43,31 @@ export class FakeDataPlane {
     if (!this.snapshots.has(snapshotId)) this.snapshots.set(snapshotId, this.next);
     return {};
   }
+  /** Where the blocks are of those that were ever moved. */
+  readonly tiers = new Map<string, { blocks: boolean; archive: boolean; progress: number; failure?: string }>();
+  private tier(snapshotId: string) {
+    return this.tiers.get(snapshotId) ?? { blocks: true, archive: false, progress: 0 };
+  }
+  private move(snapshotId: string, change: object) {
+    this.tiers.set(snapshotId, { ...this.tier(snapshotId), ...change });
+    return {};
+  }
   readonly handlers = {
+    FreezeSnapshots: ({ snapshots }: { snapshots: { snapshotId: string }[] }) =>
+      this.act('FreezeSnapshots', () => {
+        for (const { snapshotId } of snapshots) this.begin(snapshotId);
+        return {};
+      }),
+    ArchiveSnapshot: ({ snapshotId }: { snapshotId: string }) =>
+      this.act('ArchiveSnapshot', () => this.move(snapshotId, { archive: true })),
+    RestoreArchive: ({ snapshotId }: { snapshotId: string }) =>
+      this.act('RestoreArchive', () => this.move(snapshotId, { blocks: true })),
+    ReleaseArchive: ({ snapshotId, keep }: { snapshotId: string; keep: string }) =>
+      this.act('ReleaseArchive', () =>
+        this.move(snapshotId, keep === 'archive' ? { blocks: false } : { archive: false }),
+      ),
+    GetArchiveProgress: ({ snapshotId }: { snapshotId: string }) =>
+      this.act('GetArchiveProgress', () => this.tier(snapshotId)),
     FreezeSnapshot: ({ snapshotId }: { snapshotId: string }) =>
       this.act('FreezeSnapshot', () => this.begin(snapshotId)),
     StartSnapshotCopy: (input: { snapshotId: string }) =>
@@ -82,6 +106,9 @@ export class SnapshotsStack {
   /** By snapshot: the images that are made of it, and the owner of one that the caller may launch from. */
   readonly images = new Map<string, { imageIds: string[]; launchableFrom?: { ownerId: string } }>();
   private readonly volumes = new Map<string, VolumeRecord>();
+  /** By instance. */
+  readonly attachments = new Map<string, { volumeId: string; device: string; state: string }[]>();
+  readonly volumeTags: { ResourceId: string; Key: string; Value: string }[] = [];
   private stack: TestStack | undefined;
   private environment: ServiceEnvironment | undefined;
   private service: RunningService | undefined;
@@ -93,10 +120,16 @@ export class SnapshotsStack {
     await bus.serveRequests('data-plane', this.dataPlane.handlers);
     await bus.serveRequests('volumes', {
       GetVolume: ({ volumeId }: { volumeId: string }) => Promise.resolve(this.volumes.get(volumeId) ?? null),
+      ListAttachments: ({ instanceIds = [] }: { instanceIds?: string[] }) =>
+        Promise.resolve({ attachments: instanceIds.flatMap((id) => this.attachments.get(id) ?? []) }),
+      DescribeTags: () => Promise.resolve({ Tags: this.volumeTags }),
       IsSnapshotInUse: ({ snapshotId }: { snapshotId: string }) =>
         Promise.resolve({ inUse: this.inUse.has(snapshotId) }),
     });
     await bus.serveRequests('instances', {
+      GetInstance: ({ instanceId }: { instanceId: string }) =>
+        Promise.resolve(this.attachments.has(instanceId) ? { instanceId } : null),
+      DescribeInstanceAttribute: () => Promise.resolve({ RootDeviceName: { Value: '/dev/xvda' } }),
       ListImagesOfSnapshot: ({ snapshotId }: { snapshotId: string }) =>
         Promise.resolve({ imageIds: this.images.get(snapshotId)?.imageIds ?? [] }),
       GetLaunchableImageOwner: ({ snapshotId }: { snapshotId: string }) =>

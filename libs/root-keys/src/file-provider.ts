@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, mkdir, open, rename, rm, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { link, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { KEY_BYTES, parseKeys } from './raw-keys.ts';
 import { RawKeyProvider } from './raw-provider.ts';
 import { RootKeyError, type RootKeyVersion } from './types.ts';
@@ -24,6 +24,15 @@ const writeDraft = async (file: string, text: string, publish: (draft: string) =
   }
   await publish(draft).finally(() => rm(draft, { force: true }));
   await syncFolder(folder);
+};
+
+/** A process that is killed between writing a draft and putting it in its place leaves keys behind. */
+const removeDrafts = async (file: string): Promise<void> => {
+  const folder = dirname(file);
+  const drafts = (await readdir(folder)).filter(
+    (name) => name.startsWith(`${basename(file)}.`) && /\.[0-9a-f]{12}$/.test(name),
+  );
+  for (const name of drafts) await rm(join(folder, name), { force: true });
 };
 
 /** @returns null when there is no such file. @throws RootKeyError when others could read it */
@@ -91,6 +100,8 @@ export class FileProvider extends RawKeyProvider {
         rest.map((key) => `${key.toString('base64')}\n`),
         'remove the key from it',
       );
+    } else {
+      await removeDrafts(this.file);
     }
     await this.versions();
   }
@@ -102,6 +113,7 @@ export class FileProvider extends RawKeyProvider {
 
   private async rewrite(lines: readonly string[], instead: string): Promise<void> {
     try {
+      await removeDrafts(this.file);
       await writeDraft(this.file, lines.join(''), (draft) => rename(draft, this.file));
     } catch (error) {
       throw new RootKeyError(`${this.file} cannot be written (${(error as Error).message}): ${instead}`);

@@ -71,6 +71,28 @@ describe('a root key in a file', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600);
   });
 
+  it('leaves no draft of a process that was killed, and no other file', async () => {
+    const provider = new FileProvider(file, 'kms');
+    await provider.createFirst();
+    const [id = ''] = await idsOf(provider);
+    const lines = await readFile(file, 'utf8');
+    await writeFile(`${file}.0123456789ab`, lines, { mode: 0o600 });
+    await writeFile(`${file}.backup`, lines, { mode: 0o600 });
+    await provider.create();
+    expect((await readdir(folder)).sort()).toEqual(['root.key', 'root.key.backup']);
+    await writeFile(`${file}.0123456789ab`, lines, { mode: 0o600 });
+    await provider.destroy(id);
+    await writeFile(`${file}.0123456789ab`, lines, { mode: 0o600 });
+    await provider.destroy(id);
+    expect((await readdir(folder)).sort()).toEqual(['root.key', 'root.key.backup']);
+  });
+
+  it('is one version when it is there twice', async () => {
+    const key = newKey();
+    await writeFile(file, `${key}\n${newKey()}\n${key}\n`, { mode: 0o600 });
+    expect(await idsOf(new FileProvider(file, 'kms'))).toHaveLength(2);
+  });
+
   it('says what to do when the file cannot be written', async () => {
     await writeFile(file, newKey(), { mode: 0o600 });
     const provider = new FileProvider(join(folder, 'root.key', 'no-folder'), 'kms');

@@ -36,10 +36,12 @@ export class RawKeys {
   /** Takes the place of what was held before, which is zeroed where it is gone. */
   replace(materials: readonly Buffer[], location: string): readonly RootKeyVersion[] {
     const before = this.keys;
-    this.keys = materials.map((material) => {
+    const keys = new Map<string, RawKey>(); // The same key twice is one version.
+    for (const material of materials) {
       const versionId = this.idOf(material);
-      return before.find((key) => key.versionId === versionId) ?? { versionId, location, material };
-    });
+      keys.set(versionId, before.find((key) => key.versionId === versionId) ?? { versionId, location, material });
+    }
+    this.keys = [...keys.values()];
     for (const key of before) if (!this.keys.includes(key)) key.material.fill(0);
     return this.keys.map(({ versionId }) => ({ versionId, location }));
   }

@@ -19,7 +19,7 @@ const logged = (fields: object) => {
 
 describe('a log line', () => {
   it.each([
-    'Plaintext', 'PrivateKeyPlaintext', 'plaintext', 'dataKey', 'signingKey', 'keyMaterial', 'key', 'rootKey', 'secret',
+    'Plaintext', 'PrivateKeyPlaintext', 'plaintext', 'dataKey', 'signingKey', 'keyMaterial', 'key', 'rootKey', 'pin', 'secret',
     'SecretAccessKey', 'secretAccessKey', 'password', 'authorization', 'sessionToken', 'privateKey', 'keyBytes',
     'sealedSigningKey', 'wrappingKey', 'PasswordHash', 'GrantTokens', 'credentials',
   ])('leaves out %s, however deep', (name) => {

@@ -9,7 +9,7 @@ const MAX_DEPTH = 6;
  * and names of keys stay readable.
  */
 const SENSITIVE =
-  /plaintext|secret|password|passphrase|credential|authorization|token|private_?key|keymaterial|^(?:data|signing|wrapping|root|sealing|symmetric|raw|master|encryption)?key(?:bytes|s)?$|^sealed/i;
+  /plaintext|secret|password|passphrase|credential|authorization|token|private_?key|keymaterial|^(?:data|signing|wrapping|root|sealing|symmetric|raw|master|encryption)?key(?:bytes|s)?$|^sealed|^pin$/i;
 
 const redactValue = (value: unknown, depth: number): unknown => {
   if (ArrayBuffer.isView(value)) return `[${String(value.byteLength)} bytes]`;

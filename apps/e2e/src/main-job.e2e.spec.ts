@@ -88,11 +88,11 @@ describe('the main job', () => {
 
     await account.detach(original.VolumeId ?? '');
     for (const SnapshotId of [first, copy]) await account.ec2.send(new DeleteSnapshotCommand({ SnapshotId }));
-    const own = [original, ...restored.map((r) => r.volume)].map(({ VolumeId }) => VolumeId);
+    const own = [original, ...restored.map((r) => r.volume)].map(({ VolumeId = '' }) => VolumeId);
     for (const VolumeId of own) await account.ec2.send(new DeleteVolumeCommand({ VolumeId }));
     await eventually(
       () => account.ec2.send(new DescribeVolumesCommand({})),
-      ({ Volumes }) => Volumes?.every(({ VolumeId }) => !own.includes(VolumeId)) === true,
+      ({ Volumes }) => Volumes?.every(({ VolumeId = '' }) => !own.includes(VolumeId)) === true,
     );
     for (const KeyId of [keyA, keyB, keyC]) {
       expect((await account.kms.send(new ListGrantsCommand({ KeyId }))).Grants).toEqual([]);

@@ -166,7 +166,7 @@ const EC2_CASES: readonly PermissionCase[] = [
   },
   {
     operation: 'AttachVolume',
-    when: 'to a running instance',
+    when: 'to a running or a stopped instance',
     run: async (user, ground, nth) => {
       const { VolumeId } = await volumeUnder(ground, ground.keyB);
       const input = { VolumeId, InstanceId: ground.instanceId, Device: deviceName(nth) };

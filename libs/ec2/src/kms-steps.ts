@@ -45,7 +45,7 @@ export const KMS_USES: readonly KmsUse[] = [
   ec2(['CreateVolume'], 'empty, or from an unencrypted snapshot', key(...NEW)),
   ec2(['CreateVolume'], "from one's own snapshot, under its key", source('ReEncryptFrom'), key('ReEncryptTo')),
   ec2(['CreateVolume'], 'from a snapshot under another key, or of another account', source('ReEncryptFrom'), key(...RESTORE)), // prettier-ignore
-  ec2(['AttachVolume'], 'to a running instance', key('CreateGrant')),
+  ec2(['AttachVolume'], 'to a running or a stopped instance', key('CreateGrant')),
   ec2(['StartInstances'], 'with attached volumes', key('CreateGrant')),
   ec2(['RunInstances'], 'as CreateVolume for each of its volumes, and', key('CreateGrant')),
   ec2(['CopySnapshot'], 'of an unencrypted snapshot', key('DescribeKey', ...NEW)),

@@ -1,4 +1,9 @@
 import {
+  CopyVolumesCommand,
+  CreateReplaceRootVolumeTaskCommand,
+  DescribeReplaceRootVolumeTasksCommand,
+  DetachVolumeCommand,
+  TerminateInstancesCommand,
   DescribeVolumeAttributeCommand,
   DescribeVolumesModificationsCommand,
   DescribeVolumeStatusCommand,
@@ -47,6 +52,48 @@ describe('an attached volume', () => {
       Encrypted: true,
     });
     expect(await readDevice(socket, written.length)).toEqual(written);
+  });
+
+  it('is shared by several instances, one device each, with what is written in order for all', async () => {
+    const shared = { Size: 4, VolumeType: 'io2' as const, Iops: 100, MultiAttachEnabled: true };
+    const KmsKeyId = await account.newKey();
+    const { VolumeId, MultiAttachEnabled } = await account.volume({ ...shared, Encrypted: true, KmsKeyId });
+    expect(MultiAttachEnabled).toBe(true);
+    const instances = [await account.launch(), await account.launch()];
+    const sockets = [];
+    for (const instance of instances) sockets.push(await account.attach(VolumeId, instance, '/dev/sdf'));
+    const attached = await account.volumeIn('in-use', VolumeId);
+    expect(attached.Attachments?.map(({ InstanceId }) => InstanceId).sort()).toEqual([...instances].sort());
+    const [first = '', second = ''] = sockets;
+    const written = randomBytes(1 << 20);
+    await writeDevice(first, written);
+    expect(await readDevice(second, written.length)).toEqual(written);
+    const again = randomBytes(4096);
+    await writeDevice(second, again);
+    expect((await readDevice(first, written.length)).subarray(0, 4096)).toEqual(again);
+
+    await expect(account.ec2.send(new DetachVolumeCommand({ VolumeId }))).rejects.toMatchObject({
+      name: 'MissingParameter',
+    });
+    await account.ec2.send(new TerminateInstancesCommand({ InstanceIds: [instances[0] ?? ''] }));
+    await eventually(
+      () => account.volumeIn('in-use', VolumeId),
+      ({ Attachments }) => Attachments?.length === 1,
+    );
+    expect((await readDevice(second, 4096)).equals(again)).toBe(true);
+    await expect(readDevice(first, 4096)).rejects.toThrow();
+    await account.ec2.send(new DetachVolumeCommand({ VolumeId, InstanceId: instances[1] }));
+    await account.volumeIn('available', VolumeId);
+  });
+
+  it('is not copied in place, nor swapped for a root volume', async () => {
+    const { VolumeId } = await account.volume({ Size: 1 });
+    const refused = [
+      account.ec2.send(new CopyVolumesCommand({ SourceVolumeId: VolumeId })),
+      account.ec2.send(new CreateReplaceRootVolumeTaskCommand({ InstanceId: 'i-0123456789abcdef0' })),
+      account.ec2.send(new DescribeReplaceRootVolumeTasksCommand({})),
+    ];
+    for (const call of refused) await expect(call).rejects.toMatchObject({ name: 'UnsupportedOperation' });
   });
 
   it('has a status, and attributes', async () => {

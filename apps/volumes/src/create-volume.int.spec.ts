@@ -157,6 +157,26 @@ describe('CreateVolume', () => {
     }
   });
 
+  it('forgets a token after twelve hours, that of a creation which failed included', async () => {
+    const disabled = kms.key();
+    kms.disable(disabled);
+    const failing = { Encrypted: true, KmsKeyId: disabled, ClientToken: randomBytes(8).toString('hex') };
+    const lasting = { ClientToken: randomBytes(8).toString('hex') };
+    const { VolumeId: failed } = await create(failing);
+    await settled(failed, 'InvalidVolume.NotFound');
+    const { VolumeId: first } = await create(lasting);
+    await volumes.turnClock(11.9);
+    expect((await create(lasting)).VolumeId).toBe(first);
+    await expect(create(failing)).rejects.toMatchObject({ code: 'IdempotentParameterMismatch' });
+    await volumes.turnClock(12.1);
+    const { VolumeId: second } = await create(lasting);
+    expect(second).not.toBe(first);
+    expect((await create(lasting)).VolumeId).toBe(second);
+    await expect(create({ ...lasting, Size: 2 })).rejects.toMatchObject({ code: 'IdempotentParameterMismatch' });
+    expect((await create({ ...failing, KmsKeyId: kms.key() })).State).toBe('creating');
+    await volumes.turnClock(0);
+  });
+
   it('takes the grant back when the data plane cannot use the key', async () => {
     const key = kms.key();
     dataPlane.refuse = { AllocateVolume: new AwsError({ code: 'KmsKeyUnusable', message: `${key} is disabled.` }) };

@@ -12,7 +12,7 @@ import {
 } from '@holdfast/contracts';
 import { FakeKms } from '@holdfast/ec2/testing';
 import { testContext } from '@holdfast/messaging/testing';
-import type { RunningService, ServiceEnvironment } from '@holdfast/service-kit';
+import { type RunningService, type ServiceEnvironment, turnClocks } from '@holdfast/service-kit';
 import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
 import { randomBytes } from 'node:crypto';
 import { vi } from 'vitest';
@@ -134,6 +134,12 @@ export class VolumesStack {
     await this.service?.close();
     meanwhile();
     if (this.environment !== undefined) this.service = await start(this.environment);
+  }
+
+  /** @param hours ahead of the system's clock. */
+  async turnClock(hours: number): Promise<void> {
+    if (this.stack === undefined) throw new Error('not started');
+    await turnClocks(this.stack.bus.connection, ['volumes'], hours * 3_600_000);
   }
 
   /** Before a test: nothing was asked yet, and nothing goes wrong. */

@@ -106,9 +106,16 @@ export interface InternalRequests {
       in: { resourceType: 'EBS_SNAPSHOT' | 'EC2_IMAGE' | 'EBS_VOLUME'; tags: Record<string, string> };
       out: { days: number | null };
     };
-    /** CreateSnapshot under an id that the caller of this chose. Idempotent. Refused as CreateSnapshot is. */
-    CreateImageSnapshot: {
-      in: { snapshotId: SnapshotId; volumeId: VolumeId; description: string; tags: Record<string, string> };
+    /**
+     * Snapshots of several volumes at one moment, under ids that the caller of this chose: all or none of them. Idempotent.
+     * Refused as CreateSnapshots is.
+     */
+    CreateImageSnapshots: {
+      in: {
+        snapshots: { snapshotId: SnapshotId; volumeId: VolumeId }[];
+        description: string;
+        tags: Record<string, string>;
+      };
       out: Record<string, never>;
     };
     /**
@@ -269,6 +276,19 @@ export interface InternalRequests {
       in: { snapshotId: SnapshotId; operation: 'get' | 'put'; accountId: AccountId; dataKey?: DataKeyUse };
       out: { sessionId: string; endpoint: string; sealedTicketKey: string };
     };
+    /**
+     * Serves a completed snapshot as a read-only NBD export on a unix socket of this host. It ends with CloseSnapshotExport,
+     * with the snapshot, or when nobody asked to keep it for `leaseMs`. Errors: KmsKeyUnusable, SnapshotNotFound,
+     * EncryptionMismatch, TooManyExports.
+     */
+    OpenSnapshotExport: {
+      in: BlockSource;
+      out: { exportId: string; socketPath: string; leaseMs: number };
+    };
+    /** `open` false: it has ended. */
+    KeepSnapshotExport: { in: { exportId: string }; out: { open: boolean } };
+    /** Idempotent. */
+    CloseSnapshotExport: { in: { exportId: string }; out: Record<string, never> };
     /** Drops the block index; blocks no other index names are collected. Idempotent. */
     RemoveSnapshot: { in: { snapshotId: SnapshotId }; out: Record<string, never> };
   };

@@ -1,4 +1,4 @@
-import type { Caller, ImageId, SnapshotId } from '@holdfast/contracts';
+import type { Caller, ImageId, SnapshotId, SnapshotRecord } from '@holdfast/contracts';
 import { isRefusal } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
@@ -28,14 +28,17 @@ export class MakeImage {
   async run(imageId: ImageId, caller: Caller): Promise<Later> {
     const { started, status } = await this.images.load(imageId);
     if (status !== 'pending' || started === null || !('snapshots' in started)) return undefined;
-    try {
-      await this.begin(started, caller);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      return await this.fail(imageId, FAILED, textOf(error), caller);
+    const found = await this.found(started, caller);
+    if (found.includes(null)) {
+      try {
+        await this.begin(started, caller);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        return await this.fail(imageId, FAILED, textOf(error), caller);
+      }
     }
-    for (const { snapshotId } of started.snapshots) {
-      const snapshot = await this.requests.call('snapshots', 'GetSnapshot', { snapshotId }, onBehalfOf(caller));
+    for (const [i, { snapshotId }] of started.snapshots.entries()) {
+      const snapshot = found[i] ?? (await this.snapshot(snapshotId, caller));
       if (snapshot === null || snapshot.state === 'error') {
         const cause = snapshot === null ? 'was deleted' : 'ended in error';
         return await this.fail(imageId, SNAPSHOT_FAILED(snapshotId), `${snapshotId} ${cause}`, caller);
@@ -49,16 +52,22 @@ export class MakeImage {
     return undefined;
   }
 
+  private found({ snapshots }: ImageCreationStarted | ImageCopyStarted, caller: Caller) {
+    return Promise.all(snapshots.map(({ snapshotId }) => this.snapshot(snapshotId, caller)));
+  }
+
+  private snapshot(snapshotId: SnapshotId, caller: Caller): Promise<SnapshotRecord | null> {
+    return this.requests.call('snapshots', 'GetSnapshot', { snapshotId }, onBehalfOf(caller));
+  }
+
   /** Has every snapshot begun; those that are there already stay as they are. @throws AwsError when one is refused. */
   async begin(started: ImageCreationStarted | ImageCopyStarted, caller: Caller): Promise<void> {
     const { imageId, snapshotTags } = started;
     const tags = { ...snapshotTags };
     if (started.type === 'ImageCreationStarted') {
       const description = `Created by CreateImage(${started.instanceId}) for ${imageId}`;
-      for (const { snapshotId, volumeId } of started.snapshots) {
-        const input = { snapshotId, volumeId, description, tags };
-        await this.requests.call('snapshots', 'CreateImageSnapshot', input, onBehalfOf(caller));
-      }
+      const input = { snapshots: [...started.snapshots], description, tags };
+      await this.requests.call('snapshots', 'CreateImageSnapshots', input, onBehalfOf(caller));
       return;
     }
     const { source } = started;

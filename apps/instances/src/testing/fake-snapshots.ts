@@ -40,8 +40,12 @@ export class FakeSnapshots {
       const visible = found?.ownerId === accountId || found?.sharedWith.includes(accountId) === true;
       return Promise.resolve(visible && found?.region === region ? found : null);
     },
-    CreateImageSnapshot: async (input: Internal['CreateImageSnapshot']['in'], context: RequestContext) =>
-      Promise.resolve().then(() => this.begin(input.snapshotId, context, { description: input.description })),
+    CreateImageSnapshots: async (input: Internal['CreateImageSnapshots']['in'], context: RequestContext) =>
+      Promise.resolve().then(() => {
+        const { snapshots, description } = input;
+        for (const { snapshotId } of snapshots) this.begin(snapshotId, context, { description });
+        return {};
+      }),
     CopyImageSnapshot: async (input: Internal['CopyImageSnapshot']['in'], context: RequestContext) =>
       Promise.resolve().then(() => {
         this.copies.push(input);

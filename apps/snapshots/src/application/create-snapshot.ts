@@ -3,7 +3,6 @@ import {
   AwsError,
   callerOf,
   type Instant,
-  type InternalRequests,
   newSnapshotId,
   type RequestContext,
   type SnapshotId,
@@ -69,24 +68,6 @@ export class CreateSnapshot {
       Encrypted: volume.dataKey !== null,
       Tags: tagList(tags),
     };
-  }
-
-  /** Of an instance's volume, for an image. Asked for again, even at the same time, it goes on with what was begun. */
-  async forImage(
-    { snapshotId, volumeId, description, tags }: InternalRequests['snapshots']['CreateImageSnapshot']['in'],
-    context: RequestContext,
-  ): Promise<Record<string, never>> {
-    if ((await this.snapshots.load(snapshotId)).status === 'absent') {
-      try {
-        await this.take(snapshotId, await this.volume(volumeId, context), { description, tags }, context);
-        return {};
-      } catch (error) {
-        if ((await this.snapshots.load(snapshotId)).status === 'absent') throw error;
-      }
-    }
-    if ((await this.snapshots.load(snapshotId)).status === 'pending')
-      await this.requests.call('data-plane', 'FreezeSnapshot', { snapshotId, volumeId }, context).catch(notInEc2sWords);
-    return {};
   }
 
   /** @returns when it was begun. */

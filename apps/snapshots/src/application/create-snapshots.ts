@@ -4,8 +4,11 @@ import {
   callerOf,
   type InstanceId,
   instanceId as instanceIdOf,
+  type InternalRequests,
   newSnapshotId,
   type RequestContext,
+  type SnapshotId,
+  type VolumeId,
   type VolumeRecord,
 } from '@holdfast/contracts';
 import {
@@ -64,10 +67,51 @@ export class CreateSnapshots {
     if (input.DryRun === true) throw dryRunOperation();
     await checkSnapshotCount(this.table, volumes.length, context);
     for (const volume of volumes) await checkVolumeQuotas(this, volume, context);
-    const commands = this.commandsOf(volumes, description, tagsOf, context);
+    const set = volumes.map(({ volumeId }) => ({ snapshotId: newSnapshotId(), volumeId }));
+    const commands = this.commandsOf(volumes, set, description, tagsOf, context);
     await this.snapshots.startAll(commands, { caller: callerOf(context) });
     const isTaken = await this.freeze(commands, context);
     return { Snapshots: commands.map((command) => view(command, isTaken ? 'pending' : 'error')) };
+  }
+
+  /** Of an instance's volumes, for an image. Asked for again, even at the same time, it goes on with what was begun. */
+  async forImage(
+    { snapshots, description, tags }: InternalRequests['snapshots']['CreateImageSnapshots']['in'],
+    context: RequestContext,
+  ): Promise<Record<string, never>> {
+    const [first] = snapshots;
+    if (first === undefined) return {};
+    const isBegun = async () => (await this.snapshots.load(first.snapshotId)).status !== 'absent';
+    if (await isBegun()) return this.refreeze(snapshots, context);
+    try {
+      const volumes = await Promise.all(snapshots.map(({ volumeId }) => this.volume(volumeId, context)));
+      await checkSnapshotCount(this.table, volumes.length, context);
+      for (const volume of volumes) await checkVolumeQuotas(this, volume, context);
+      const commands = this.commandsOf(volumes, snapshots, description, () => tags, context);
+      await this.snapshots.startAll(commands, { caller: callerOf(context) });
+      await this.freeze(commands, context);
+      return {};
+    } catch (error) {
+      if (!(await isBegun())) throw error;
+      return this.refreeze(snapshots, context);
+    }
+  }
+
+  /** Whoever began them may not have got so far. */
+  private async refreeze(
+    snapshots: InternalRequests['snapshots']['CreateImageSnapshots']['in']['snapshots'],
+    context: RequestContext,
+  ): Promise<Record<string, never>> {
+    for (const { snapshotId } of snapshots) if ((await this.snapshots.load(snapshotId)).status !== 'pending') return {};
+    await this.requests.call('data-plane', 'FreezeSnapshots', { snapshots }, context);
+    return {};
+  }
+
+  private async volume(volumeId: VolumeId, context: RequestContext): Promise<VolumeRecord> {
+    const volume = await this.requests.call('volumes', 'GetVolume', { volumeId }, context);
+    if (volume === null) throw refusal('VolumeNotFound', { volumeId });
+    if (volume.state !== 'in-use') throw refusal('VolumeNotReady', { volumeId });
+    return volume;
   }
 
   private async volumes(
@@ -106,14 +150,7 @@ export class CreateSnapshots {
       throw invalidParameterCombination(`No volumes of instance '${instanceId}' are left to create snapshots of.`);
     if (wanted.length > MAX_VOLUMES)
       throw invalidParameterValue(`At most ${String(MAX_VOLUMES)} volumes can be in a set of snapshots.`);
-    return Promise.all(
-      wanted.map(async ({ volumeId }) => {
-        const volume = await this.requests.call('volumes', 'GetVolume', { volumeId }, context);
-        if (volume === null) throw refusal('VolumeNotFound', { volumeId });
-        if (volume.state !== 'in-use') throw refusal('VolumeNotReady', { volumeId });
-        return volume;
-      }),
-    );
+    return Promise.all(wanted.map(({ volumeId }) => this.volume(volumeId, context)));
   }
 
   /** What the request says wins over what the volume has. AWS's own tags are not copied. */
@@ -139,11 +176,11 @@ export class CreateSnapshots {
 
   private commandsOf(
     volumes: readonly VolumeRecord[],
+    set: readonly { snapshotId: SnapshotId; volumeId: VolumeId }[],
     description: string,
     tagsOf: (volumeId: string) => Tags,
     { accountId: ownerId, region }: RequestContext,
   ): Start[] {
-    const set = volumes.map(({ volumeId }) => ({ snapshotId: newSnapshotId(), volumeId }));
     const at = this.clock.instant();
     return volumes.map(({ volumeId, sizeGiB: volumeSizeGiB, dataKey }, i) => {
       const { snapshotId } = set[i] ?? { snapshotId: newSnapshotId() };

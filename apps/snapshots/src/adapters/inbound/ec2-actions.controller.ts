@@ -42,8 +42,6 @@ export const snapshotRequests = (actions: SnapshotActions): RequestHandlers => {
     CreateTags: (input: ec2.CreateTagsRequest, context: RequestContext) => tags.create(input, context),
     DeleteTags: (input: ec2.DeleteTagsRequest, context: RequestContext) => tags.delete(input, context),
     DescribeTags: (input: ec2.DescribeTagsRequest, context: RequestContext) => tags.describe(input, context),
-    CreateImageSnapshot: (input: Internal['CreateImageSnapshot']['in'], context: RequestContext) =>
-      actions.createSnapshot.forImage(input, context),
     CopyImageSnapshot: (input: Internal['CopyImageSnapshot']['in'], context: RequestContext) =>
       actions.copySnapshot.forImage(input, context),
     GetSnapshot: ({ snapshotId, throughImage }: Internal['GetSnapshot']['in'], context: RequestContext) =>

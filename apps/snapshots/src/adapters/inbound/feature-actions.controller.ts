@@ -28,6 +28,8 @@ export const featureRequests = (actions: FeatureActions): RequestHandlers => {
   const ec2Handlers = {
     CreateSnapshots: (input: ec2.CreateSnapshotsRequest, context: RequestContext) =>
       createSnapshots.run(input, context),
+    CreateImageSnapshots: (input: Internal['CreateImageSnapshots']['in'], context: RequestContext) =>
+      createSnapshots.forImage(input, context),
     LockSnapshot: (input: ec2.LockSnapshotRequest, context: RequestContext) => locks.lock(input, context),
     UnlockSnapshot: (input: ec2.UnlockSnapshotRequest, context: RequestContext) => locks.unlock(input, context),
     DescribeLockedSnapshots: (input: ec2.DescribeLockedSnapshotsRequest, context: RequestContext) =>

@@ -4,6 +4,7 @@ import * as iam from '@aws-sdk/client-iam';
 import * as kms from '@aws-sdk/client-kms';
 import * as sts from '@aws-sdk/client-sts';
 import { operations, type ServiceId } from '@holdfast/aws-protocol';
+import { RbinClient, rbinCommand } from '@holdfast/aws-protocol/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REGION, TestAccount } from './account.ts';
 import { eventually } from './clients.ts';
@@ -27,11 +28,16 @@ interface Client {
 }
 type Module = Record<string, new (input: unknown) => unknown>;
 
+const rbinModule: Module = Object.fromEntries(
+  [...operations('rbin').keys()].map((name) => [`${name}Command`, rbinCommand(name) as Module[string]]),
+);
+
 const SERVICES: Readonly<Record<string, { module: Module; client: (keys: Keys) => Client }>> = {
   ebs: { module: ebs as never, client: (keys) => new ebs.EBSClient(settings(keys)) },
   ec2: { module: ec2 as never, client: (keys) => new ec2.EC2Client(settings(keys)) },
   iam: { module: iam as never, client: (keys) => new iam.IAMClient(settings(keys)) },
   kms: { module: kms as never, client: (keys) => new kms.KMSClient(settings(keys)) },
+  rbin: { module: rbinModule, client: (keys) => new RbinClient(settings(keys)) },
   sts: { module: sts as never, client: (keys) => new sts.STSClient(settings(keys)) },
 };
 

@@ -1,5 +1,6 @@
 import * as ebs from '@aws-sdk/client-ebs';
 import * as ec2 from '@aws-sdk/client-ec2';
+import type { KMSClient } from '@aws-sdk/client-kms';
 import { createHash } from 'node:crypto';
 import { type TestAccount, ZONE } from './account.ts';
 import { eventually } from './clients.ts';
@@ -20,6 +21,7 @@ export interface Ground {
 export interface User {
   readonly ec2: ec2.EC2Client;
   readonly ebs: ebs.EBSClient;
+  readonly kms: KMSClient;
 }
 
 export interface Outcome {
@@ -32,6 +34,8 @@ export interface Outcome {
 export interface PermissionCase {
   readonly operation: string;
   readonly when: string;
+  /** A row whose permissions it needs as well. */
+  readonly and?: readonly [operation: string, when: string];
   /** Whether the key of what is made is the source's. */
   readonly sameKey?: boolean;
   run(user: User, ground: Ground, nth: number): Promise<Outcome>;
@@ -180,6 +184,18 @@ const EC2_CASES: readonly PermissionCase[] = [
       const instanceId = await stoppedWithVolume(ground, nth);
       const call = user.ec2.send(new ec2.StartInstancesCommand({ InstanceIds: [instanceId] }));
       return outcome(call, () => instanceSettled(ground, instanceId, 'stopped'));
+    },
+  },
+  {
+    operation: 'RunInstances',
+    when: 'as CreateVolume for each of its volumes, and',
+    and: ['CreateVolume', 'empty, or from an unencrypted snapshot'],
+    run: async (user, ground) => {
+      const { Images } = await ground.root.ec2.send(new ec2.DescribeImagesCommand({ Owners: ['amazon'] }));
+      const disk = { DeviceName: '/dev/sdf', Ebs: { VolumeSize: 1, Encrypted: true, KmsKeyId: ground.keyB } };
+      const input = { ImageId: Images?.[0]?.ImageId, InstanceType: 't3.micro', MinCount: 1, MaxCount: 1 } as const;
+      const call = user.ec2.send(new ec2.RunInstancesCommand({ ...input, BlockDeviceMappings: [disk] }));
+      return outcome(call, ({ Instances }) => instanceSettled(ground, Instances?.[0]?.InstanceId ?? '', 'terminated'));
     },
   },
   {

@@ -1,6 +1,7 @@
 import * as ebs from '@aws-sdk/client-ebs';
 import * as ec2 from '@aws-sdk/client-ec2';
 import * as iam from '@aws-sdk/client-iam';
+import * as kms from '@aws-sdk/client-kms';
 import { KMS_USES, type KmsStep, kmsStepsOf } from '@holdfast/ec2';
 import type { DecisionRecord } from '@holdfast/iam';
 import { readFile } from 'node:fs/promises';
@@ -55,17 +56,24 @@ afterAll(async () => {
 let users = 0;
 
 /** May call EC2 and EBS as it likes, and of KMS just this. */
-const userWith = async (steps: readonly KmsStep[], keyOf: (step: KmsStep) => string): Promise<User> => {
+const userWith = (steps: readonly KmsStep[], keyOf: (step: KmsStep) => string): Promise<User> => {
   users += 1;
   const UserName = `user-${String(users)}`;
-  const statements = steps.map((step) => ({ Effect: 'Allow', Action: `kms:${step.action}`, Resource: keyOf(step) }));
+  return userWhoMay(
+    UserName,
+    steps.map((step) => ({ Action: `kms:${step.action}`, Resource: keyOf(step) })),
+  );
+};
+
+const userWhoMay = async (UserName: string, allowed: readonly object[]): Promise<User> => {
+  const statements = allowed.map((statement) => ({ Effect: 'Allow', ...statement }));
   const policy = { Statement: [{ Effect: 'Allow', Action: ['ec2:*', 'ebs:*'], Resource: '*' }, ...statements] };
   await root.send(new iam.CreateUserCommand({ UserName }));
   await root.send(new iam.PutUserPolicyCommand({ UserName, PolicyName: 'p', PolicyDocument: JSON.stringify(policy) }));
   const { AccessKey } = await root.send(new iam.CreateAccessKeyCommand({ UserName }));
   const { AccessKeyId: accessKeyId = '', SecretAccessKey: secretAccessKey = '' } = AccessKey ?? {};
   const own = settings({ accessKeyId, secretAccessKey });
-  return { ec2: new ec2.EC2Client(own), ebs: new ebs.EBSClient(own) };
+  return { ec2: new ec2.EC2Client(own), ebs: new ebs.EBSClient(own), kms: new kms.KMSClient(own) };
 };
 
 /** The first refusal that was kept of a request, as `<action> <key>`. */
@@ -79,20 +87,27 @@ const firstRefusal = async (requestId: string): Promise<string | undefined> => {
   return step?.step === 'policies' ? `${step.action} ${step.resource}` : undefined;
 };
 
+const stepsOf = (operation: string, when: string, and: PermissionCase['and']): readonly KmsStep[] => {
+  const none = KMS_USES.some(({ operations, steps }) => operations.includes(operation) && steps.length === 0);
+  const steps = none ? [] : [...(and ? kmsStepsOf(...and) : []), ...kmsStepsOf(operation, when)];
+  return [...new Map(steps.map((step) => [`${step.on} ${step.action}`, step])).values()];
+};
+
 const title = ({ operation, when }: PermissionCase): string => `${operation} ${when}`.trim();
 
 it('has a case for each row that needs a permission', () => {
   const cased = new Set(PERMISSION_CASES.map(title));
   const rows = KMS_USES.filter(({ steps }) => steps.length > 0);
-  const missing = rows.filter(({ operations, when }) => !operations.some((operation) => cased.has(`${operation} ${when}`.trim()))); // prettier-ignore
-  // Made of the others: its volumes are created and attached.
-  expect(missing.flatMap(({ operations }) => operations)).toEqual(['RunInstances']);
+  const uncased = rows.filter(
+    ({ operations, when }) => !operations.some((operation) => cased.has(`${operation} ${when}`.trim())),
+  );
+  expect(uncased).toEqual([]);
 });
 
 describe.each(PERMISSION_CASES.map((permissionCase) => [title(permissionCase), permissionCase] as const))(
   '%s',
-  (_, { operation, when, sameKey = false, run }) => {
-    const steps = operation === 'CreateSnapshot' || operation === 'DetachVolume' ? [] : kmsStepsOf(operation, when);
+  (_, { operation, when, and, sameKey = false, run }) => {
+    const steps = stepsOf(operation, when, and);
     const keyOf = ({ on }: KmsStep): string => (on === 'source' || sameKey ? ground.keyA : ground.keyB);
 
     it('needs what the table says, all of it and no more', async () => {
@@ -112,3 +127,28 @@ describe.each(PERMISSION_CASES.map((permissionCase) => [title(permissionCase), p
     });
   },
 );
+
+describe('permissions that hold for what EBS does, and for nothing else', () => {
+  const attach = PERMISSION_CASES.find(({ operation }) => operation === 'AttachVolume');
+  const create = PERMISSION_CASES.find(({ operation }) => operation === 'CreateVolume');
+  const grant = () => ({
+    KeyId: ground.keyB,
+    GranteePrincipal: `arn:aws:iam::${ACCOUNT}:root`,
+    Operations: ['Decrypt' as const],
+  });
+
+  it('kms:GrantIsForAWSResource lets a user attach a volume, and give no grant of its own', async () => {
+    const Condition = { Bool: { 'kms:GrantIsForAWSResource': 'true' } };
+    const user = await userWhoMay('for-resources', [{ Action: 'kms:CreateGrant', Resource: ground.keyB, Condition }]);
+    expect(await attach?.run(user, ground, 20)).toMatchObject({ failure: null });
+    await expect(user.kms.send(new kms.CreateGrantCommand(grant()))).rejects.toThrow('not authorized');
+  });
+
+  it('kms:ViaService lets a user use a key through EC2, and not by itself', async () => {
+    const Condition = { StringEquals: { 'kms:ViaService': `ec2.${REGION}.amazonaws.com` } };
+    const user = await userWhoMay('through-ec2', [{ Action: 'kms:*', Resource: ground.keyB, Condition }]);
+    expect(await create?.run(user, ground, 0)).toMatchObject({ failure: null });
+    const direct = new kms.GenerateDataKeyWithoutPlaintextCommand({ KeyId: ground.keyB, NumberOfBytes: 64 });
+    await expect(user.kms.send(direct)).rejects.toThrow('not authorized');
+  });
+});

@@ -7,6 +7,7 @@ import {
   RetentionPolicy,
   StorageType,
 } from '@nats-io/jetstream';
+import { ServiceUnavailable } from '@holdfast/messaging';
 import { nanos, type NatsConnection } from '@nats-io/nats-core';
 import type { Publisher } from '../../application/ports.ts';
 import { type Notification, notificationSubject } from '../../domain/notification.ts';
@@ -52,10 +53,13 @@ export class NotificationStream implements Publisher {
     }
   }
 
-  /** A subject is one notification's: one that has a message has been published, however long ago. */
+  /**
+   * A subject is one notification's: one that has a message has been published, however long ago.
+   * @throws ServiceUnavailable whatever the broker's reason: nothing is wrong with the notification.
+   */
   async publish(notification: Notification): Promise<void> {
-    await this.prepared();
     try {
+      await this.prepared();
       await this.js.publish(notificationSubject(notification), JSON.stringify(notification), {
         timeout: PUBLISH_TIMEOUT_MS,
         expect: { streamName: STREAM, lastSubjectSequence: 0 },
@@ -63,7 +67,8 @@ export class NotificationStream implements Publisher {
     } catch (error) {
       if (isApiError(error, WRONG_LAST_SEQUENCE)) return;
       this.ready = undefined; // The broker may have lost the stream.
-      throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new ServiceUnavailable('nats-server', 'publish', notification.id, reason);
     }
   }
 

@@ -5,6 +5,7 @@ import { checkPostgres, findNatsServer, isPortFree } from '@holdfast/embedded';
 import type { Config } from './config.ts';
 import { homePaths, LAYOUT_VERSION, MAX_HOME_BYTES } from './home.ts';
 import { checkNats, parseNatsUrl } from './nats.ts';
+import { checkRootKeys } from './root-keys-check.ts';
 import { LOOPBACK, SERVICES } from './services.ts';
 import { readStackFile } from './stack-file.ts';
 
@@ -162,6 +163,7 @@ export const CHECKS: readonly Check[] = [
   { name: 'native addon', run: nativeAddon },
   { name: 'port', run: port },
   { name: 'state folder', run: ({ config }) => checkHome(config.home) },
+  { name: 'root keys', run: checkRootKeys },
   { name: 'disk', run: diskSpace },
   { name: 'NBD tools', run: nbdTools },
 ];

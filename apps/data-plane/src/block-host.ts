@@ -1,5 +1,5 @@
 /**
- * A process of its own for one open volume, for one copy between two keys, or for the blocks of EBS direct: the only place
+ * A process of its own for one open volume, for one exported snapshot, for one copy between two keys, or for the blocks of EBS direct: the only place
  * where plaintext data keys are, and gone with them when it ends. It is driven by the data plane's service over Node's IPC channel and ends with it.
  */
 import type { z } from 'zod';
@@ -7,12 +7,14 @@ import { type HostRequest, hostRequests } from './host-protocol.ts';
 import { BlockServer } from './host/block-server.ts';
 import { openDataKey } from './host/data-keys.ts';
 import { OpenVolume } from './host/open-volume.ts';
+import { ServedSnapshot } from './host/served-snapshot.ts';
 import { copyUnderOtherKey, restoreUnderOtherKey } from './host/re-encrypt.ts';
 import { Peer, PeerError } from './ipc.ts';
 
 const abort = new AbortController();
 let volume: OpenVolume | null = null;
 let blocks: BlockServer | null = null;
+let snapshot: ServedSnapshot | null = null;
 
 const needVolume = (): OpenVolume => {
   if (volume === null) throw new PeerError('NoVolume', 'no volume is open in this process');
@@ -67,6 +69,10 @@ const handlers: Handlers = {
   OpenBlockSession: (params) => needBlocks().openSession(params),
   CloseBlocks: ({ snapshotId }) => needBlocks().closeBlocks(snapshotId),
   Stats: () => Promise.resolve(volume?.stats() ?? []),
+  ServeSnapshot: async (params) => {
+    if (snapshot !== null) throw new PeerError('AlreadyServing', 'this process serves a snapshot already');
+    snapshot = await ServedSnapshot.open(peer, params);
+  },
   ReEncryptSnapshot: (params) => copyUnderOtherKey(peer, params, abort.signal),
   ReEncryptVolume: (params) => restoreUnderOtherKey(peer, params),
 };
@@ -92,7 +98,7 @@ const peer = new Peer(
 let closing: Promise<void> | null = null;
 const close = (): Promise<void> => {
   abort.abort();
-  closing ??= Promise.all([volume?.close(), blocks?.close()]).then(() => undefined);
+  closing ??= Promise.all([volume?.close(), blocks?.close(), snapshot?.close()]).then(() => undefined);
   return closing;
 };
 

@@ -12,6 +12,7 @@ import { BlockUploads } from './application/block-uploads.ts';
 import { DataPlane } from './application/data-plane.ts';
 import { HostTasks } from './application/host-tasks.ts';
 import { Initializations } from './application/initializations.ts';
+import { SnapshotExports } from './application/snapshot-exports.ts';
 import { Snapshots } from './application/snapshots.ts';
 import { VolumeHosts } from './application/volume-hosts.ts';
 import { settingsSchema } from './config.ts';
@@ -49,6 +50,7 @@ export class DataPlaneModule {
       progress: (snapshotId) => uploads.progress(snapshotId),
       closeBlocks,
     });
+    const snapshotExports = new SnapshotExports({ ...shared, home });
     const archives = new Archives(layout, logger, () => snapshots.collect());
     const fail = (snapshotId: SnapshotId, reason: string) => snapshots.fail(snapshotId, reason);
     const uploads: BlockUploads = new BlockUploads({ layout, tasks, clock, logger, closeBlocks, fail });
@@ -64,6 +66,7 @@ export class DataPlaneModule {
       tasks,
       allocateVolume,
       snapshots,
+      snapshotExports,
       archives,
       transfers,
       uploads,
@@ -82,6 +85,7 @@ export class DataPlaneModule {
         },
         { provide: AllocateVolume, useValue: allocateVolume },
         { provide: Snapshots, useValue: snapshots },
+        { provide: SnapshotExports, useValue: snapshotExports },
         { provide: Initializations, useValue: new Initializations(layout, hosts) },
         { provide: Archives, useValue: archives },
         { provide: BlockTransfers, useValue: transfers },

@@ -12,6 +12,7 @@ export const REFUSALS = [
   'InsufficientVolumeCapacity',
   'InvalidDevice',
   'SetIncomplete',
+  'TooManyExports',
   HOST_ERRORS.snapshotNotFound,
   HOST_ERRORS.uploadClosed,
   'VolumeBusy',

@@ -80,6 +80,8 @@ export const hostRequests = {
   }),
   /** Waits for the blocks of an upload that are under way, and takes no more. */
   CloseBlocks: z.object({ snapshotId: id }),
+  /** Serves a snapshot, read-only; its key, if it has one, is in the slot `source`. */
+  ServeSnapshot: z.object({ root: z.string(), snapshotId: id, socketPath: z.string(), encrypted: z.boolean() }),
   ReEncryptSnapshot: z.object({
     root: z.string(),
     snapshotId: id,

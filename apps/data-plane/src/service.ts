@@ -6,6 +6,7 @@ import { BlockTransfers } from './application/block-transfers.ts';
 import { BlockUploads } from './application/block-uploads.ts';
 import { Initializations } from './application/initializations.ts';
 import { DataPlane } from './application/data-plane.ts';
+import { SnapshotExports } from './application/snapshot-exports.ts';
 import { Snapshots } from './application/snapshots.ts';
 import { DataPlaneModule } from './data-plane.module.ts';
 
@@ -19,6 +20,7 @@ export const start = defineService({
       initializations: app.get(Initializations),
       archives: app.get(Archives),
       snapshots: app.get(Snapshots),
+      snapshotExports: app.get(SnapshotExports),
       uploads: app.get(BlockUploads),
       transfers: app.get(BlockTransfers),
     }),

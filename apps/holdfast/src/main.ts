@@ -4,6 +4,7 @@ import { EmbeddedServerError } from '@holdfast/embedded';
 import { doctor } from './commands/doctor.ts';
 import { events } from './commands/events.ts';
 import { explain } from './commands/explain.ts';
+import { exportSnapshot, type ExportOptions } from './commands/export-snapshot.ts';
 import { keysImpact, parseChange } from './commands/keys-impact.ts';
 import { keysUsage, type UsageOptions } from './commands/keys-usage.ts';
 import { notifications } from './commands/notifications.ts';
@@ -159,6 +160,21 @@ rootKey
   .command('create <service>')
   .description('make the first key of a service in the PKCS#11 token that HOLDFAST_PKCS11_* name')
   .action((service: string) => createRootKey(readConfig(process.env), parseOwner(service), print));
+
+program
+  .command('export <snapshot>')
+  .description('serve a completed snapshot as a read-only NBD device on a unix socket until Ctrl-C, and print its URI')
+  .option('--account <id>', 'whose root user reads it and uses its key', process.env['AWS_ACCESS_KEY_ID'] ?? '')
+  .option(
+    '--region <name>',
+    'where it is',
+    process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'] ?? 'us-east-1',
+  )
+  .action(async (snapshot: string, options: ExportOptions) => {
+    const end = new AbortController();
+    process.once('SIGINT', () => end.abort()).once('SIGTERM', () => end.abort());
+    await exportSnapshot(natsOf(natsUrl, readConfig(process.env).home), snapshot, options, end.signal, print);
+  });
 
 const parked = program.command('parked').description('events that a service could not handle, and were set aside');
 

@@ -32,6 +32,7 @@ export {
   reEncryptIntoVolume,
   reEncryptSnapshot,
 } from './re-encryption.ts';
+export { SnapshotDevice } from './snapshot-device.ts';
 export { VolumeFile, type VolumeFileOptions } from './volume-file.ts';
 export {
   createEmptyVolume,

@@ -23,6 +23,7 @@ import { FreezeTogether } from './freeze-together.ts';
 import type { BlockTransfers } from './block-transfers.ts';
 import type { BlockUploads } from './block-uploads.ts';
 import type { HostTasks } from './host-tasks.ts';
+import type { SnapshotExports } from './snapshot-exports.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { VolumeHosts } from './volume-hosts.ts';
 
@@ -39,6 +40,7 @@ export interface DataPlaneParts {
   readonly tasks: HostTasks;
   readonly allocateVolume: AllocateVolume;
   readonly snapshots: Snapshots;
+  readonly snapshotExports: SnapshotExports;
   readonly archives: Archives;
   readonly transfers: BlockTransfers;
   readonly uploads: BlockUploads;
@@ -74,9 +76,9 @@ export class DataPlane {
   /** Called by Nest when the service closes. */
   async onApplicationShutdown(): Promise<void> {
     this.#stopped = true;
-    const { snapshots, archives, hosts, tasks, transfers, uploads } = this.parts;
+    const { snapshots, snapshotExports, archives, hosts, tasks, transfers, uploads } = this.parts;
     await Promise.all([snapshots.close(), archives.close(), uploads.close()]);
-    await Promise.all([hosts.closeAll(), tasks.killAll(), transfers.close()]);
+    await Promise.all([hosts.closeAll(), tasks.killAll(), transfers.close(), snapshotExports.closeAll()]);
   }
 
   /** Idempotent. @throws AwsError VolumeBusy */
@@ -150,15 +152,16 @@ export class DataPlane {
 
   async removeSnapshot({ snapshotId }: Input<'RemoveSnapshot'>): Promise<Record<string, never>> {
     await this.parts.archives.stop(snapshotId);
+    await this.parts.snapshotExports.closeOf(snapshotId);
     this.parts.snapshots.remove(snapshotId);
     return {};
   }
 
   /** Development mode: as if this host had just been set up. */
   async reset(): Promise<void> {
-    const { hosts, tasks, snapshots, archives, transfers, uploads, layout, home } = this.parts;
+    const { hosts, tasks, snapshots, snapshotExports, archives, transfers, uploads, layout, home } = this.parts;
     await Promise.all([snapshots.close(), archives.close(), uploads.close()]);
-    await Promise.all([hosts.killAll(), tasks.killAll(), transfers.kill()]);
+    await Promise.all([hosts.killAll(), tasks.killAll(), transfers.kill(), snapshotExports.closeAll()]);
     // Moved away in one step; the bytes go in their own time.
     const aside = join(home, `data-plane.${randomBytes(4).toString('hex')}.removed`);
     await rename(layout.root, aside);

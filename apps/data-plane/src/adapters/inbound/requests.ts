@@ -7,6 +7,7 @@ import type { BlockTransfers } from '../../application/block-transfers.ts';
 import type { BlockUploads } from '../../application/block-uploads.ts';
 import type { DataPlane } from '../../application/data-plane.ts';
 import type { Initializations } from '../../application/initializations.ts';
+import type { SnapshotExports } from '../../application/snapshot-exports.ts';
 import type { Snapshots } from '../../application/snapshots.ts';
 
 type Requests = InternalRequests['data-plane'];
@@ -18,6 +19,7 @@ export const dataPlaneRequests = ({
   archives,
   initializations,
   snapshots,
+  snapshotExports,
   uploads,
   transfers,
 }: {
@@ -26,6 +28,7 @@ export const dataPlaneRequests = ({
   initializations: Initializations;
   archives: Archives;
   snapshots: Snapshots;
+  snapshotExports: SnapshotExports;
   uploads: BlockUploads;
   transfers: BlockTransfers;
 }) =>
@@ -67,6 +70,7 @@ export const dataPlaneRequests = ({
       return dataPlane.closeExport(input);
     },
     ...snapshotRequests(dataPlane, snapshots),
+    ...exportRequests(snapshotExports),
     ...archiveRequests(archives),
     ...blockRequests(uploads, transfers),
   }) satisfies RequestHandlers;
@@ -96,6 +100,20 @@ const snapshotRequests = (dataPlane: DataPlane, snapshots: Snapshots) =>
     RemoveSnapshot: async (input: Requests['RemoveSnapshot']['in']) => {
       snapshotId(input.snapshotId);
       return dataPlane.removeSnapshot(input);
+    },
+  }) satisfies RequestHandlers;
+
+/** Snapshots that are read as devices. */
+const exportRequests = (snapshotExports: SnapshotExports) =>
+  ({
+    OpenSnapshotExport: async (input: Requests['OpenSnapshotExport']['in']) => {
+      snapshotId(input.snapshotId);
+      return snapshotExports.open(input);
+    },
+    KeepSnapshotExport: async ({ exportId }: Requests['KeepSnapshotExport']['in']) => snapshotExports.keep(exportId),
+    CloseSnapshotExport: async ({ exportId }: Requests['CloseSnapshotExport']['in']) => {
+      await snapshotExports.close(exportId);
+      return {};
     },
   }) satisfies RequestHandlers;
 

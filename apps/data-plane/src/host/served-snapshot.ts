@@ -1,0 +1,61 @@
+import { existsSync } from 'node:fs';
+import { FolderBlockStore, Manifest, SnapshotDevice, StoreLayout } from '@holdfast/block-store';
+import type { SectorCipher } from '@holdfast/crypto/xts';
+import { type NbdServer, serveNbd } from '@holdfast/nbd';
+import { HOST_ERRORS, type HostParams } from '../host-protocol.ts';
+import { messageOf, type Peer, PeerError } from '../ipc.ts';
+import { openDataKey } from './data-keys.ts';
+
+const CLOSE_GRACE_MS = 2_000;
+
+/** One completed snapshot that is read as a block device. */
+export class ServedSnapshot {
+  readonly #server: NbdServer;
+  readonly #device: SnapshotDevice;
+  readonly #cipher: SectorCipher | null;
+
+  private constructor(server: NbdServer, device: SnapshotDevice, cipher: SectorCipher | null) {
+    this.#server = server;
+    this.#device = device;
+    this.#cipher = cipher;
+  }
+
+  /** @throws PeerError SnapshotNotFound, EncryptionMismatch, KmsKeyUnusable, WrongDataKey */
+  static async open(peer: Peer, params: HostParams<'ServeSnapshot'>): Promise<ServedSnapshot> {
+    const { root, snapshotId, socketPath, encrypted } = params;
+    const layout = new StoreLayout(root);
+    const paths = layout.snapshot(snapshotId);
+    if (!existsSync(paths.manifest) || existsSync(paths.removed))
+      throw new PeerError(HOST_ERRORS.snapshotNotFound, `snapshot ${snapshotId} is not on this host`);
+    const manifest = Manifest.read(paths.manifest);
+    const { dataKey } = manifest.header;
+    if (encrypted !== (dataKey !== null))
+      throw new PeerError('EncryptionMismatch', 'the snapshot is not encrypted as the caller says');
+    const cipher = dataKey === null ? null : (await openDataKey(peer, 'source', dataKey.keyCheck)).cipher;
+    try {
+      const device = new SnapshotDevice(manifest, new FolderBlockStore(layout.blocks), cipher);
+      const log = (error: Error) =>
+        peer.notify('Log', {
+          level: 'warn',
+          message: `${snapshotId}: a client's connection ended: ${messageOf(error)}`,
+        });
+      const server = await serveNbd({
+        listen: { socketPath },
+        exports: (name) => (name === '' || name === snapshotId ? device : null),
+        describe: () => snapshotId,
+        onConnectionError: log,
+      });
+      return new ServedSnapshot(server, device, cipher);
+    } catch (error) {
+      cipher?.destroy();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#server.close({ graceMs: CLOSE_GRACE_MS }).finally(() => {
+      this.#device.forget();
+      this.#cipher?.destroy();
+    });
+  }
+}

@@ -154,7 +154,7 @@ export const startStack = async () => {
   for (const deadline = Date.now() + 60_000; ;) {
     try {
       const { endpoint } = JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')) as { endpoint: string };
-      if ((await fetch(`${endpoint}/_holdfast/health`)).ok) return { endpoint, stop };
+      if ((await fetch(`${endpoint}/_holdfast/health`)).ok) return { endpoint, stop, pid: child.pid ?? 0 };
     } catch {
       // Not up yet.
     }

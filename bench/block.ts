@@ -3,7 +3,7 @@
 // folios slows small overwrites of whatever was read ahead, whoever serves them, and would hide what is measured.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -12,6 +12,7 @@ import { promisify } from 'node:util';
 import { selectXtsEngine } from '@holdfast/crypto/xts';
 import { debianTool } from '../tools/testing/debian-tools.mjs';
 import { median } from './median.ts';
+import { processorSeconds } from './processor-time.ts';
 
 const run = promisify(execFile);
 
@@ -73,7 +74,10 @@ export const CAPPED_IOPS = 4_000;
 /** At a cap, only what is above it tells anything. */
 const CAPPED_WORKLOADS: readonly BlockWorkload[] = ['4 KiB random read, QD 32', '4 KiB random write, QD 32'];
 
-/** Runs all workloads on all servers. Takes rounds × workloads × servers × (runSeconds + 0.4) seconds. */
+/** At QD 1 it matters most where the scheduler puts client and server: our own servers take so many turns for each of the others'. */
+const TURNS_AT_QD_1 = 3;
+
+/** Runs all workloads on all servers. Takes rounds × workloads × servers × (runSeconds + 0.4) seconds, and half of it again. */
 export const benchBlock = async (options: BlockBenchOptions = {}): Promise<BlockBench> => {
   const { rounds = 5, runSeconds = 1, workingSetMiB = 128 } = options;
   const fio = await debianTool('fio');
@@ -111,9 +115,19 @@ export const benchBlock = async (options: BlockBenchOptions = {}): Promise<Block
   }
 };
 
-/** Median over the rounds of one server's rate in a round divided by another's in the same round. */
-export const pairedRatio = (ours: readonly BlockSample[], theirs: readonly BlockSample[]): number =>
-  median(ours.map(({ iops }, round) => iops / (theirs[round]?.iops ?? Number.NaN)));
+/** Median of one server's rates divided by another's at about the same time; whoever took more turns is asked for some of them. */
+export const pairedRatio = (ours: readonly BlockSample[], theirs: readonly BlockSample[]): number => {
+  const pairs = Math.min(ours.length, theirs.length);
+  const rate = (samples: readonly BlockSample[], pair: number) =>
+    samples[Math.floor((pair * samples.length) / pairs)]?.iops ?? Number.NaN;
+  return median(Array.from({ length: pairs }, (_, pair) => rate(ours, pair) / rate(theirs, pair)));
+};
+
+const turns = (order: readonly Running[], workload: BlockWorkload): readonly Running[] => {
+  const all = order.filter(({ name }) => !name.endsWith('-capped') || CAPPED_WORKLOADS.includes(workload));
+  const own = workload.endsWith('QD 1') ? all.filter(({ name }) => name === 'plain' || name === 'encrypted') : [];
+  return [...all, ...Array.from({ length: TURNS_AT_QD_1 - 1 }, () => own).flat()];
+};
 
 const measure = async (
   servers: readonly Running[],
@@ -127,8 +141,7 @@ const measure = async (
   for (let round = 0; round < rounds; round += 1) {
     const order = round % 2 === 0 ? servers : [...servers].reverse();
     for (const workload of BLOCK_WORKLOADS) {
-      for (const server of order) {
-        if (server.name.endsWith('-capped') && !CAPPED_WORKLOADS.includes(workload)) continue;
+      for (const server of turns(order, workload)) {
         const taken = await sample(server, WORKLOADS[workload]);
         (collected[workload][server.name] ??= []).push(taken);
       }
@@ -138,9 +151,9 @@ const measure = async (
 };
 
 const sampleOf = async ({ child }: Running, measured: () => Promise<string>): Promise<BlockSample> => {
-  const before = cpuSeconds(child.pid);
+  const before = processorSeconds(child.pid);
   const { jobs } = JSON.parse(await measured()) as { jobs: Record<'read' | 'write', FioDirection>[] };
-  const after = cpuSeconds(child.pid);
+  const after = processorSeconds(child.pid);
   const direction = jobs[0] === undefined || jobs[0].read.total_ios > 0 ? jobs[0]?.read : jobs[0].write;
   if (direction === undefined || direction.total_ios === 0) throw new Error('fio reports no requests');
   const cpuMicros = before === null || after === null ? null : ((after - before) * 1e6) / direction.total_ios;
@@ -153,14 +166,6 @@ interface FioDirection {
   readonly total_ios: number;
   readonly clat_ns: { readonly percentile?: Readonly<Record<string, number>> };
 }
-
-/** User and system time of a process, in ticks of 10 ms. */
-const cpuSeconds = (pid: number | undefined): number | null => {
-  const path = `/proc/${pid}/stat`;
-  if (!existsSync(path)) return null;
-  const fields = readFileSync(path, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-};
 
 type StartServer = (folder: string) => Promise<{ uri: string; child: ChildProcess }>;
 

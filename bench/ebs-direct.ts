@@ -1,9 +1,16 @@
-// Blocks put and got through the endpoint of a composed stack, beside the same digests and copies in this process alone.
+// Blocks put and got through the endpoint of a composed stack, beside the same digests and copies in this process alone,
+// beside Node's bare HTTP server, and by the official SDK. The client shares the machine's cores with what it measures.
+import { fork } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { Agent, request } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { EBSClient, GetSnapshotBlockCommand, PutSnapshotBlockCommand } from '@aws-sdk/client-ebs';
+import { DATA_UNIT_BYTES, type SectorCipher, selectXtsEngine, XTS_KEY_BYTES } from '@holdfast/crypto/xts';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { Sha256, startStack } from './api.ts';
 import { median } from './median.ts';
+import { treeSeconds } from './processor-time.ts';
 import type { Row } from './row.ts';
 
 const BLOCK_BYTES = 524_288;
@@ -52,15 +59,21 @@ const sign = async (endpoint: string, { method, path, query = {}, headers = {} }
   };
 }; // prettier-ignore
 
-const send = ({ options, body }: Signed): Promise<Buffer> =>
+/** @param keep false: the answer's bytes are only counted, as whoever writes them to a file would let go of them. */
+const send = ({ options, body }: Signed, keep = true): Promise<{ bytes: Buffer; length: number }> =>
   new Promise((resolve, reject) => {
     const sent = request({ ...options, agent }, (response) => {
       const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      let length = 0;
+      const isRefused = (response.statusCode ?? 500) >= 300;
+      response.on('data', (chunk: Buffer) => {
+        length += chunk.length;
+        if (keep || isRefused) chunks.push(chunk);
+      });
       response.on('end', () => {
         const bytes = Buffer.concat(chunks);
-        if ((response.statusCode ?? 500) < 300) resolve(bytes);
-        else reject(new Error(bytes.toString()));
+        if (isRefused) reject(new Error(bytes.toString()));
+        else resolve({ bytes, length });
       });
     });
     sent.on('error', reject);
@@ -68,82 +81,191 @@ const send = ({ options, body }: Signed): Promise<Buffer> =>
   });
 
 /** @returns MiB a second. */
-const rateOf = async (calls: readonly Signed[], check: (bytes: Buffer) => void): Promise<number> => {
+const rateOf = async (calls: readonly (() => Promise<number>)[], expectedBytes: number): Promise<number> => {
   const queue = [...calls];
   const worker = async () => {
-    for (let call = queue.pop(); call !== undefined; call = queue.pop()) check(await send(call));
+    for (let call = queue.pop(); call !== undefined; call = queue.pop())
+      if ((await call()) !== expectedBytes) throw new Error('an answer of another length');
   };
   const began = performance.now();
   await Promise.all(Array.from({ length: CONNECTIONS }, worker));
   return (calls.length * BLOCK_BYTES) / 1_048.576 / (performance.now() - began);
 };
 
+const sending = (calls: readonly Signed[]) => calls.map((call) => async () => (await send(call, false)).length);
+
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('base64');
 
-/** @returns MiB a second of one digest and one copy of each block. */
-const bareRate = (blocks: readonly Buffer[]): number => {
+/** @returns MiB a second of the digest and the copy that each block needs; of an encrypted one, its cipher and second digest too. */
+const bareRate = (blocks: readonly Buffer[], cipher: SectorCipher | null): number => {
   const copy = Buffer.alloc(BLOCK_BYTES);
   const began = performance.now();
   for (const block of blocks) {
     sha256(block);
     block.copy(copy);
+    if (cipher === null) continue;
+    cipher.encrypt(copy, 0, copy.length, 0);
+    sha256(copy);
   }
   return (blocks.length * BLOCK_BYTES) / 1_048.576 / (performance.now() - began);
 };
 
-const round = async (endpoint: string, encrypted: boolean) => {
-  const blocks = Array.from({ length: BLOCKS }, () => randomBytes(BLOCK_BYTES));
+type Direction = 'put' | 'get';
+interface Taken {
+  readonly rate: number;
+  /** Of digests and copies in this process. */
+  readonly bare: number;
+  /** Of Node's bare HTTP server. */
+  readonly http: number;
+  /** Processor time of the whole stack for a block, in milliseconds; null where /proc does not tell. */
+  readonly cpuMs: number | null;
+}
+
+interface Subject {
+  readonly endpoint: string;
+  readonly pid: number;
+  /** Of the bare HTTP server. */
+  readonly bareEndpoint: string;
+}
+
+const measured = async (
+  { pid, bareEndpoint }: Subject,
+  { calls, blocks, cipher }: { calls: readonly Signed[]; blocks: readonly Buffer[]; cipher: SectorCipher | null },
+): Promise<Taken> => {
+  const expected = calls[0]?.body === undefined ? BLOCK_BYTES : 0;
+  const { hostname: host, port } = new URL(bareEndpoint);
+  const toBare = calls.map(({ options, body }) => ({ options: { ...options, host, port: Number(port) }, body }));
+  const before = treeSeconds(pid);
+  const rate = await rateOf(sending(calls), expected);
+  const after = treeSeconds(pid);
+  const bare = bareRate(blocks, cipher);
+  const http = await rateOf(sending(toBare), expected);
+  const cpuMs = before === null || after === null ? null : ((after - before) * 1000) / calls.length;
+  return { rate, bare, http, cpuMs };
+};
+
+interface Uploaded {
+  readonly snapshotId: string;
+  readonly tokens: readonly { BlockIndex: number; BlockToken: string }[];
+}
+
+/** Puts blocks by whatever `put` does, and completes the snapshot. */
+const upload = async (endpoint: string, encrypted: boolean, count: number, put: (snapshotId: string) => Promise<void>): Promise<Uploaded> => {
   const call = async (call_: Call, input?: object) =>
-    JSON.parse((await send(await sign(endpoint, call_, input && Buffer.from(JSON.stringify(input))))).toString()) as never;
-  const { SnapshotId } = await call({ method: 'POST', path: '/snapshots' }, { VolumeSize: 1, Encrypted: encrypted }) as { SnapshotId: string };
-  const path = `/snapshots/${SnapshotId}/blocks`;
-  const puts = await Promise.all(
-    blocks.map((block, index) => {
-      const checksum = { 'x-amz-checksum': sha256(block), 'x-amz-checksum-algorithm': 'SHA256' };
-      const headers = { 'x-amz-data-length': String(BLOCK_BYTES), ...checksum };
-      return sign(endpoint, { method: 'PUT', path: `${path}/${String(index)}`, headers }, block);
-    }),
-  );
-  const put = await rateOf(puts, () => undefined);
-  await call({ method: 'POST', path: `/snapshots/completion/${SnapshotId}`, headers: { 'x-amz-changedblockscount': String(BLOCKS) } });
-  type Listed = { Blocks: { BlockIndex: number; BlockToken: string }[] };
-  let listed: Listed | undefined;
-  while (listed === undefined) {
-    listed = await (call({ method: 'GET', path }) as Promise<Listed>).catch(() => undefined);
+    JSON.parse((await send(await sign(endpoint, call_, input && Buffer.from(JSON.stringify(input))))).bytes.toString()) as never;
+  const started: { SnapshotId: string } = await call({ method: 'POST', path: '/snapshots' }, { VolumeSize: 1, Encrypted: encrypted });
+  const snapshotId = started.SnapshotId;
+  await put(snapshotId);
+  await call({ method: 'POST', path: `/snapshots/completion/${snapshotId}`, headers: { 'x-amz-changedblockscount': String(count) } });
+  type Listed = { Blocks: Uploaded['tokens'] };
+  for (;;) {
+    const listed = await (call({ method: 'GET', path: `/snapshots/${snapshotId}/blocks` }) as Promise<Listed>).catch(() => null);
+    if (listed !== null) return { snapshotId, tokens: listed.Blocks };
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  const gets = await Promise.all(
-    listed.Blocks.map(({ BlockIndex, BlockToken: blockToken }) =>
-      sign(endpoint, { method: 'GET', path: `${path}/${String(BlockIndex)}`, query: { blockToken } }),
-    ),
-  );
-  const get = await rateOf(gets, (bytes) => {
-    if (bytes.length !== BLOCK_BYTES) throw new Error(`a block of ${String(bytes.length)} bytes`);
-  });
-  return { put, get, bare: bareRate(blocks) };
 }; // prettier-ignore
 
+const round = async (subject: Subject, cipher: SectorCipher | null): Promise<Record<Direction, Taken>> => {
+  const { endpoint } = subject;
+  const blocks = Array.from({ length: BLOCKS }, () => randomBytes(BLOCK_BYTES));
+  const takenOf: { put?: Taken } = {};
+  const { snapshotId, tokens } = await upload(endpoint, cipher !== null, BLOCKS, async (id) => {
+    const puts = await Promise.all(
+      blocks.map((block, index) => {
+        const checksum = { 'x-amz-checksum': sha256(block), 'x-amz-checksum-algorithm': 'SHA256' };
+        const headers = { 'x-amz-data-length': String(BLOCK_BYTES), ...checksum };
+        return sign(endpoint, { method: 'PUT', path: `/snapshots/${id}/blocks/${String(index)}`, headers }, block);
+      }),
+    );
+    takenOf.put = await measured(subject, { calls: puts, blocks, cipher });
+  });
+  const gets = await Promise.all(
+    tokens.map(({ BlockIndex, BlockToken: blockToken }) => {
+      const path = `/snapshots/${snapshotId}/blocks/${String(BlockIndex)}`;
+      return sign(endpoint, { method: 'GET', path, query: { blockToken } });
+    }),
+  );
+  if (takenOf.put === undefined) throw new Error('no block was put');
+  return { put: takenOf.put, get: await measured(subject, { calls: gets, blocks, cipher }) };
+};
+
+/** MiB a second by the official SDK, whose own work for each block is in it. */
+const sdkRound = async (endpoint: string): Promise<Record<Direction, number>> => {
+  const credentials = { accessKeyId: '111122223333', secretAccessKey: 'test' };
+  const client = new EBSClient({ endpoint, region: 'eu-central-1', credentials });
+  const blocks = Array.from({ length: BLOCKS }, () => randomBytes(BLOCK_BYTES));
+  let put = 0;
+  const { snapshotId: SnapshotId, tokens } = await upload(endpoint, false, BLOCKS, async (id) => {
+    const calls = blocks.map((BlockData, BlockIndex) => async () => {
+      const checksum = { Checksum: sha256(BlockData), ChecksumAlgorithm: 'SHA256' } as const;
+      const block = { SnapshotId: id, BlockIndex, BlockData, DataLength: BLOCK_BYTES };
+      await client.send(new PutSnapshotBlockCommand({ ...block, ...checksum }));
+      return 0;
+    });
+    put = await rateOf(calls, 0);
+  });
+  const gets = tokens.map((token) => async () => {
+    const { BlockData } = await client.send(new GetSnapshotBlockCommand({ SnapshotId, ...token }));
+    return (await BlockData?.transformToByteArray())?.length ?? 0;
+  });
+  const get = await rateOf(gets, BLOCK_BYTES);
+  client.destroy();
+  return { put, get };
+};
+
+const rowsOf = (kind: string, direction: Direction, rounds: readonly Taken[]): Row[] => {
+  const figure = `EBS direct ${direction}, ${kind}, ${String(CONNECTIONS)} connections`;
+  const cpu = rounds.flatMap(({ cpuMs }) => (cpuMs === null ? [] : [cpuMs]));
+  const cost = cpu.length === 0 ? '' : ` (${median(cpu).toFixed(2)} ms CPU a block)`;
+  const value = `${median(rounds.map(({ rate }) => rate)).toFixed(0)} MiB/s${cost}`;
+  const work = kind === 'encrypted' ? 'the same digests, cipher and copy' : 'the same digest and copy';
+  return [
+    {
+      ...{ figure, value, target: FLOOR, aim: AIM },
+      yardstick: `${median(rounds.map(({ bare }) => bare)).toFixed(0)} MiB/s ${work}, bare in one process`,
+      ratio: median(rounds.map(({ rate, bare }) => rate / bare)),
+    },
+    {
+      ...{ figure, value },
+      yardstick: `${median(rounds.map(({ http }) => http)).toFixed(0)} MiB/s bare node:http that digests and forgets`,
+      ratio: median(rounds.map(({ rate, http }) => rate / http)),
+    },
+  ];
+};
+
+const startBareServer = async () => {
+  // Bundled beside the program that runs.
+  const child = fork(fileURLToPath(new URL('bare-block-server.js', import.meta.url)));
+  const [port] = (await once(child, 'message')) as [number];
+  return { bareEndpoint: `http://127.0.0.1:${String(port)}`, stopBare: () => child.disconnect() };
+};
+
 export const ebsDirectRows = async (): Promise<Row[]> => {
-  const { endpoint, stop } = await startStack();
+  const { endpoint, stop, pid } = await startStack();
+  const { bareEndpoint, stopBare } = await startBareServer();
   try {
     const rows: Row[] = [];
-    for (const encrypted of [false, true]) {
+    const subject = { endpoint, pid, bareEndpoint };
+    const cipher = selectXtsEngine().engine.createCipher(randomBytes(XTS_KEY_BYTES), DATA_UNIT_BYTES);
+    await round(subject, cipher); // Compiled and cached afterwards, as a server is that has been up for a minute.
+    for (const kind of ['unencrypted', 'encrypted']) {
       const rounds = [];
-      for (let at = 0; at < ROUNDS; at++) rounds.push(await round(endpoint, encrypted));
+      for (let at = 0; at < ROUNDS; at++) rounds.push(await round(subject, kind === 'encrypted' ? cipher : null));
+      for (const direction of ['put', 'get'] as const)
+        rows.push(...rowsOf(kind, direction, rounds.map((taken) => taken[direction])));
+      if (kind === 'encrypted') continue;
+      const bySdk = await sdkRound(endpoint);
       for (const direction of ['put', 'get'] as const) {
-        rows.push({
-          figure: `EBS direct ${direction}, ${encrypted ? 'encrypted' : 'unencrypted'}, 16 connections`,
-          value: `${median(rounds.map((taken) => taken[direction])).toFixed(0)} MiB/s`,
-          yardstick: `${median(rounds.map(({ bare }) => bare)).toFixed(0)} MiB/s digest and copy in one process`,
-          ratio: median(rounds.map((taken) => taken[direction] / taken.bare)),
-          target: FLOOR,
-          aim: AIM,
-        });
+        const signed = median(rounds.map((taken) => taken[direction].rate));
+        const figure = `EBS direct ${direction}, ${kind}, by the official SDK`;
+        const yardstick = `${signed.toFixed(0)} MiB/s signed in advance, without the SDK`;
+        rows.push({ figure, value: `${bySdk[direction].toFixed(0)} MiB/s`, yardstick, ratio: bySdk[direction] / signed });
       }
     }
     return rows;
   } finally {
     agent.destroy();
+    stopBare();
     await stop();
   }
-};
+}; // prettier-ignore

@@ -7,6 +7,7 @@ import { startPostgres } from '@holdfast/embedded';
 import { type ApiBench, benchApi } from './api.ts';
 import { benchAppend } from './append.ts';
 import { blockRows } from './block-rows.ts';
+import { chartOf } from './chart.ts';
 import { ebsDirectRows } from './ebs-direct.ts';
 import { kmsRows } from './kms.ts';
 import { isHeld, type Row } from './row.ts';
@@ -78,8 +79,9 @@ for (const [name, part] of Object.entries(PARTS)) {
 }
 print(rows);
 await mkdir(RESULTS, { recursive: true });
-const path = join(RESULTS, `${new Date().toISOString().replaceAll(/[:.]/g, '-')}.json`);
-const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length };
-await writeFile(path, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
-console.log(`\nAlso in ${path}.`);
+const path = join(RESULTS, new Date().toISOString().replaceAll(/[:.]/g, '-'));
+const machine = { node: process.version, cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length };
+await writeFile(`${path}.json`, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
+await writeFile(`${path}.svg`, chartOf(rows, `Node ${machine.node}, ${String(machine.cores)} × ${machine.cpu}`));
+console.log(`\nAlso in ${path}.json, and drawn in ${path}.svg.`);
 if (!rows.every(isHeld)) process.exitCode = 2;

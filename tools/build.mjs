@@ -24,6 +24,7 @@ await build({
     ...appEntries,
     'bench/run': join(root, 'bench/run.ts'),
     'bench/block-server': join(root, 'bench/block-server.ts'),
+    'bench/bare-block-server': join(root, 'bench/bare-block-server.ts'),
     'bench/signed-http-server': join(root, 'bench/signed-http-server.ts'),
   },
   outdir: join(root, 'dist'),

@@ -1,5 +1,5 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { accountId, AwsError, type VolumeRecord } from '@holdfast/contracts';
+import { accountId, AwsError, region, type VolumeRecord } from '@holdfast/contracts';
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { ACCOUNT, CONTEXT, EC2, ROOT, VolumesStack } from './testing/volumes-stack.ts';
@@ -155,6 +155,20 @@ describe('CreateVolume', () => {
         message: `The client token '${ClientToken}' is associated with resource '${VolumeId}' which has already been deleted. Please use a different client token.`,
       });
     }
+  });
+
+  it('is refused beyond what an account may have of the type in the Region, and planned no further either', async () => {
+    const elsewhere = { region: region('us-east-1') };
+    const largest = { AvailabilityZone: 'us-east-1a', Size: 65_536, VolumeType: 'io2', Iops: 100 };
+    for (let i = 0; i < 4; i++) await call('CreateVolume', largest, elsewhere);
+    const refused = {
+      code: 'VolumeLimitExceeded',
+      message:
+        'You have exceeded your maximum io2 storage limit of 300 TiB in this region. Please contact AWS Support to request an Elastic Block Store service limit increase.',
+    };
+    await expect(call('CreateVolume', largest, elsewhere)).rejects.toMatchObject(refused);
+    await expect(call('PlanVolume', { input: largest }, elsewhere)).rejects.toMatchObject(refused);
+    await call('CreateVolume', { ...largest, VolumeType: 'gp3', Iops: 3000 }, elsewhere);
   });
 
   it('forgets a token after twelve hours, that of a creation which failed included', async () => {

@@ -81,6 +81,7 @@ export class CreateVolume {
     context: RequestContext,
   ): Promise<InternalRequests['volumes']['PlanVolume']['out']> {
     const admitted = await this.admit(input, context, throughImage);
+    await this.checkQuotas(admitted.configuration, context);
     const encryption = await this.encryption(input, admitted, context);
     const { sizeGiB, volumeType } = admitted.configuration;
     const snapshotSizeGiB = admitted.snapshot?.volumeSizeGiB ?? null;

@@ -29,6 +29,7 @@ export {
   type PrincipalPoliciesAnswer,
   type SourcedPolicy,
 } from './identity-requests.ts';
+export type { InternalRequests } from './internal-requests.ts';
 export type {
   AttachmentRecord,
   BlockSource,
@@ -37,13 +38,12 @@ export type {
   DeviceFaults,
   HostAttachment,
   InstanceRecord,
-  InternalRequests,
   ListedBlock,
   SnapshotRecord,
   VolumePerformanceRecord,
   VolumeRecord,
   WrappedDataKey,
-} from './internal-requests.ts';
+} from './records.ts';
 export { REGIONS, type Zone, zonesOf } from './regions.ts';
 export {
   type Caller,

@@ -4,27 +4,37 @@ import {
   AttachGroupPolicyCommand,
   AttachRolePolicyCommand,
   CreateAccessKeyCommand,
+  CreateAccountAliasCommand,
   CreateGroupCommand,
   CreatePolicyCommand,
   CreatePolicyVersionCommand,
   CreateRoleCommand,
+  CreateServiceLinkedRoleCommand,
   CreateUserCommand,
   DeleteAccessKeyCommand,
+  DeleteAccountAliasCommand,
   DeleteRoleCommand,
+  DeleteServiceLinkedRoleCommand,
+  DeleteUserCommand,
   DeleteUserPolicyCommand,
   DetachRolePolicyCommand,
+  GetAccessKeyLastUsedCommand,
   GetPolicyVersionCommand,
   GetRoleCommand,
+  GetServiceLinkedRoleDeletionStatusCommand,
   GetUserCommand,
   IAMClient,
+  ListAccountAliasesCommand,
   ListAttachedRolePoliciesCommand,
   ListGroupsForUserCommand,
   ListUserPoliciesCommand,
+  paginateGetAccountAuthorizationDetails,
   paginateListUsers,
   PutUserPolicyCommand,
   SimulatePrincipalPolicyCommand,
   UpdateAccessKeyCommand,
 } from '@aws-sdk/client-iam';
+import { CreateKeyCommand, DescribeKeyCommand, GetKeyPolicyCommand, KMSClient } from '@aws-sdk/client-kms';
 import {
   AssumeRoleCommand,
   type Credentials,
@@ -58,6 +68,7 @@ const settings = (credentials: Keys) => ({ endpoint: stack.endpoint, region: REG
 const root = { accessKeyId: ACCOUNT, secretAccessKey: 'test' };
 const iam = (keys: Keys = root) => new IAMClient(settings(keys));
 const sts = (keys: Keys = root) => new STSClient(settings(keys));
+const kms = (keys: Keys = root) => new KMSClient(settings(keys));
 const ec2 = (keys: Keys = root) => new EC2Client(settings(keys));
 const keysOf = ({ AccessKeyId = '', SecretAccessKey = '', SessionToken }: Partial<Credentials> = {}): Keys => ({
   ...{ accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey },
@@ -290,6 +301,80 @@ describe('temporary credentials of users', () => {
     expect(await errorName(() => ec2(some).send(new CreateVolumeCommand({ AvailabilityZone: ZONE, Size: 1 })))).toBe(
       'UnauthorizedOperation',
     );
+  });
+});
+
+describe('accounts', () => {
+  it('have an alias', async () => {
+    const AccountAlias = 'storage-team';
+    await iam().send(new CreateAccountAliasCommand({ AccountAlias }));
+    expect((await iam().send(new ListAccountAliasesCommand({}))).AccountAliases).toEqual([AccountAlias]);
+    await iam().send(new DeleteAccountAliasCommand({ AccountAlias }));
+    expect((await iam().send(new ListAccountAliasesCommand({}))).AccountAliases).toEqual([]);
+  });
+
+  it('know when a key was last used, and for what', async () => {
+    const keys = await newUser('karl', policy('Allow', 'ec2:Describe*'));
+    const lastUse = async () =>
+      (await iam().send(new GetAccessKeyLastUsedCommand({ AccessKeyId: keys.accessKeyId }))).AccessKeyLastUsed;
+    expect(await lastUse()).toMatchObject({ Region: 'N/A', ServiceName: 'N/A' });
+    await describeVolumes(keys);
+    const used = await lastUse();
+    expect(used).toMatchObject({ Region: REGION, ServiceName: 'ec2' });
+    expect(Math.abs((used?.LastUsedDate?.getTime() ?? 0) - Date.now())).toBeLessThan(60_000);
+  });
+
+  it('show all that they allow', async () => {
+    await newUser('liam', policy('Allow', 'ec2:*'));
+    const names: (string | undefined)[] = [];
+    for await (const part of paginateGetAccountAuthorizationDetails({ client: iam() }, { MaxItems: 3 })) {
+      names.push(...(part.UserDetailList ?? []).map(({ UserName }) => UserName));
+    }
+    expect(names.filter((name) => name === 'liam')).toEqual(['liam']);
+  });
+
+  it('have roles of services', async () => {
+    const { Role } = await iam().send(new CreateServiceLinkedRoleCommand({ AWSServiceName: 'dlm.amazonaws.com' }));
+    const RoleName = Role?.RoleName;
+    expect(Role?.Path).toBe('/aws-service-role/dlm.amazonaws.com/');
+    await expect(iam().send(new DeleteRoleCommand({ RoleName }))).rejects.toMatchObject({
+      name: 'UnmodifiableEntityException',
+    });
+    const task = await iam().send(new DeleteServiceLinkedRoleCommand({ RoleName }));
+    expect((await iam().send(new GetServiceLinkedRoleDeletionStatusCommand(task))).Status).toBe('SUCCEEDED');
+  });
+
+  it('keep who is behind a session, when it was said', async () => {
+    const keys = await newUser('mona', policy('Allow', ['sts:AssumeRole', 'sts:SetSourceIdentity']));
+    const Principal = { AWS: ACCOUNT };
+    const Statement = [{ Effect: 'Allow', Principal, Action: ['sts:AssumeRole', 'sts:SetSourceIdentity'] }];
+    const AssumeRolePolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement });
+    const { Role } = await iam().send(new CreateRoleCommand({ RoleName: 'sourced', AssumeRolePolicyDocument }));
+    const request = { RoleArn: Role?.Arn, RoleSessionName: 'night', SourceIdentity: 'mona' };
+    expect((await sts(keys).send(new AssumeRoleCommand(request))).SourceIdentity).toBe('mona');
+  });
+
+  it('give a user who is made again nothing of what a key policy gave the one before', async () => {
+    const keys = await newUser('nina');
+    const nina = `arn:aws:iam::${ACCOUNT}:user/nina`;
+    const statement = (AWS: string, Action: string) => ({ Effect: 'Allow', Principal: { AWS }, Action, Resource: '*' });
+    const policyOf = (...names: string[]) =>
+      JSON.stringify({
+        Version: '2012-10-17',
+        Statement: [statement(ACCOUNT, 'kms:*'), ...names.map((name) => statement(name, 'kms:DescribeKey'))],
+      });
+    const { KeyMetadata } = await kms().send(new CreateKeyCommand({ Policy: policyOf(nina) }));
+    const KeyId = KeyMetadata?.KeyId;
+    await kms(keys).send(new DescribeKeyCommand({ KeyId }));
+    await iam().send(new DeleteAccessKeyCommand({ UserName: 'nina', AccessKeyId: keys.accessKeyId }));
+    const { User: before } = await iam().send(new GetUserCommand({ UserName: 'nina' }));
+    await iam().send(new DeleteUserCommand({ UserName: 'nina' }));
+    const again = await newUser('nina');
+    await expect(kms(again).send(new DescribeKeyCommand({ KeyId }))).rejects.toMatchObject({
+      name: 'AccessDeniedException',
+    });
+    const { Policy } = await kms().send(new GetKeyPolicyCommand({ KeyId }));
+    expect(Policy).toBe(policyOf(before?.UserId ?? ''));
   });
 });
 

@@ -4,6 +4,7 @@ import { RootKeyService } from '@holdfast/root-keys';
 import type { ServiceEnvironment, ServiceParts } from '@holdfast/service-kit';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { EventSourcedAccounts } from './adapters/outbound/account-streams.ts';
+import { StoredAccessKeyUses } from './adapters/outbound/access-key-uses.ts';
 import { DerivedSessionSecrets, StoredAccessKeySecrets } from './adapters/outbound/credentials.ts';
 import { PostgresIamTables } from './adapters/outbound/iam-tables.ts';
 import { SealedAuthorizationMessages, SealedMarkers } from './adapters/outbound/sealed-texts.ts';
@@ -38,6 +39,13 @@ class OwnDecisionLog extends DecisionLog {
   }
 }
 
+/** What is noted when the service stops is written. */
+class OwnAccessKeyUses extends StoredAccessKeyUses {
+  async onModuleDestroy(): Promise<void> {
+    await this.flush();
+  }
+}
+
 @Module({})
 export class IdentityModule {
   static register({ environment, openEventStore, database, clock, bus, logger }: ServiceParts): DynamicModule {
@@ -45,7 +53,11 @@ export class IdentityModule {
     const provider = identityRootKeyProvider(environment.settings);
     const store = openEventStore({ projections: [iamTables, sessionsProjection] });
     const accounts = new EventSourcedAccounts(store);
-    const makeIam = ({ secretsKeys, ...keys }: IdentityKeys, decisions: OwnDecisionLog): Iam => ({
+    const makeIam = (
+      { secretsKeys, ...keys }: IdentityKeys,
+      decisions: OwnDecisionLog,
+      keyUses: OwnAccessKeyUses,
+    ): Iam => ({
       clock,
       decisions,
       rootKeys,
@@ -56,6 +68,7 @@ export class IdentityModule {
       sessionSecrets: new DerivedSessionSecrets(secretsKeys),
       markers: new SealedMarkers(secretsKeys),
       messages: new SealedAuthorizationMessages(secretsKeys),
+      keyUses,
     });
     return {
       module: IdentityModule,
@@ -68,7 +81,14 @@ export class IdentityModule {
           useFactory: (keys: IdentityKeys) => new RootKeyService(keys.rootKeys, bus, logger),
         },
         { provide: OwnDecisionLog, useFactory: () => new OwnDecisionLog(bus, logger) },
-        { provide: IAM, inject: [KEYS, OwnDecisionLog], useFactory: makeIam },
+        {
+          provide: OwnAccessKeyUses,
+          useFactory: () =>
+            new OwnAccessKeyUses(database, (error) =>
+              logger.warn({ err: error }, 'uses of access keys were not written'),
+            ),
+        },
+        { provide: IAM, inject: [KEYS, OwnDecisionLog, OwnAccessKeyUses], useFactory: makeIam },
       ],
     };
   }

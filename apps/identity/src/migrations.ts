@@ -112,4 +112,31 @@ class CreateIam1700000000001 implements MigrationInterface {
   }
 }
 
-export const migrations = [CreateIam1700000000001, CreateRootKeys1700000900000];
+const ACCOUNT_TABLES = [
+  `CREATE TABLE account_aliases (
+    account_id text COLLATE "C" PRIMARY KEY,
+    alias text COLLATE "C" NOT NULL UNIQUE
+  )`,
+  // No read model: uses are no events, and a crash may lose the last seconds' of them.
+  `CREATE TABLE access_key_uses (
+    access_key_id text COLLATE "C" PRIMARY KEY,
+    used_at timestamptz NOT NULL,
+    region text NOT NULL,
+    service text NOT NULL
+  )`,
+];
+
+class AddAccountTables1700000000010 implements MigrationInterface {
+  readonly name = 'AddAccountTables1700000000010';
+
+  async up(runner: QueryRunner): Promise<void> {
+    const grants = ['account_aliases', 'access_key_uses'].map(grantReadModel);
+    for (const statement of [...ACCOUNT_TABLES, ...grants]) await runner.query(statement);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE account_aliases, access_key_uses');
+  }
+}
+
+export const migrations = [CreateIam1700000000001, AddAccountTables1700000000010, CreateRootKeys1700000900000];

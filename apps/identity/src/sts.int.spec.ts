@@ -66,6 +66,30 @@ describe('AssumeRole', () => {
     expect(lifeMs).toBeLessThanOrEqual(3_600_000);
   });
 
+  it('carries who is behind it from session to session, when trust and policies let it be said', async () => {
+    const SET = { Action: ['sts:AssumeRole', 'sts:SetSourceIdentity'] };
+    const allowed = { ...ASSUME_ANY, Action: '*' };
+    const bob = await identity.user(name('bob'), allowed);
+    const silent = await role('silent', trusting(ACCOUNT));
+    const SourceIdentity = 'bob@example.com';
+    await expect(assume(bob, silent.Arn, { SourceIdentity })).rejects.toMatchObject({ code: 'AccessDenied' });
+    const isBob = { Condition: { StringEquals: { 'sts:SourceIdentity': SourceIdentity } } };
+    const first = await role('first', trusting(ACCOUNT, { ...SET, ...isBob }));
+    await expect(assume(bob, first.Arn, { SourceIdentity: 'eve' })).rejects.toMatchObject({ code: 'AccessDenied' });
+    const made = await assume(bob, first.Arn, { SourceIdentity });
+    expect(made).toMatchObject({ SourceIdentity, principal: { sourceIdentity: SourceIdentity } });
+    await identity.call('PutRolePolicy', {
+      ...{ RoleName: name('first'), PolicyName: 'p', PolicyDocument: document(allowed) },
+    });
+    const remembered = { Condition: { StringEquals: { 'aws:SourceIdentity': SourceIdentity } } };
+    const second = await role('second', trusting(ACCOUNT, { ...SET, ...remembered }));
+    expect(await assume(made.principal, second.Arn)).toMatchObject({ SourceIdentity });
+    await expect(assume(made.principal, second.Arn, { SourceIdentity: 'eve' })).rejects.toMatchObject({
+      code: 'AccessDenied',
+    });
+    await expect(assume(made.principal, silent.Arn)).rejects.toMatchObject({ code: 'AccessDenied' });
+  });
+
   it('of a role that trusts the account needs an identity policy too', async () => {
     const { Arn } = await role('delegating', trusting(ACCOUNT));
     const without = await identity.user(name('without'));
@@ -171,7 +195,6 @@ describe('AssumeRole', () => {
   it.each([
     [{ RoleArn: 'arn:aws:iam::1:role/x' }, 'ValidationError', 'arn:aws:iam::1:role/x is invalid'],
     [{ SerialNumber: 'arn:aws:iam::1:mfa/x' }, 'ValidationError', 'The parameter SerialNumber is not supported.'],
-    [{ SourceIdentity: 'me' }, 'ValidationError', 'The parameter SourceIdentity is not supported.'],
     [{ TransitiveTagKeys: ['a'] }, 'InvalidParameterValue', 'The specified transitive tag key must be included in the requested tags.'], // prettier-ignore
     [{ Tags: [{ Key: 'a', Value: '' }, { Key: 'A', Value: '' }] }, 'InvalidParameterValue', 'Duplicate tag keys found. Please note that Tag keys are case insensitive.'], // prettier-ignore
     [{ Policy: '{' }, 'MalformedPolicyDocument', /./],

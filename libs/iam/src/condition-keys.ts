@@ -18,7 +18,11 @@ const multivalued = (prefix: string, names: string): ConditionKey[] =>
 export const CONDITION_KEYS: readonly ConditionKey[] = [
   ...keys('arn', 'aws:', 'PrincipalArn SourceArn'),
   ...keys('string', 'aws:', 'PrincipalAccount PrincipalType PrincipalOrgID PrincipalServiceName userid username'),
-  ...keys('string', 'aws:', 'PrincipalTag/ SourceVpc SourceVpce SourceAccount UserAgent Referer CalledViaFirst'),
+  ...keys(
+    'string',
+    'aws:',
+    'PrincipalTag/ SourceVpc SourceVpce SourceAccount SourceIdentity UserAgent Referer CalledViaFirst',
+  ),
   ...keys('string', 'aws:', 'CalledViaLast RequestedRegion RequestTag/ ResourceTag/ ResourceAccount ResourceOrgID'),
   ...keys('bool', 'aws:', 'PrincipalIsAWSService SecureTransport MultiFactorAuthPresent ViaAWSService'),
   ...keys('date', 'aws:', 'CurrentTime EpochTime TokenIssueTime'),

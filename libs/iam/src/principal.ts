@@ -31,6 +31,8 @@ export interface RoleSession {
   readonly id: string;
   /** Of the role and of the session; the session's win. */
   readonly tags: Tags;
+  /** Who is behind it, as was said when the first role was assumed. */
+  readonly sourceIdentity?: string;
 }
 /** A session of GetFederationToken. */
 export interface FederatedUser {
@@ -135,7 +137,9 @@ export const principalOf = (caller: CallerPrincipal, tags: Tags = caller.session
       return { kind: 'user', accountId, arn, name: afterLastSlash(arn), id, tags };
     case 'AssumedRole': {
       const roleArn = caller.roleArn ?? `arn:aws:iam::${accountId}:role/${SESSION_ARN.exec(arn)?.[1] ?? ''}`;
-      return { kind: 'role-session', accountId, arn, roleArn, id, tags };
+      const { sourceIdentity } = caller;
+      const source = sourceIdentity === undefined ? {} : { sourceIdentity };
+      return { kind: 'role-session', accountId, arn, roleArn, id, tags, ...source };
     }
     case 'FederatedUser': {
       const { issuerArn, issuerId = null } = caller;

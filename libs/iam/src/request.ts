@@ -66,6 +66,7 @@ const DERIVED: ReadonlyMap<string, Derived> = new Map<string, Derived>([
   ['aws:principalisawsservice', ({ principal }) => principal.kind === 'service'],
   ['aws:principalservicename', ({ principal }) => (principal.kind === 'service' ? principal.arn : undefined)],
   ['aws:userid', ({ principal }) => (principal.kind === 'service' ? undefined : principal.id)],
+  ['aws:sourceidentity', ({ principal }) => (principal.kind === 'role-session' ? principal.sourceIdentity : undefined)],
   ['aws:username', ({ principal }) => (principal.kind === 'user' ? principal.name : undefined)],
   // A service calls from its own network: the user's address is not there to be tested.
   ['aws:sourceip', ({ sourceIp, viaService }) => (viaService === undefined ? sourceIp : undefined)],

@@ -80,6 +80,10 @@ export const iamTargets = async (
   const arn = (kind: IamKind, pathAndName: string) => `arn:aws:iam::${accountId}:${kind}${pathAndName}`;
   const creation = CREATIONS[operation];
   if (creation) return target(arn(creation[0], `${text(input['Path']) ?? '/'}${text(input[creation[1]]) ?? ''}`));
+  if (operation === 'CreateServiceLinkedRole') {
+    const service = text(input['AWSServiceName']) ?? '';
+    return target(arn('role', `/aws-service-role/${service}/*`), { 'iam:AWSServiceName': service });
+  }
   const found = named(operation, input);
   if (found) {
     const [kind, name] = found;

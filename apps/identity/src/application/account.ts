@@ -2,7 +2,7 @@ import type { iam as api } from '@holdfast/aws-protocol';
 import { MAX_POLICY_VERSIONS, QUOTAS } from '../domain/quotas.ts';
 import type { ActionsOf } from './action.ts';
 
-export const account: ActionsOf<api.Operations, 'GetAccountSummary' | 'ListAccountAliases'> = {
+export const account: ActionsOf<api.Operations, 'GetAccountSummary'> = {
   GetAccountSummary: async (iam, _input, { accountId }) => {
     const counts = await iam.tables.counts(accountId);
     return {
@@ -34,6 +34,4 @@ export const account: ActionsOf<api.Operations, 'GetAccountSummary' | 'ListAccou
       },
     };
   },
-  // There is no way to make one here.
-  ListAccountAliases: () => Promise.resolve({ AccountAliases: [], IsTruncated: false }),
 };

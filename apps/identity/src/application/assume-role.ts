@@ -36,6 +36,8 @@ interface Asked {
   role: IdentityRow;
   input: sts.AssumeRoleRequest;
   tags: Tags;
+  /** Said in this call, or by the session that calls. */
+  sourceIdentity: string | undefined;
   context: RequestContext;
 }
 
@@ -43,7 +45,7 @@ interface Asked {
  * The role's trust policy and the caller's own policies together: STS's only operation whose resource has a policy.
  * @throws AwsError AccessDenied
  */
-const authorize = async (iam: Iam, { role, input, tags, context }: Asked): Promise<void> => {
+const authorize = async (iam: Iam, { role, input, tags, sourceIdentity, context }: Asked): Promise<void> => {
   const { principal } = context;
   const own = await principalPolicies(iam, principal);
   if (own === null) throw notAuthorized(principal.arn, input.RoleArn);
@@ -65,6 +67,7 @@ const authorize = async (iam: Iam, { role, input, tags, context }: Asked): Promi
           ...(input.ExternalId === undefined ? {} : { 'sts:ExternalId': input.ExternalId }),
           ...Object.fromEntries(Object.entries(tags).map(([key, value]) => [`aws:RequestTag/${key}`, value])),
           ...(tagKeys.length === 0 ? {} : { 'aws:TagKeys': tagKeys }),
+          ...(sourceIdentity === undefined ? {} : { 'sts:SourceIdentity': sourceIdentity }),
           ...(input.TransitiveTagKeys === undefined ? {} : { 'sts:TransitiveTagKeys': input.TransitiveTagKeys }),
           ...(principal.tokenIssueTime === undefined ? {} : { 'aws:TokenIssueTime': principal.tokenIssueTime }),
         },
@@ -77,7 +80,11 @@ const authorize = async (iam: Iam, { role, input, tags, context }: Asked): Promi
       resourcePolicy: loadPolicy(await currentTrustPolicy(iam, role), 'trust'),
       resourceAccount: role.accountId,
     },
-    [{ resource: role.arn }, ...(tagKeys.length === 0 ? [] : [{ resource: role.arn, action: 'sts:TagSession' }])],
+    [
+      { resource: role.arn },
+      ...(tagKeys.length === 0 ? [] : [{ resource: role.arn, action: 'sts:TagSession' }]),
+      ...(sourceIdentity === undefined ? [] : [{ resource: role.arn, action: 'sts:SetSourceIdentity' }]),
+    ],
   );
   const call = decidedCall(iam, input, context);
   if (joint.allowed) return iam.decisions.allowed(decisionRecord(call, joint, null));
@@ -132,6 +139,13 @@ const allTags = async (iam: Iam, input: sts.AssumeRoleRequest, context: RequestC
   return { requested, tags: sessionTags(inherited, requested), transitiveTagKeys };
 };
 
+/** Once said, it stays for all sessions that are made from the first. @throws AwsError AccessDenied */
+const sourceIdentityOf = (asked: string | undefined, { principal }: RequestContext): string | undefined => {
+  const known = principal.sourceIdentity;
+  if (known === undefined || asked === undefined || asked === known) return known ?? asked;
+  throw accessDenied(`The source identity of the calling session is ${known} and cannot be changed.`);
+};
+
 const checkCaller = ({ principal: { type } }: RequestContext): void => {
   if (type === 'Root') throw accessDenied('Roles may not be assumed by root accounts.');
   if (type === 'FederatedUser') throw accessDenied('Cannot call AssumeRole with federation credentials.');
@@ -144,7 +158,7 @@ export const assumeRole = async (
   context: RequestContext,
 ): Promise<sts.AssumeRoleResponse> => {
   const { RoleArn, RoleSessionName: sessionName, DurationSeconds, Policy, PolicyArns } = input;
-  const { Tags: _tags, TransitiveTagKeys: _keys, ExternalId: _external, ...other } = input;
+  const { Tags: _tags, TransitiveTagKeys: _keys, ExternalId: _external, SourceIdentity, ...other } = input;
   const { RoleArn: _arn, RoleSessionName: _name, DurationSeconds: _s, Policy: _p, PolicyArns: _a, ...rest } = other;
   refuseParameters(rest);
   if (!ROLE_ARN.test(RoleArn)) throw validationError(`${RoleArn} is invalid`);
@@ -156,20 +170,22 @@ export const assumeRole = async (
     await iam.decisions.refused(ruleRecord(decidedCall(iam, input, context), refusal, `there is no role ${RoleArn}`));
     throw refusal;
   }
-  await authorize(iam, { role, input, tags: requested, context });
+  const sourceIdentity = sourceIdentityOf(SourceIdentity, context);
+  await authorize(iam, { role, input, tags: requested, sourceIdentity, context });
   const { policies, packedPolicySize } = await sessionLimits(iam, { Policy, PolicyArns }, tags, role.accountId);
   const durationSeconds = durationOf(DurationSeconds, role, context.principal.type === 'AssumedRole');
   const { accountId, id: roleId, name, arn: roleArn } = role;
   const assumed = { Arn: assumedRoleArn(accountId, name, sessionName), AssumedRoleId: `${roleId}:${sessionName}` };
   const principal = {
     ...{ type: 'AssumedRole' as const, arn: assumed.Arn, accountId, principalId: assumed.AssumedRoleId },
-    ...{ roleArn, sessionName },
+    ...{ roleArn, sessionName, ...(sourceIdentity === undefined ? {} : { sourceIdentity }) },
     ...(Object.keys(tags).length === 0 ? {} : { sessionTags: { ...tags } }),
   };
   const session = { action: 'AssumeRole', principal, identityId: roleId, policies, transitiveTagKeys } as const;
   return {
     Credentials: await issueSession(iam, { ...session, durationSeconds }, context),
     AssumedRoleUser: assumed,
+    ...(sourceIdentity === undefined ? {} : { SourceIdentity: sourceIdentity }),
     ...(packedPolicySize === 0 ? {} : { PackedPolicySize: packedPolicySize }),
   };
 };

@@ -5,7 +5,7 @@ import type { Iam, IdentityRow } from './ports.ts';
 import { listedRole } from './roles.ts';
 import { change, existingRow, page, pageOf, tagsOf, tagsShape } from './support.ts';
 
-const profileShapes = async (iam: Iam, rows: readonly IdentityRow[]): Promise<api.InstanceProfile[]> => {
+export const profileShapes = async (iam: Iam, rows: readonly IdentityRow[]): Promise<api.InstanceProfile[]> => {
   const found = await iam.tables.roleOfProfiles(rows.map(({ id }) => id));
   return Promise.all(
     rows.map(async ({ path, name, id, arn, createdAt, tags }) => ({

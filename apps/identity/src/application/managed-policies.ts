@@ -55,6 +55,24 @@ const listedVersion = ({ versionId, createdAt }: PolicyVersionRow, defaultVersio
   ...{ VersionId: versionId, IsDefaultVersion: versionId === defaultVersion, CreateDate: createdAt },
 });
 
+/** With every version and its document, as GetAccountAuthorizationDetails shows it. */
+export const policyDetail = async (
+  iam: Iam,
+  arn: string,
+  context: RequestContext,
+): Promise<api.ManagedPolicyDetail> => {
+  const row = await policyRow(iam, arn, context);
+  const versions = await versionsOf(iam, arn);
+  return {
+    ...listedPolicy(row),
+    ...(row.description === null ? {} : { Description: row.description }),
+    PolicyVersionList: versions.map((version) => ({
+      ...listedVersion(version, row.defaultVersion),
+      Document: encodedDocument(version.document),
+    })),
+  };
+};
+
 const createPolicy = async (iam: Iam, input: api.CreatePolicyRequest, context: RequestContext) => {
   const { PolicyName: name, Path: path = '/', PolicyDocument: document } = input;
   checkDocument(document, 'managed');

@@ -1,4 +1,4 @@
-import type { AccountId, Caller } from '@holdfast/contracts';
+import type { AccountId, Caller, Instant } from '@holdfast/contracts';
 import type { DecisionRecord } from '@holdfast/iam';
 import type { Clock } from '@holdfast/service-kit';
 import type { AccessKeys } from '../domain/access-keys.ts';
@@ -111,7 +111,24 @@ export interface PartOfList {
   pathPrefix: string;
 }
 
+export interface AccessKeyUse {
+  usedAt: Instant;
+  region: string;
+  /** As signatures name it: `ec2`. */
+  service: string;
+}
+
+export interface AccessKeyUses {
+  /** Soon written, apart from the request that it is about. */
+  note(accessKeyId: string, use: AccessKeyUse): void;
+  last(accessKeyId: string): Promise<AccessKeyUse | null>;
+}
+
 export interface IamTables {
+  accountAlias(accountId: string): Promise<string | null>;
+  accountOfAlias(alias: string): Promise<string | null>;
+  /** Whose long-lived key it is, active or not. */
+  accessKeyUser(accessKeyId: string): Promise<{ accountId: string; userName: string } | null>;
   /** Another one after each change to the account's IAM. */
   accountVersion(accountId: string): Promise<string>;
   identity(accountId: string, kind: NamedKind, name: string): Promise<IdentityRow | null>;
@@ -163,4 +180,5 @@ export interface Iam {
   readonly sessionSecrets: SessionSecrets;
   readonly markers: Markers;
   readonly messages: AuthorizationMessages;
+  readonly keyUses: AccessKeyUses;
 }

@@ -63,6 +63,7 @@ export const resolveSigningKey = async (iam: Iam, input: Resolve['in']): Promise
   const signingKey = deriveSigningKey(key.secretAccessKey, date, region, service).export();
   const sealedSigningKey = await seal(recipientPublicKey, signingKey, 'signing-key');
   signingKey.fill(0);
+  if (accessKeyId.startsWith('AKIA')) iam.keyUses.note(accessKeyId, { usedAt: iam.clock.instant(), region, service });
   const { principal, sessionToken, expiresAt } = key;
   const answer = { principal, accountId: principal.accountId, sealedSigningKey };
   if (sessionToken === undefined) return answer;

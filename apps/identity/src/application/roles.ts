@@ -1,6 +1,7 @@
 import type { iam as api } from '@holdfast/aws-protocol';
 import { AwsError, type RequestContext } from '@holdfast/contracts';
 import { newId } from '../domain/ids.ts';
+import { SERVICE_ROLE_PATH } from '../domain/quotas.ts';
 import type { ActionsOf } from './action.ts';
 import type { Iam, IdentityRow } from './ports.ts';
 import {
@@ -25,19 +26,19 @@ export const listedRole = async (iam: Iam, row: IdentityRow): Promise<api.Role> 
   MaxSessionDuration: row.maxSessionSeconds ?? DEFAULT_SESSION_SECONDS,
 });
 
-const roleShape = async (iam: Iam, row: IdentityRow): Promise<api.Role> => ({
+export const roleOf = async (iam: Iam, row: IdentityRow): Promise<api.Role> => ({
   ...(await listedRole(iam, row)),
   ...boundaryShape(row.permissionsBoundary),
   ...tagsShape(row.tags),
 });
 
 const described = async (iam: Iam, name: string, context: RequestContext) => ({
-  Role: await roleShape(iam, await existingRow(iam, context, 'role', name)),
+  Role: await roleOf(iam, await existingRow(iam, context, 'role', name)),
 });
 
 const createRole = async (iam: Iam, input: api.CreateRoleRequest, context: RequestContext) => {
   const { RoleName: name, Path: path = '/', AssumeRolePolicyDocument: document, PermissionsBoundary } = input;
-  if (path.startsWith('/aws-service-role/')) {
+  if (path.startsWith(SERVICE_ROLE_PATH)) {
     throw new AwsError({
       code: 'ValidationError',
       message: 'The path /aws-service-role/ is reserved for service-linked roles.',

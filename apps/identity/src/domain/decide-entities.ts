@@ -1,4 +1,5 @@
 import {
+  changeable,
   checkAttachable,
   checkNameIsFree,
   checkNothingLeft,
@@ -129,7 +130,7 @@ export const decideRoles: Decisions<'CreateRole' | 'UpdateRole' | 'UpdateAssumeR
     return [{ type: 'RoleUpdated', roleId: role.id, description, maxSessionDurationSeconds, ...factOf(command) }];
   },
   UpdateAssumeRolePolicy: (command, state) => {
-    const { id: roleId } = existing(state, 'role', command.name);
+    const { id: roleId } = changeable(state, 'role', command.name);
     const { document, principalIds } = command;
     checkTrustPolicySize(document);
     return [
@@ -140,7 +141,8 @@ export const decideRoles: Decisions<'CreateRole' | 'UpdateRole' | 'UpdateAssumeR
     ];
   },
   DeleteRole: (command, state) => {
-    const { id: roleId, name: roleName, related, attached, inline } = existing(state, 'role', command.name);
+    const role = (command.byService === true ? existing : changeable)(state, 'role', command.name);
+    const { id: roleId, name: roleName, related, attached, inline } = role;
     checkNothingLeft([
       [related.length > 0, 'Cannot delete entity, must remove roles from instance profile first.'],
       [attached.length > 0, DETACH],
@@ -178,5 +180,15 @@ export const decideInstanceProfiles: Decisions<
     const { id: roleId, name: roleName } = existing(state, 'role', command.roleName);
     if (!related.includes(roleId)) return refuse('RoleNotInProfile', { roleName, instanceProfileName: name });
     return [{ type: 'RoleRemovedFromInstanceProfile', instanceProfileId, roleId, ...factOf(command) }];
+  },
+};
+
+export const decideAccountAliases: Decisions<'CreateAccountAlias' | 'DeleteAccountAlias'> = {
+  CreateAccountAlias: (command, state) =>
+    state.alias === command.alias ? [] : [{ type: 'AccountAliasCreated', alias: command.alias, ...factOf(command) }],
+  DeleteAccountAlias: (command, state) => {
+    const { alias } = command;
+    if (state.alias !== alias) return refuse('AccountAliasNotFound', { alias });
+    return [{ type: 'AccountAliasDeleted', alias, ...factOf(command) }];
   },
 };

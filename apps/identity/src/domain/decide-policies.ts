@@ -1,4 +1,5 @@
 import {
+  changeable,
   checkAttachable,
   checkNothingLeft,
   checkQuota,
@@ -86,7 +87,7 @@ export const decideEntityPolicies: Decisions<
   PutInlinePolicy: (command, state) => {
     const { policyName, document } = command;
     const { kind, name } = command.entity;
-    const { id: entityId, inline } = existing(state, kind, name);
+    const { id: entityId, inline } = changeable(state, kind, name);
     const sizeCharacters = sizeOf(document);
     const others = Object.entries(inline).filter(([other]) => other !== policyName);
     const total = others.reduce((sum, [, size]) => sum + size, sizeCharacters);
@@ -97,14 +98,14 @@ export const decideEntityPolicies: Decisions<
   DeleteInlinePolicy: (command, state) => {
     const { policyName } = command;
     const { kind, name } = command.entity;
-    const { id: entityId, inline } = existing(state, kind, name);
+    const { id: entityId, inline } = changeable(state, kind, name);
     if (!Object.hasOwn(inline, policyName)) return refuse('InlinePolicyNotFound', { kind, name: policyName });
     return [{ type: 'InlinePolicyDeleted', kind, entityId, policyName, ...factOf(command) }];
   },
   AttachPolicy: (command, state) => {
     const { policyArn } = command;
     const { kind, name } = command.entity;
-    const { id: entityId, attached } = existing(state, kind, name);
+    const { id: entityId, attached } = changeable(state, kind, name);
     checkAttachable(state, policyArn);
     if (attached.includes(policyArn)) return [];
     checkQuota(attached.length, ATTACHED_QUOTA[kind]);
@@ -113,21 +114,21 @@ export const decideEntityPolicies: Decisions<
   DetachPolicy: (command, state) => {
     const { policyArn } = command;
     const { kind, name } = command.entity;
-    const { id: entityId, attached } = existing(state, kind, name);
+    const { id: entityId, attached } = changeable(state, kind, name);
     if (!attached.includes(policyArn)) return refuse('PolicyNotAttached', { arn: policyArn });
     return [{ type: 'PolicyDetached', kind, entityId, policyArn, ...factOf(command) }];
   },
   PutPermissionsBoundary: (command, state) => {
     const { policyArn } = command;
     const { kind, name } = command.entity;
-    const { id: entityId, boundary } = existing(state, kind, name);
+    const { id: entityId, boundary } = changeable(state, kind, name);
     checkAttachable(state, policyArn);
     if (boundary === policyArn) return [];
     return [{ type: 'PermissionsBoundaryPut', kind, entityId, policyArn, ...factOf(command) }];
   },
   DeletePermissionsBoundary: (command, state) => {
     const { kind, name } = command.entity;
-    const { id: entityId, boundary } = existing(state, kind, name);
+    const { id: entityId, boundary } = changeable(state, kind, name);
     if (boundary === null) return refuse('BoundaryNotFound', { kind, name });
     return [{ type: 'PermissionsBoundaryDeleted', kind, entityId, ...factOf(command) }];
   },

@@ -4,7 +4,7 @@ import type { CommandOf, IamCommand } from './iam.commands.ts';
 import type { IamEvent, Tags } from './iam.events.ts';
 import { type Entity, type IamState, type ManagedPolicy, type NamedKind, nameKey } from './iam.state.ts';
 import { awsManagedPolicy } from './aws-managed-policies.ts';
-import { MAX_TAGS, QUOTAS } from './quotas.ts';
+import { MAX_TAGS, QUOTAS, SERVICE_ROLE_PATH } from './quotas.ts';
 
 export type Decisions<Types extends IamCommand['type']> = {
   readonly [Type in Types]: (command: CommandOf<Type>, state: IamState) => readonly IamEvent[];
@@ -16,6 +16,13 @@ export const factOf = ({ accountId, at }: { accountId: AccountId; at: Instant })
 export const existing = (state: IamState, kind: NamedKind, name: string): Entity => {
   const id = state.names.get(nameKey(kind, name));
   return (id === undefined ? undefined : state.entities.get(id)) ?? refuse('EntityNotFound', { kind, name });
+};
+
+/** A role as its account may change it. @throws DomainError EntityNotFound | RoleProtected */
+export const changeable = (state: IamState, kind: NamedKind, name: string): Entity => {
+  const entity = existing(state, kind, name);
+  const isProtected = kind === 'role' && entity.path.startsWith(SERVICE_ROLE_PATH);
+  return isProtected ? refuse('RoleProtected', { name: entity.name }) : entity;
 };
 
 /** @throws DomainError PolicyNotFound | PolicyNotChangeable for one of AWS's. */

@@ -21,6 +21,9 @@ export interface IamErrorDetails {
   TooManyPolicyVersions: Record<string, never>;
   TooManyTags: Record<string, never>;
   PolicyNotChangeable: { arn: string };
+  AccountAliasTaken: { alias: string };
+  AccountAliasNotFound: { alias: string };
+  RoleProtected: { name: string };
   DefaultVersionNotDeletable: Record<string, never>;
 }
 export type IamErrorCode = keyof IamErrorDetails;

@@ -12,6 +12,8 @@ const TYPES: Record<(IamEvent | SessionIssued)['type'], true> = {
   AccessKeyCreated: true,
   AccessKeyDeactivated: true,
   AccessKeyDeleted: true,
+  AccountAliasCreated: true,
+  AccountAliasDeleted: true,
   AssumeRolePolicyUpdated: true,
   DefaultPolicyVersionSet: true,
   GroupCreated: true,

@@ -37,7 +37,8 @@ export type IamCommand = Addressed &
       }
     | { type: 'UpdateRole'; name: string; description?: string; maxSessionDurationSeconds?: number }
     | { type: 'UpdateAssumeRolePolicy'; name: string; document: string; principalIds: PrincipalIds }
-    | { type: 'DeleteRole'; name: string }
+    /** `byService`: of a service-linked one, which nothing else deletes. */
+    | { type: 'DeleteRole'; name: string; byService?: true }
     | {
         type: 'CreatePolicy';
         policyId: string;
@@ -68,6 +69,8 @@ export type IamCommand = Addressed &
     | { type: 'DeleteInstanceProfile'; name: string }
     | { type: 'AddRoleToInstanceProfile'; name: string; roleName: string }
     | { type: 'RemoveRoleFromInstanceProfile'; name: string; roleName: string }
+    | { type: 'CreateAccountAlias'; alias: string }
+    | { type: 'DeleteAccountAlias'; alias: string }
   );
 
 export type CommandOf<Type extends IamCommand['type']> = Extract<IamCommand, { type: Type }>;

@@ -1,5 +1,11 @@
 import type { Decider } from '@holdfast/decider';
-import { decideGroups, decideInstanceProfiles, decideRoles, decideUsers } from './decide-entities.ts';
+import {
+  decideAccountAliases,
+  decideGroups,
+  decideInstanceProfiles,
+  decideRoles,
+  decideUsers,
+} from './decide-entities.ts';
 import { decideAccessKeys, decideEntityPolicies, decideManagedPolicies, decideTags } from './decide-policies.ts';
 import type { Decisions } from './decide-support.ts';
 import type { IamCommand } from './iam.commands.ts';
@@ -15,6 +21,7 @@ const decisions: Decisions<IamCommand['type']> = {
   ...decideEntityPolicies,
   ...decideTags,
   ...decideAccessKeys,
+  ...decideAccountAliases,
 };
 
 /**

@@ -91,4 +91,7 @@ export type IamEvent =
   | ({ type: 'InstanceProfileCreated'; instanceProfileName: string; path: string; tags: Tags } & OfProfile)
   | ({ type: 'InstanceProfileDeleted'; instanceProfileName: string } & OfProfile)
   | ({ type: 'RoleAddedToInstanceProfile'; roleId: string } & OfProfile)
-  | ({ type: 'RoleRemovedFromInstanceProfile'; roleId: string } & OfProfile);
+  | ({ type: 'RoleRemovedFromInstanceProfile'; roleId: string } & OfProfile)
+  /** The account's only one from now on. */
+  | ({ type: 'AccountAliasCreated'; alias: string } & Fact)
+  | ({ type: 'AccountAliasDeleted'; alias: string } & Fact);

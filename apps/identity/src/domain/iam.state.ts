@@ -42,6 +42,8 @@ export interface IamState {
   /** Lower-case names of policies. */
   readonly policyNames: PersistentMap<string>;
   readonly accessKeys: PersistentMap<{ readonly userId: string; readonly isActive: boolean }>;
+  /** The account's; null: it has none. */
+  readonly alias: string | null;
 }
 
 export const initialState: IamState = {
@@ -51,6 +53,7 @@ export const initialState: IamState = {
   policies: PersistentMap.empty(),
   policyNames: PersistentMap.empty(),
   accessKeys: PersistentMap.empty(),
+  alias: null,
 };
 
 export const nameKey = (kind: NamedKind, name: string): string => `${kind}/${name.toLowerCase()}`;
@@ -220,6 +223,8 @@ const evolveBy: Evolve = {
   RoleAddedToInstanceProfile: (state, { instanceProfileId, roleId }) => related(state, instanceProfileId, roleId, true),
   RoleRemovedFromInstanceProfile: (state, { instanceProfileId, roleId }) =>
     related(state, instanceProfileId, roleId, false),
+  AccountAliasCreated: (state, { alias }) => ({ ...state, alias }),
+  AccountAliasDeleted: (state) => ({ ...state, alias: null }),
 };
 
 export const evolve = (state: IamState, event: IamEvent): IamState =>

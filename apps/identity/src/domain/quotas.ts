@@ -30,3 +30,6 @@ export const INLINE_POLICIES_CHARACTERS: Readonly<Record<EntityKind, number>> = 
 
 /** The size of a policy as quotas count it. */
 export const sizeOf = (document: string): number => document.replaceAll(/\s/g, '').length;
+
+/** Under it are the roles that services change, and their accounts do not. */
+export const SERVICE_ROLE_PATH = '/aws-service-role/';

@@ -194,7 +194,16 @@ const rows: Rows = {
     ),
   AccessKeyActivated: ({ accessKeyId }, sql) => setKeyActive(sql, accessKeyId, true),
   AccessKeyDeactivated: ({ accessKeyId }, sql) => setKeyActive(sql, accessKeyId, false),
+  AccountAliasCreated: ({ accountId, alias }, sql) =>
+    sql.query(
+      `INSERT INTO account_aliases (account_id, alias) VALUES ($1, $2)
+       ON CONFLICT (account_id) DO UPDATE SET alias = excluded.alias`,
+      [accountId, alias],
+    ),
+  AccountAliasDeleted: ({ accountId }, sql) =>
+    sql.query('DELETE FROM account_aliases WHERE account_id = $1', [accountId]),
   AccessKeyDeleted: async ({ accessKeyId }, sql) => {
+    await sql.query('DELETE FROM access_key_uses WHERE access_key_id = $1', [accessKeyId]);
     await sql.query('DELETE FROM access_keys WHERE access_key_id = $1', [accessKeyId]);
     await sql.query('DELETE FROM access_key_secrets WHERE access_key_id = $1', [accessKeyId]);
   },

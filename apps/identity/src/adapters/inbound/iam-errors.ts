@@ -53,6 +53,13 @@ const IAM_ERRORS: Table = {
     message: `Policy ${arn} is managed by AWS and cannot be changed.`,
     status: 403,
   }),
+  AccountAliasTaken: ({ alias }) => exists(`The account alias ${alias} already exists.`),
+  AccountAliasNotFound: ({ alias }) => noSuchEntity(`The account alias ${alias} cannot be found.`),
+  RoleProtected: ({ name }) => ({
+    code: 'UnmodifiableEntity',
+    message: `Cannot perform the operation on the protected role '${name}' - this role is only modifiable by AWS`,
+    status: 400,
+  }),
   DefaultVersionNotDeletable: () => deleteConflict('Cannot delete the default version of a policy.'),
 };
 

@@ -1,7 +1,10 @@
 import { AwsError, type InternalRequests, type RequestContext } from '@holdfast/contracts';
 import type { RequestHandlers } from '@holdfast/messaging';
 import { accessKeys } from '../../application/access-keys.ts';
+import { accessKeyUses } from '../../application/access-key-uses.ts';
 import { account } from '../../application/account.ts';
+import { accountAliases } from '../../application/account-aliases.ts';
+import { accountAuthorizationDetails } from '../../application/account-authorization-details.ts';
 import type { Action } from '../../application/action.ts';
 import { entityPolicies } from '../../application/entity-policies.ts';
 import { getIamResource } from '../../application/get-iam-resource.ts';
@@ -13,6 +16,7 @@ import { getPrincipalPolicies, isTemporary } from '../../application/principal-p
 import { resolveSigningKey } from '../../application/resolve-signing-key.ts';
 import { roles } from '../../application/roles.ts';
 import { encodeAuthorizationMessage, stsActions } from '../../application/session-tokens.ts';
+import { serviceLinkedRoles } from '../../application/service-linked-roles.ts';
 import { simulations } from '../../application/simulate-policies.ts';
 import { tags } from '../../application/tags.ts';
 import { resolvePrincipals } from '../../application/trust-policies.ts';
@@ -29,6 +33,10 @@ const IAM_ACTIONS = {
   ...tags,
   ...accessKeys,
   ...account,
+  ...accountAliases,
+  ...accountAuthorizationDetails,
+  ...accessKeyUses,
+  ...serviceLinkedRoles,
   ...simulations,
 };
 

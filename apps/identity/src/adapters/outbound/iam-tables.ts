@@ -32,6 +32,24 @@ export class PostgresIamTables implements IamTables {
     return (await this.one<{ version: string }>(text, [accountId]))?.version ?? 'none';
   }
 
+  async accountAlias(accountId: string): Promise<string | null> {
+    const text = 'SELECT alias FROM account_aliases WHERE account_id = $1';
+    return (await this.one<{ alias: string }>(text, [accountId]))?.alias ?? null;
+  }
+
+  async accountOfAlias(alias: string): Promise<string | null> {
+    const text = 'SELECT account_id AS "accountId" FROM account_aliases WHERE alias = $1';
+    return (await this.one<{ accountId: string }>(text, [alias]))?.accountId ?? null;
+  }
+
+  accessKeyUser(accessKeyId: string): Promise<{ accountId: string; userName: string } | null> {
+    return this.one(
+      `SELECT k.account_id AS "accountId", i.name AS "userName" FROM access_keys k
+       JOIN identities i ON i.identity_id = k.user_id WHERE k.access_key_id = $1`,
+      [accessKeyId],
+    );
+  }
+
   identity(accountId: string, kind: NamedKind, name: string): Promise<IdentityRow | null> {
     return this.one(`SELECT ${IDENTITY} FROM identities i WHERE account_id = $1 AND kind = $2 AND lower_name = $3`, [
       ...[accountId, kind, name.toLowerCase()],

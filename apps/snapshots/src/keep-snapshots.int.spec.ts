@@ -158,6 +158,9 @@ describe('the archive tier', () => {
       StorageTier: 'standard',
       LastTieringOperationStatusDetail: 'a block is damaged',
     });
+    dataPlane.tiers.delete(SnapshotId);
+    await call('ModifySnapshotTier', { SnapshotId });
+    await reached(SnapshotId, 'archival-completed');
   });
 
   it('comes to the same when answers are lost', async () => {

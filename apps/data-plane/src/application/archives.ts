@@ -28,7 +28,7 @@ interface Work {
  */
 export class Archives {
   readonly #work = new Map<SnapshotId, Work>();
-  /** Why the latest work on a snapshot ended without success, until it is begun again. */
+  /** Why the latest work on a snapshot ended without success, until somebody is told. */
   readonly #failures = new Map<SnapshotId, string>();
 
   constructor(
@@ -66,9 +66,11 @@ export class Archives {
     this.onDropped();
   }
 
+  /** A failure is told once: whoever asks for the move again begins it anew. */
   progress(snapshotId: SnapshotId): Stored {
     const work = this.#work.get(snapshotId);
     const failure = this.#failures.get(snapshotId);
+    this.#failures.delete(snapshotId);
     return {
       blocks: this.#has(snapshotId, 'manifest') && work?.kind !== 'restore',
       archive: this.#has(snapshotId, 'archive') && work?.kind !== 'archive',

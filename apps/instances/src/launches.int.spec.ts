@@ -205,6 +205,9 @@ describe('what is told of instances', () => {
       { InstanceType: 't1.micro', EbsInfo: { EncryptionSupport: 'unsupported', NvmeSupport: 'unsupported' } },
       { InstanceType: 't3.micro', EbsInfo: { EncryptionSupport: 'supported', NvmeSupport: 'required', MaximumEbsAttachments: 27 } },
     ]); // prettier-ignore
+    const previous = { Filters: [{ Name: 'current-generation', Values: ['false'] }] };
+    expect((await types(previous)).InstanceTypes?.some(({ InstanceType }) => InstanceType === 't3.micro')).toBe(false);
+    expect((await types(previous)).InstanceTypes?.some(({ InstanceType }) => InstanceType === 'm1.small')).toBe(true);
     await expect(types({ InstanceTypes: ['x9.nano'] })).rejects.toMatchObject({
       code: 'InvalidInstanceType',
       message: 'The following supplied instance types do not exist: [x9.nano]',

@@ -17,13 +17,21 @@ const encryptionSupport = ({ ebsEncryptionSupported }: InstanceType) =>
   ebsEncryptionSupported ? 'supported' : 'unsupported';
 const nvmeSupport = ({ hypervisor }: InstanceType) => (hypervisor === 'nitro' ? 'required' : 'unsupported');
 
+const PREVIOUS_GENERATIONS = /^(t1|m[1-3]|c[13]|cc2|cg1|cr1|hi1|hs1|r3|i2|g2|a1)\./;
+const isCurrent = ({ name }: InstanceType) => !PREVIOUS_GENERATIONS.test(name);
+const isBurstable = ({ name }: InstanceType) => /^t\d/.test(name);
+
 const FILTERS: RecordFilters<InstanceType> = {
+  'bare-metal': () => ['false'],
+  'burstable-performance-supported': (type) => [String(isBurstable(type))],
+  'current-generation': (type) => [String(isCurrent(type))],
   'ebs-info.attachment-limit-type': () => ['shared'],
   'ebs-info.encryption-support': (type) => [encryptionSupport(type)],
   'ebs-info.maximum-ebs-attachments': (type) => [String(type.maximumEbsAttachments)],
   'ebs-info.nvme-support': (type) => [nvmeSupport(type)],
   hypervisor: (type) => [type.hypervisor],
   'instance-type': (type) => [type.name],
+  'supported-root-device-type': () => ['ebs'],
   'supported-virtualization-type': () => ['hvm'],
 };
 
@@ -61,7 +69,10 @@ export class DescribeInstanceTypes {
 const described = (type: InstanceType): ec2.InstanceTypeInfo => ({
   InstanceType: type.name as ec2.InstanceTypeInfo['InstanceType'],
   Hypervisor: type.hypervisor,
-  SupportedRootDeviceTypes: ['ebs', 'instance-store'],
+  CurrentGeneration: isCurrent(type),
+  BareMetal: false,
+  BurstablePerformanceSupported: isBurstable(type),
+  SupportedRootDeviceTypes: ['ebs'],
   SupportedVirtualizationTypes: ['hvm'],
   EbsInfo: {
     EncryptionSupport: encryptionSupport(type),

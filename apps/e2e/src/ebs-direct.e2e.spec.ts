@@ -16,19 +16,24 @@ import {
   DescribeSnapshotsCommand,
   DisableEbsEncryptionByDefaultCommand,
   EnableEbsEncryptionByDefaultCommand,
+  ModifySnapshotAttributeCommand,
 } from '@aws-sdk/client-ec2';
 import { DisableKeyCommand } from '@aws-sdk/client-kms';
 import { NbdClient } from '@holdfast/nbd/client';
 import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REGION, TestAccount } from './account.ts';
 import { eventually } from './clients.ts';
+import { downloadImage, firstDifference, inParallel, makeImage, uploadImage } from './image-transfer.ts';
 import { startStack, type Stack } from './stack.ts';
 
 const BLOCK = 524_288;
-const MIB = 1_048_576;
-/** Blocks on their way at once, as coldsnap has them. */
-const WORKERS = 64;
+const GIB = 2 ** 30;
+/** Of a 2 GiB image, MiB that are not zeros: as much as two cores move in some seconds. 2048 fills it. */
+const FILLED_MIB = Number(process.env['HOLDFAST_TEST_IMAGE_MIB'] ?? 256);
 
 let stack: Stack;
 let account: TestAccount;
@@ -47,13 +52,6 @@ const ebsOf = (accountId: string) =>
   });
 
 const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest();
-const inParallel = async <T>(items: readonly T[], work: (item: T) => Promise<void>) => {
-  const queue = [...items];
-  const worker = async () => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
-  };
-  await Promise.all(Array.from({ length: WORKERS }, worker));
-};
 
 const start = (input: Partial<StartSnapshotCommandInput> = {}) =>
   ebs.send(new StartSnapshotCommand({ VolumeSize: 1, ...input }));
@@ -71,7 +69,7 @@ const put = (SnapshotId: string, BlockIndex: number, bytes: Uint8Array, more: Pa
 /** Blocks by index, as coldsnap uploads them, and the snapshot completed. */
 const upload = async (blocks: ReadonlyMap<number, Buffer>, input: Partial<StartSnapshotCommandInput> = {}) => {
   const snapshotId = await started(input);
-  await inParallel([...blocks], async ([index, bytes]) => {
+  await inParallel(blocks, async ([index, bytes]) => {
     await put(snapshotId, index, bytes);
   });
   const aggregate = createHash('sha256');
@@ -120,42 +118,85 @@ const expectSame = (found: ReadonlyMap<number, Buffer>, expected: ReadonlyMap<nu
   for (const [index, bytes] of expected) expect(found.get(index)?.equals(bytes), `block ${String(index)}`).toBe(true);
 };
 
-const image = (sizeMiB: number) =>
-  new Map(Array.from({ length: (sizeMiB * MIB) / BLOCK }, (_, index) => [index, randomBytes(BLOCK)] as const));
+/** Turns the services' clocks forward, for as long as `work` takes. */
+const later = async (advanceSeconds: number, work: () => Promise<void>) => {
+  const turn = (body: object) =>
+    fetch(`${stack.endpoint}/_holdfast/clock`, {
+      ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+      body: JSON.stringify(body),
+    });
+  await turn({ advanceSeconds });
+  try {
+    await work();
+  } finally {
+    await turn({});
+  }
+};
 
 const code = (name: string, Reason?: string) =>
   expect.objectContaining(Reason === undefined ? { name } : { name, Reason });
 
-describe.each([['unencrypted'], ['encrypted']])('an %s image of 256 MiB', (kind) => {
-  const blocks = image(256);
+describe.each([['unencrypted'], ['encrypted']])('an %s image of 2 GiB', (kind) => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'holdfast-image-'));
+    await makeImage(join(folder, 'image'), 2 * GIB, (FILLED_MIB * 2 ** 20) / BLOCK);
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  const comesBack = async (snapshotId: string) => {
+    const copy = join(folder, `copy-${snapshotId}`);
+    const blocks = await downloadImage(ebs, snapshotId, copy, 2 * GIB);
+    expect(await firstDifference(join(folder, 'image'), copy)).toBeNull();
+    await rm(copy);
+    return blocks;
+  };
   let parentId: string;
 
   it('comes back byte by byte', async () => {
     const KmsKeyArn = kind === 'encrypted' ? await account.newKey() : undefined;
-    parentId = await upload(blocks, { KmsKeyArn, Tags: [{ Key: 'made', Value: 'of blocks' }], Description: 'image' });
-    expectSame(await download(parentId), blocks);
+    const Tags = [{ Key: 'made', Value: 'of blocks' }];
+    parentId = await started({ VolumeSize: 2, KmsKeyArn, Tags, Description: 'image' });
+    const put = await uploadImage(ebs, parentId, join(folder, 'image'));
+    expect(await account.snapshotSettled(parentId)).toMatchObject({ State: 'completed', VolumeId: 'vol-ffffffff' });
+    expect(await comesBack(parentId)).toBe(put);
     const { Snapshots } = await account.ec2.send(new DescribeSnapshotsCommand({ SnapshotIds: [parentId] }));
     expect(Snapshots?.[0]).toMatchObject({
-      ...{ Encrypted: kind === 'encrypted', VolumeSize: 1, Description: 'image', Progress: '100%' },
-      Tags: [{ Key: 'made', Value: 'of blocks' }],
+      ...{ Encrypted: kind === 'encrypted', VolumeSize: 2, Description: 'image', Progress: '100%', Tags },
     });
     expect(Snapshots?.[0]?.KmsKeyId).toBe(KmsKeyArn);
-  }, 120_000);
+  }, 240_000);
+
+  it('has tokens that end: of blocks after a week, of pages after an hour', async () => {
+    const input = { SnapshotId: parentId, MaxResults: 100 };
+    const { Blocks = [], NextToken } = await ebs.send(new ListSnapshotBlocksCommand(input));
+    const { BlockIndex = 0, BlockToken = '' } = Blocks[0] ?? {};
+    const page = () => ebs.send(new ListSnapshotBlocksCommand({ ...input, NextToken }));
+    await later(3500, async () => void (await page()));
+    await later(3700, () => expect(page()).rejects.toEqual(code('ValidationException', 'INVALID_PAGE_TOKEN')));
+    await later(6 * 86_400, async () => void (await get(parentId, BlockIndex, BlockToken)));
+    await later(7 * 86_400 + 60, () =>
+      expect(get(parentId, BlockIndex, BlockToken)).rejects.toEqual(code('ValidationException', 'INVALID_BLOCK_TOKEN')),
+    );
+  });
 
   it('is the parent of another', async () => {
-    const changed = new Map([3, 511, 600].map((index) => [index, randomBytes(BLOCK)] as const));
-    const childId = await upload(changed, { ParentSnapshotId: parentId });
-    expectSame(await download(childId), new Map([...blocks, ...changed]));
+    const changed = new Map([0, 600, 4000].map((index) => [index, randomBytes(BLOCK)] as const));
+    const childId = await upload(changed, { VolumeSize: 2, ParentSnapshotId: parentId });
     const input = { FirstSnapshotId: parentId, SecondSnapshotId: childId };
     const { ChangedBlocks = [], VolumeSize } = await ebs.send(new ListChangedBlocksCommand(input));
-    expect(VolumeSize).toBe(1);
-    expect(ChangedBlocks.map(({ BlockIndex }) => BlockIndex)).toEqual([3, 511, 600]);
-    expect(ChangedBlocks[2]?.FirstBlockToken).toBeUndefined();
-    const old = await get(parentId, 3, ChangedBlocks[0]?.FirstBlockToken ?? '');
-    expect(old.bytes.equals(blocks.get(3) ?? Buffer.of())).toBe(true);
+    expect(VolumeSize).toBe(2);
+    expect(ChangedBlocks.map(({ BlockIndex }) => BlockIndex)).toEqual([0, 600, 4000]);
+    const before = await list(parentId);
+    const old = await get(parentId, 0, ChangedBlocks[0]?.FirstBlockToken ?? '');
     await account.ec2.send(new DeleteSnapshotCommand({ SnapshotId: parentId }));
-    expectSame(await download(childId), new Map([...blocks, ...changed]));
-  }, 120_000); // prettier-ignore
+    const blocks = await list(childId);
+    const all = new Set([...before.map(({ index }) => index), ...changed.keys()]);
+    expect(blocks.map(({ index }) => index)).toEqual([...all].sort((a, b) => a - b));
+    const [first, last] = [blocks[0], blocks.at(-1)];
+    const now = await get(childId, 0, first?.token ?? '');
+    expect([now.bytes.equals(changed.get(0) ?? Buffer.of()), now.bytes.equals(old.bytes)]).toEqual([true, false]);
+    expect((await get(childId, last?.index ?? -1, last?.token ?? '')).DataLength).toBe(BLOCK);
+  }, 120_000);
 });
 
 describe('a snapshot made of blocks', () => {
@@ -198,15 +239,9 @@ describe('a snapshot made of blocks', () => {
 
   it('ends when its client is silent for too long', async () => {
     const snapshotId = await started({ Timeout: 10 });
-    const turn = (body: object) =>
-      fetch(`${stack.endpoint}/_holdfast/clock`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      });
-    await turn({ advanceSeconds: 700 });
-    expect((await account.snapshotSettled(snapshotId)).State).toBe('error');
-    await turn({});
+    await later(700, async () => {
+      expect((await account.snapshotSettled(snapshotId)).State).toBe('error');
+    });
   });
 
   it('is encrypted by default where that is on, and then has no unencrypted parent', async () => {
@@ -278,6 +313,8 @@ describe('EBS direct refuses', () => {
     ['a body that is too short', () => put(pending, 0, block.subarray(1), { DataLength: BLOCK }), invalid('INVALID_PARAMETER_VALUE', 'Failed to read block data')],
     ['a block beyond the end', () => put(pending, 2048, block), invalid('INVALID_BLOCK', 'Block index 2048 is beyond the volume size extent')],
     ['another block than its checksum', () => put(pending, 0, block, { Checksum: 'AAAA' }), { name: 'InvalidSignatureException' }],
+    ['an algorithm that it does not know', () => put(pending, 0, block, { ChecksumAlgorithm: 'MD5' as 'SHA256' }), { name: 'ValidationException' }],
+    ['changes since nothing', () => changed({ FirstSnapshotId: '', SecondSnapshotId: complete }), { name: 'ValidationException' }],
     ['a token of another block', () => get(complete, 1, token), invalid('INVALID_BLOCK_TOKEN')],
     ['a token that is none', () => get(complete, 0, 'AAAA'), invalid('INVALID_BLOCK_TOKEN', 'The block token AAAA is invalid.')],
     ['a token of another account', () => ebsOf('444455556666').send(new GetSnapshotBlockCommand({ SnapshotId: complete, BlockIndex: 0, BlockToken: token })), invalid('INVALID_BLOCK_TOKEN')],
@@ -301,10 +338,29 @@ describe('EBS direct refuses', () => {
       await expect(other.send(command as ListSnapshotBlocksCommand)).rejects.toMatchObject(notFound);
   });
 
+  it('a public snapshot, but not one that is shared', async () => {
+    const other = ebsOf('444455556666');
+    const snapshotId = await upload(new Map([[0, block]]));
+    const share = (Add: object[]) =>
+      account.ec2.send(new ModifySnapshotAttributeCommand({ SnapshotId: snapshotId, CreateVolumePermission: { Add } }));
+    const read = () => other.send(new ListSnapshotBlocksCommand({ SnapshotId: snapshotId }));
+    await expect(read()).rejects.toMatchObject(notFound);
+    await share([{ Group: 'all' }]);
+    await expect(read()).rejects.toMatchObject(invalid('INVALID_SNAPSHOT_ID', 'Public snapshots are not supported'));
+    await share([{ UserId: '444455556666' }]);
+    const { BlockToken } = (await read()).Blocks?.[0] ?? {};
+    const got = await other.send(new GetSnapshotBlockCommand({ SnapshotId: snapshotId, BlockIndex: 0, BlockToken }));
+    expect(block.equals((await got.BlockData?.transformToByteArray()) ?? Buffer.of())).toBe(true);
+    // A token is for the account that it was given to, and reading is all that is shared.
+    await expect(get(snapshotId, 0, BlockToken ?? '')).rejects.toMatchObject(invalid('INVALID_BLOCK_TOKEN'));
+    const child = new StartSnapshotCommand({ VolumeSize: 1, ParentSnapshotId: snapshotId });
+    await expect(other.send(child)).rejects.toMatchObject(notFound);
+  });
+
   it('more than 100 pending snapshots of an account', async () => {
     const many = ebsOf('777788889999');
     const starts = () => many.send(new StartSnapshotCommand({ VolumeSize: 1 }));
-    await inParallel([...Array(100).keys()], async () => {
+    await inParallel(Array(100).keys(), async () => {
       await starts();
     });
     await expect(starts()).rejects.toMatchObject({ name: 'ConcurrentLimitExceededException' });

@@ -14,18 +14,38 @@ export interface RestRoute {
 
 const LABEL = /^\{(\w+)\}$/;
 
-const matchPath = (template: string, path: string): Map<string, string> | undefined => {
-  const [wanted, found] = [template.split('/'), path.split('/')];
-  if (wanted.length !== found.length) return undefined;
+interface Template {
+  readonly operation: string;
+  readonly row: OperationRow;
+  readonly method: string;
+  /** The path's segments; the name of a label is in `label`. */
+  readonly segments: readonly { readonly text: string; readonly label: string | undefined }[];
+}
+
+/** Read from the model once: with the fewest labels first, since a literal segment wins over a label. */
+const templates = new WeakMap<ServiceModel, readonly Template[]>();
+
+const templatesOf = (model: ServiceModel): readonly Template[] => {
+  const known = templates.get(model);
+  if (known !== undefined) return known;
+  const read = Object.entries(model.operations).flatMap(([operation, row]): Template[] => {
+    if (row.http === undefined) return [];
+    const segments = row.http[1].split('/').map((text) => ({ text, label: LABEL.exec(text)?.[1] }));
+    return [{ operation, row, method: row.http[0], segments }];
+  });
+  const labels = ({ segments }: Template) => segments.filter(({ label }) => label !== undefined).length;
+  read.sort((a, b) => labels(a) - labels(b));
+  templates.set(model, read);
+  return read;
+};
+
+const matchPath = ({ segments }: Template, found: readonly string[]): Map<string, string> | undefined => {
+  if (segments.length !== found.length) return undefined;
+  if (segments.some(({ text, label }, at) => label === undefined && text !== found[at])) return undefined;
   const labels = new Map<string, string>();
-  for (const [i, part] of wanted.entries()) {
-    const label = LABEL.exec(part)?.[1];
-    const segment = found[i] ?? '';
-    if (label === undefined) {
-      if (part !== segment) return undefined;
-      continue;
-    }
-    const decoded = percentDecode(segment);
+  for (const [at, { label }] of segments.entries()) {
+    if (label === undefined) continue;
+    const decoded = percentDecode(found[at] ?? '');
     if (decoded === undefined || decoded === '') return undefined;
     labels.set(label, decoded);
   }
@@ -34,13 +54,12 @@ const matchPath = (template: string, path: string): Map<string, string> | undefi
 
 /** The operation that a method and path name. A literal segment wins over a label, as in `/snapshots/completion/{id}`. */
 export const matchRoute = (model: ServiceModel, method: string, url: string): RestRoute | undefined => {
-  const { path } = splitUrl(url);
-  const routes = Object.entries(model.operations).flatMap(([operation, row]): RestRoute[] => {
-    if (row.http?.[0] !== method) return [];
-    const labels = matchPath(row.http[1], path);
-    return labels === undefined ? [] : [{ operation, row, labels }];
-  });
-  return routes.sort((a, b) => a.labels.size - b.labels.size)[0];
+  const found = splitUrl(url).path.split('/');
+  for (const template of templatesOf(model)) {
+    const labels = template.method === method ? matchPath(template, found) : undefined;
+    if (labels !== undefined) return { operation: template.operation, row: template.row, labels };
+  }
+  return undefined;
 };
 
 const invalid = (message: string) => new AwsError({ code: 'ValidationException', message });

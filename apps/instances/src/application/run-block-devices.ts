@@ -29,10 +29,10 @@ interface Asked {
   throughImage: ImageId;
 }
 
-const tooManyAttachments = ({ name, maximumEbsAttachments }: InstanceType) =>
+const tooManyAttachments = ({ maximumEbsAttachments }: InstanceType) =>
   new AwsError({
     code: 'AttachmentLimitExceeded',
-    message: `The instance type ${name} supports at most ${String(maximumEbsAttachments)} EBS volumes.`,
+    message: `You may attach up to ${String(maximumEbsAttachments)} devices for this instance type. Please use a larger instance size to attach more volumes.`,
   });
 
 /** Which volumes an instance is launched with. A wrong key is none of its concerns: that shows when the volumes are made. */

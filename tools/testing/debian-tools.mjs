@@ -19,6 +19,7 @@ const SETS = {
     programs: ['nbdinfo', 'nbdcopy', 'qemu-img', 'qemu-io', 'qemu-nbd', 'fio'],
   },
   nbdkit: { packages: ['nbdkit'], programs: ['nbdkit'] },
+  openssl: { packages: ['openssl'], programs: ['openssl'] },
   softhsm: { packages: ['softhsm2'], programs: ['softhsm2-util'] },
 };
 

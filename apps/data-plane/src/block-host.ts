@@ -3,11 +3,13 @@
  * where plaintext data keys are, and gone with them when it ends. It is driven by the data plane's service over Node's IPC channel and ends with it.
  */
 import type { z } from 'zod';
+import type { TlsFront } from '@holdfast/nbd';
 import { type HostRequest, hostRequests } from './host-protocol.ts';
 import { BlockServer } from './host/block-server.ts';
 import { openDataKey } from './host/data-keys.ts';
 import { OpenVolume } from './host/open-volume.ts';
 import { ServedSnapshot } from './host/served-snapshot.ts';
+import { openTlsFront } from './host/tls-front.ts';
 import { copyUnderOtherKey, restoreUnderOtherKey } from './host/re-encrypt.ts';
 import { Peer, PeerError } from './ipc.ts';
 
@@ -15,6 +17,7 @@ const abort = new AbortController();
 let volume: OpenVolume | null = null;
 let blocks: BlockServer | null = null;
 let snapshot: ServedSnapshot | null = null;
+let front: TlsFront | null = null;
 
 const needVolume = (): OpenVolume => {
   if (volume === null) throw new PeerError('NoVolume', 'no volume is open in this process');
@@ -69,6 +72,11 @@ const handlers: Handlers = {
   OpenBlockSession: (params) => needBlocks().openSession(params),
   CloseBlocks: ({ snapshotId }) => needBlocks().closeBlocks(snapshotId),
   Stats: () => Promise.resolve(volume?.stats() ?? []),
+  ServeTls: async (params) => {
+    if (front !== null) throw new PeerError('AlreadyServing', 'this process takes connections already');
+    front = await openTlsFront(peer, params);
+    return { port: front.address.port };
+  },
   ServeSnapshot: async (params) => {
     if (snapshot !== null) throw new PeerError('AlreadyServing', 'this process serves a snapshot already');
     snapshot = await ServedSnapshot.open(peer, params);
@@ -98,7 +106,7 @@ const peer = new Peer(
 let closing: Promise<void> | null = null;
 const close = (): Promise<void> => {
   abort.abort();
-  closing ??= Promise.all([volume?.close(), blocks?.close(), snapshot?.close()]).then(() => undefined);
+  closing ??= Promise.all([volume?.close(), blocks?.close(), snapshot?.close(), front?.close()]).then(() => undefined);
   return closing;
 };
 

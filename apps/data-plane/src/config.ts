@@ -28,6 +28,15 @@ export const settingsSchema = z.object({
   blocksUrl: z.url({ protocol: /^tcp$/ }).optional(),
   /** Whether volumes are held to the IOPS and throughput of their types; absent: in production they are. */
   volumeLimits: z.enum(['enforced', 'off']).optional(),
+  /** Where volumes are served over TLS, to guests whose certificates are for their instance or the volume; absent: nowhere. */
+  nbdTls: z
+    .strictObject({
+      listen: z.string().regex(/^[A-Za-z0-9.:[\]-]+:\d{1,5}$/, 'must be <host>:<port>'),
+      cert: z.string(),
+      key: z.string(),
+      clientCa: z.string(),
+    })
+    .optional(),
   /** Of the built block host; tests give their own. */
   blockHostPath: z.string().optional(),
 });
@@ -38,8 +47,23 @@ const variables = z.object({
   HOLDFAST_HOST_ID: z.string().min(1).optional(),
   HOLDFAST_BLOCKS_LISTEN: z.string().min(1).optional(),
   HOLDFAST_BLOCKS_URL: z.string().min(1).optional(),
+  HOLDFAST_NBD_TLS_LISTEN: z.string().min(1).optional(),
+  HOLDFAST_NBD_TLS_CERT_FILE: z.string().min(1).optional(),
+  HOLDFAST_NBD_TLS_KEY_FILE: z.string().min(1).optional(),
+  HOLDFAST_NBD_TLS_CLIENT_CA_FILE: z.string().min(1).optional(),
   HOLDFAST_VOLUME_LIMITS: z.enum(['enforced', 'off']).optional(),
 });
+
+/** All of them or none: without certificates nothing is served to other hosts. */
+const nbdTlsOf = (values: z.infer<typeof variables>) => {
+  const tls = {
+    listen: values.HOLDFAST_NBD_TLS_LISTEN,
+    cert: values.HOLDFAST_NBD_TLS_CERT_FILE,
+    key: values.HOLDFAST_NBD_TLS_KEY_FILE,
+    clientCa: values.HOLDFAST_NBD_TLS_CLIENT_CA_FILE,
+  };
+  return Object.values(tls).every((value) => value === undefined) ? undefined : tls;
+};
 
 export const ownSettings: OwnSettings<typeof variables.shape> = {
   variables,
@@ -50,5 +74,6 @@ export const ownSettings: OwnSettings<typeof variables.shape> = {
       blocksListen: values.HOLDFAST_BLOCKS_LISTEN,
       blocksUrl: values.HOLDFAST_BLOCKS_URL,
       volumeLimits: values.HOLDFAST_VOLUME_LIMITS,
+      nbdTls: nbdTlsOf(values),
     }),
 };

@@ -14,6 +14,7 @@ import { HostTasks } from './application/host-tasks.ts';
 import { Initializations } from './application/initializations.ts';
 import { SnapshotExports } from './application/snapshot-exports.ts';
 import { Snapshots } from './application/snapshots.ts';
+import { TlsExports } from './application/tls-exports.ts';
 import { VolumeHosts } from './application/volume-hosts.ts';
 import { settingsSchema } from './config.ts';
 import { KmsKeys } from './kms-keys.ts';
@@ -39,6 +40,11 @@ export class DataPlaneModule {
     const shared = { layout, logger, scriptPath: blockHostPath ?? builtBlockHost(), keys: new KmsKeys(bus) };
     const tasks = new HostTasks(shared);
     const hosts = new VolumeHosts({ ...shared, home, isLimited });
+    const tlsExports = new TlsExports({
+      ...shared,
+      settings: settings.nbdTls ?? null,
+      locate: (name, identities) => hosts.locate(name, identities),
+    });
     // Uploads end as snapshots do, and snapshots tell of their uploads.
     const transfers = new BlockTransfers({
       ...{ ...shared, home, blocksListen, blocksUrl },
@@ -67,6 +73,7 @@ export class DataPlaneModule {
       allocateVolume,
       snapshots,
       snapshotExports,
+      tlsExports,
       archives,
       transfers,
       uploads,

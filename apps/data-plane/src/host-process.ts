@@ -4,7 +4,7 @@ import type { DataKeyUse } from '@holdfast/contracts';
 import type { Logger } from '@holdfast/service-kit';
 import type { HostParams, HostRequest, KeySlot } from './host-protocol.ts';
 import { noticeSchema, unwrapParams } from './host-protocol.ts';
-import { Peer, PeerError } from './ipc.ts';
+import { Peer, PeerError, type PeerHandlers } from './ipc.ts';
 import { type KmsKeys, KmsRefused } from './kms-keys.ts';
 
 /** Enough for queue depth 32 without starving the digests (design/data-plane.md measured 16). */
@@ -24,6 +24,8 @@ export interface HostOptions {
   readonly onIdle?: () => void;
   readonly onNotice?: (name: string, value: unknown) => void;
   readonly onExit?: () => void;
+  /** What else it may ask. */
+  readonly handlers?: PeerHandlers;
 }
 
 /** One block host, from the service's side. */
@@ -36,7 +38,7 @@ export class HostProcess {
   readonly #peer: Peer;
   #running = true;
 
-  constructor({ scriptPath, keys, logger, slots = [], onIdle, onNotice, onExit }: HostOptions) {
+  constructor({ scriptPath, keys, logger, slots = [], onIdle, onNotice, onExit, handlers }: HostOptions) {
     this.slots = new Map(slots);
     // The shell takes core dumps away, for they would hold the data key, and becomes node.
     const script = 'ulimit -c 0 && exec "$0" "$@"';
@@ -53,6 +55,7 @@ export class HostProcess {
         onClose: (listener) => child.on('disconnect', listener).on('exit', listener).on('error', listener),
       },
       {
+        ...handlers,
         Unwrap: async (params) => {
           const { slot, publicKey } = unwrapParams.parse(params);
           const use = this.slots.get(slot);

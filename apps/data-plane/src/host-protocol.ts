@@ -80,6 +80,8 @@ export const hostRequests = {
   }),
   /** Waits for the blocks of an upload that are under way, and takes no more. */
   CloseBlocks: z.object({ snapshotId: id }),
+  /** Takes NBD over TCP, with TLS and certificates of clients, and asks `Locate` where it goes. Paths of PEM files. */
+  ServeTls: z.object({ host: z.string(), port: z.int(), cert: z.string(), key: z.string(), clientCa: z.string() }),
   /** Serves a snapshot, read-only; its key, if it has one, is in the slot `source`. */
   ServeSnapshot: z.object({ root: z.string(), snapshotId: id, socketPath: z.string(), encrypted: z.boolean() }),
   ReEncryptSnapshot: z.object({
@@ -117,6 +119,11 @@ export const attachReply = z.object({ keyCheck: z.string().nullable() });
 export const unwrapParams = z.object({ slot: keySlotSchema, publicKey: z.string().max(256) });
 /** `info` of the sealed answer is `kms.Decrypt.<requestId>`. */
 export const unwrapReply = z.object({ sealed: z.string(), requestId: z.string() });
+
+export const serveTlsReply = z.object({ port: z.int() });
+/** Host to service: on which socket a volume is served to whom a certificate is for. */
+export const locateParams = z.object({ name: z.string().max(4096), identities: z.array(z.string()) });
+export const locateReply = z.object({ socketPath: z.string().nullable() });
 
 /** Notices of a host. `Idle`: nothing left to copy or fetch. `BlockPut`: a block of an upload is durable. */
 export const blockPutNotice = z.object({ snapshotId: id, progress: z.int().nullable() });

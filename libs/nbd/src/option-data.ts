@@ -47,6 +47,10 @@ class Fields {
   }
 }
 
+/** The export that an option names: all of its data (EXPORT_NAME), or what it begins with. Null: malformed. */
+export const parseExportName = (data: Buffer, isBare: boolean): string | null =>
+  isBare ? parseName(data) : new Fields(data).string();
+
 /** The data of INFO and GO: export name, then the numbers of the information wanted. Null: malformed. */
 export const parseExportRequest = (data: Buffer): { name: string; infos: number[] } | null => {
   const fields = new Fields(data);

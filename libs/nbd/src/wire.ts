@@ -48,6 +48,7 @@ export const OptionReply = {
   MetaContext: 4,
   Unsupported: ERROR_REPLY + 1,
   Invalid: ERROR_REPLY + 3,
+  TlsRequired: ERROR_REPLY + 5,
   UnknownExport: ERROR_REPLY + 6,
   Shutdown: ERROR_REPLY + 7,
 } as const;

@@ -25,6 +25,7 @@ import type { BlockUploads } from './block-uploads.ts';
 import type { HostTasks } from './host-tasks.ts';
 import type { SnapshotExports } from './snapshot-exports.ts';
 import type { Snapshots } from './snapshots.ts';
+import type { TlsExports } from './tls-exports.ts';
 import type { VolumeHosts } from './volume-hosts.ts';
 
 type Input<Action extends keyof InternalRequests['data-plane']> = InternalRequests['data-plane'][Action]['in'];
@@ -41,6 +42,7 @@ export interface DataPlaneParts {
   readonly allocateVolume: AllocateVolume;
   readonly snapshots: Snapshots;
   readonly snapshotExports: SnapshotExports;
+  readonly tlsExports: TlsExports;
   readonly archives: Archives;
   readonly transfers: BlockTransfers;
   readonly uploads: BlockUploads;
@@ -71,12 +73,14 @@ export class DataPlane {
     snapshots.resume();
     for (const volumeId of layout.volumeIds()) this.parts.hosts.continueInBackground(parseVolumeId(volumeId));
     void this.#reopenExports();
+    await this.parts.tlsExports.start();
   }
 
   /** Called by Nest when the service closes. */
   async onApplicationShutdown(): Promise<void> {
     this.#stopped = true;
-    const { snapshots, snapshotExports, archives, hosts, tasks, transfers, uploads } = this.parts;
+    const { snapshots, snapshotExports, tlsExports, archives, hosts, tasks, transfers, uploads } = this.parts;
+    await tlsExports.close();
     await Promise.all([snapshots.close(), archives.close(), uploads.close()]);
     await Promise.all([hosts.closeAll(), tasks.killAll(), transfers.close(), snapshotExports.closeAll()]);
   }

@@ -208,6 +208,14 @@ export class VolumeHosts {
     return this.#slots.get(volumeId)?.host ?? null;
   }
 
+  /** @returns the socket that serves a volume to one of `identities`: an instance that it is attached to, or the volume itself. */
+  locate(name: string, identities: readonly string[]): string | null {
+    const slot = [...this.#slots].find(([volumeId]) => volumeId === name)?.[1];
+    const isFor = ({ instanceId }: HostAttachment) => identities.includes(instanceId) || identities.includes(name);
+    const attachment = [...(slot?.attachments.values() ?? [])].find(isFor);
+    return attachment === undefined ? null : this.#socketPath(attachment);
+  }
+
   /** Process ids by volume. */
   get pids(): ReadonlyMap<VolumeId, number> {
     return new Map(

@@ -142,7 +142,8 @@ export class OpenVolume {
       const device = this.#limiter.device(gated);
       const server = await serveNbd({
         listen: { socketPath },
-        exports: (name) => (name === '' ? device : null),
+        exports: (name) => (name === '' || name === this.header.volumeId ? device : null),
+        exportNames: () => [''],
         onConnectionError: (error) => this.#log('warn', `a client's connection ended: ${error.message}`),
       });
       this.#exports.set(socketPath, { server, device, cipher });

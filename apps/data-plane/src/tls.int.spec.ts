@@ -1,0 +1,120 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFile, mkdir } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { NbdClient } from '@holdfast/nbd/client';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { debianTool } from '../../../tools/testing/debian-tools.mjs';
+import { TestAuthority } from './testing/certificates.ts';
+import { buildDataPlane, removeBundle, TestHost, until } from './testing/harness.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const GIB = 1_073_741_824;
+const run = promisify(execFile);
+let bundle: string;
+let host: TestHost;
+let folder: string;
+let authority: TestAuthority;
+let port: number;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'hf-tls-'));
+  authority = await TestAuthority.create(join(folder, 'ca'));
+  const { cert, key } = await authority.issue('server', 'localhost', 'localhost');
+  bundle = await buildDataPlane();
+  host = new TestHost(bundle, {
+    HOLDFAST_NBD_TLS_LISTEN: '127.0.0.1:0',
+    HOLDFAST_NBD_TLS_CERT_FILE: cert,
+    HOLDFAST_NBD_TLS_KEY_FILE: key,
+    HOLDFAST_NBD_TLS_CLIENT_CA_FILE: authority.cert,
+  });
+  await host.start();
+  const found = () => /"port":(\d+)[^\n]*volumes are served over TLS/.exec(host.log);
+  await until('it is served over TLS', () => found() !== null);
+  port = Number(found()?.[1]);
+});
+afterAll(async () => {
+  await host.stop();
+  removeBundle(bundle);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const tool = async (program: string, ...args: string[]): Promise<string> => {
+  const { path, env } = await debianTool(program);
+  return (await run(path, args, { env, cwd: folder, timeout: 30_000 })).stdout;
+};
+const uriOf = (volumeId: string, certificates: string) =>
+  `nbds://localhost:${String(port)}/${volumeId}?tls-certificates=${certificates}`;
+const sizeAt = async (uri: string) => Number((await tool('nbdinfo', '--size', uri)).trim());
+
+describe('a volume over TLS', () => {
+  it('is read and written by whom a certificate for its instance is', async () => {
+    const { volumeId, instanceId, socketPath } = await host.attached({ key: 'a' });
+    const uri = uriOf(volumeId, await authority.clientFolder(instanceId));
+    const { exports } = JSON.parse(await tool('nbdinfo', '--json', uri)) as { exports: object[] };
+    expect(exports[0]).toMatchObject({
+      'export-size': GIB,
+      contexts: ['base:allocation'],
+      can_multi_conn: true,
+      is_read_only: false,
+    });
+    const content = randomBytes(3_000_000);
+    const file = join(folder, 'content');
+    writeFileSync(file, content);
+    await tool('nbdcopy', '--connections=2', '--flush', file, uri);
+    const client = await NbdClient.connect(socketPath);
+    expect((await client.read(0, content.length)).equals(content)).toBe(true);
+    await client.close();
+    expect(await tool('qemu-img', 'info', `nbd+unix:///?socket=${socketPath}`)).toContain('1 GiB');
+  });
+
+  it('is served for a certificate of the volume, and not for one of another instance', async () => {
+    const { volumeId, instanceId } = await host.attached({ key: 'a' });
+    const other = await host.attached();
+    expect(await sizeAt(uriOf(volumeId, await authority.clientFolder('guest', authority, volumeId)))).toBe(GIB);
+    const otherFolder = await authority.clientFolder(other.instanceId);
+    expect(await sizeAt(uriOf(other.volumeId, otherFolder))).toBe(GIB);
+    await expect(sizeAt(uriOf(volumeId, otherFolder))).rejects.toThrow(/unknown|export/i);
+    const own = await authority.clientFolder(instanceId);
+    expect(await sizeAt(uriOf(volumeId, own))).toBe(GIB);
+    await host.call('CloseExport', { volumeId, instanceId });
+    await expect(sizeAt(uriOf(volumeId, own))).rejects.toThrow(/unknown|export/i);
+  });
+
+  it('is not served in clear, without a certificate, or for one of somebody else', async () => {
+    const { volumeId, instanceId } = await host.attached();
+    await expect(sizeAt(`nbd://localhost:${String(port)}/${volumeId}`)).rejects.toThrow();
+    const bare = join(folder, 'bare');
+    await mkdir(bare);
+    await copyFile(authority.cert, join(bare, 'ca-cert.pem'));
+    await expect(sizeAt(uriOf(volumeId, bare))).rejects.toThrow();
+    const stranger = await TestAuthority.create(join(folder, 'stranger'));
+    await expect(sizeAt(uriOf(volumeId, await stranger.clientFolder(instanceId, authority)))).rejects.toThrow();
+    expect(await sizeAt(uriOf(volumeId, await authority.clientFolder(instanceId)))).toBe(GIB);
+  });
+
+  it('goes on for others when somebody sends whatever he likes', async () => {
+    const { volumeId, instanceId } = await host.attached();
+    const uri = uriOf(volumeId, await authority.clientFolder(instanceId));
+    const begin = Buffer.concat([Buffer.from([0, 0, 0, 3]), Buffer.from('IHAVEOPT\0\0\0\x05\0\0\0\0', 'latin1')]);
+    const hostile = [...Array.from({ length: 20 }, () => randomBytes(3_000)), begin, Buffer.concat([begin, begin])];
+    const ended = hostile.map(
+      (bytes) =>
+        new Promise<void>((resolve) => {
+          const socket = connect(port, '127.0.0.1', () => {
+            socket.write(bytes);
+            setTimeout(() => socket.write(randomBytes(2_000)), 50);
+          });
+          socket.resume().on('error', () => undefined);
+          socket.on('close', () => resolve());
+        }),
+    );
+    expect(await sizeAt(uri)).toBe(GIB);
+    await Promise.all(ended);
+    expect(await sizeAt(uri)).toBe(GIB);
+  });
+});

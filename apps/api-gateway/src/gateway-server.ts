@@ -60,10 +60,12 @@ export class GatewayServer {
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      const body = BlockStream.of(request) ?? (await readBody(request));
+      const stream = BlockStream.of(request);
+      const body = stream ?? (await readBody(request));
       const { method = '', url = '' } = request;
       const head = { method, url, headers: request.headersDistinct };
       const answer = await this.parts.answers.answer(head, body, clientOf(request));
+      stream?.release();
       send(response, answer, body === null);
       response.once('close', () => answer.release?.());
     } catch (error) {

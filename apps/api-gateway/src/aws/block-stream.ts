@@ -1,8 +1,15 @@
 import type { IncomingMessage } from 'node:http';
-import { BLOCK_BYTES, type BlockSource } from '@holdfast/block-wire';
+import { BLOCK_BYTES, BlockBuffers, type BlockSource } from '@holdfast/block-wire';
 
 const PUT_BLOCK = /^\/snapshots\/[^/?]+\/blocks\/\d+$/;
 const SHA256_BASE64 = /^[A-Za-z0-9+/]{43}=$/;
+
+/**
+ * Bodies are copied into memory that is used again. Node gives each piece memory of its own, which is gone with the next small
+ * collection if nobody keeps it; kept until the block was answered, it would need a large one every hundred blocks, and those
+ * take longer than everything else that is done here.
+ */
+const buffers = new BlockBuffers(32);
 
 /**
  * The body of a PutSnapshotBlock while it comes. Its client has told its SHA-256, which the host that takes the block proves;
@@ -12,8 +19,9 @@ export class BlockStream implements BlockSource {
   /** Hexadecimal; what the body has, or it is refused. */
   readonly promisedSha256: string;
   readonly #request: IncomingMessage;
-  /** All of it so far: a host that was started anew is told again. */
-  readonly #pieces: Buffer[] = [];
+  /** All of it so far: a host that was started anew is told again. Null: nobody has asked for it, or it is over. */
+  #block: Buffer<ArrayBuffer> | null = null;
+  #receivedBytes = 0;
   readonly #followers = new Set<{ onPiece: (piece: Buffer) => void; onEnd: (error: Error) => void }>();
   #failure: Error | null = null;
   #received: Promise<void> | null = null;
@@ -34,7 +42,7 @@ export class BlockStream implements BlockSource {
   }
 
   follow(onPiece: (piece: Buffer) => void, onEnd: (error: Error) => void): () => void {
-    for (const piece of this.#pieces) onPiece(piece);
+    if (this.#block !== null && this.#receivedBytes > 0) onPiece(this.#block.subarray(0, this.#receivedBytes));
     if (this.#failure !== null) onEnd(this.#failure);
     const follower = { onPiece, onEnd };
     this.#followers.add(follower);
@@ -45,19 +53,29 @@ export class BlockStream implements BlockSource {
   /** All of it, for whoever has to look at it. @throws Error when the connection breaks before. */
   async whole(): Promise<Buffer> {
     await this.#start();
-    return Buffer.concat(this.#pieces);
+    return Buffer.from(this.#block?.subarray(0, this.#receivedBytes) ?? []);
+  }
+
+  /** The request is answered: nobody follows any more, and the memory is used again. */
+  release(): void {
+    this.#followers.clear();
+    if (this.#block !== null) buffers.giveBack(this.#block);
+    this.#block = null;
   }
 
   #start(): Promise<void> {
     this.#received ??= new Promise<void>((resolve, reject) => {
+      this.#block = buffers.take();
       const fail = (error: Error) => {
         this.#failure ??= error;
         for (const { onEnd } of this.#followers) onEnd(error);
         reject(error);
       };
       this.#request.on('data', (piece: Buffer) => {
-        this.#pieces.push(piece);
-        for (const { onPiece } of this.#followers) onPiece(piece);
+        if (this.#block === null) return;
+        const from = this.#receivedBytes;
+        this.#receivedBytes += piece.copy(this.#block, from);
+        for (const { onPiece } of this.#followers) onPiece(this.#block.subarray(from, this.#receivedBytes));
       });
       this.#request.on('end', () => {
         this.#request.off('close', onClose);

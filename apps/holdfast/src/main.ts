@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { EmbeddedServerError } from '@holdfast/embedded';
+import { blocksVerify } from './commands/blocks-verify.ts';
 import { doctor } from './commands/doctor.ts';
 import { events } from './commands/events.ts';
 import { explain } from './commands/explain.ts';
@@ -160,6 +161,19 @@ rootKey
   .command('create <service>')
   .description('make the first key of a service in the PKCS#11 token that HOLDFAST_PKCS11_* name')
   .action((service: string) => createRootKey(readConfig(process.env), parseOwner(service), print));
+
+const blocks = program.command('blocks').description('volumes and snapshots as they lie on the disk of a host');
+
+blocks
+  .command('verify')
+  .description(
+    'hold every block, block index and archive to its digest; changes nothing, and ends with 1 if data is lost',
+  )
+  .option('--home <folder>', 'of the host; default: HOLDFAST_HOME')
+  .option('--json', 'one JSON document', false)
+  .action(async ({ home, json }: { home?: string; json: boolean }) => {
+    if (!(await blocksVerify(home ?? readConfig(process.env).home, json, print))) process.exitCode = 1;
+  });
 
 program
   .command('export <snapshot>')

@@ -77,6 +77,36 @@ export const writeArchive = async (
   syncDirectory(paths.folder);
 };
 
+/** @returns the block index, and where the blocks start. @throws ManifestDamaged */
+const readIndex = (fd: number, path: string): { manifest: Manifest; start: number } => {
+  const prefix = readAll(fd, PREFIX_BYTES, 0, path);
+  if (!prefix.subarray(0, MAGIC.length).equals(MAGIC)) throw new ManifestDamaged(`${path} is no archive`);
+  const manifestLength = prefix.readUInt32BE(MAGIC.length);
+  const start = PREFIX_BYTES + manifestLength;
+  if (start > statSync(path).size) throw new ManifestDamaged(`${path} is cut short`);
+  return { manifest: Manifest.parse(readAll(fd, manifestLength, PREFIX_BYTES, path), path), start };
+};
+
+/** Reads a whole archive. @returns what is wrong with it, or null. */
+export const verifyArchive = async (path: string): Promise<string | null> => {
+  const fd = openSync(path, 'r');
+  try {
+    const { manifest, start } = readIndex(fd, path);
+    let at = start;
+    for (const [block, digest] of manifest) {
+      const bytes = readAll(fd, BLOCK_SIZE_BYTES, at, path);
+      if (!(await digestOf(bytes)).equals(digest)) return `block ${block} has another digest`;
+      at += BLOCK_SIZE_BYTES;
+    }
+    return null;
+  } catch (error) {
+    if (error instanceof ManifestDamaged) return error.message;
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+};
+
 /** Bytes of the archive's file. */
 export const archiveSize = (paths: SnapshotPaths): number => statSync(paths.archive).size;
 
@@ -95,12 +125,9 @@ export const restoreArchive = async (
   const intent = new IntentFile(paths.intent);
   let manifest: Manifest;
   try {
-    const prefix = readAll(fd, PREFIX_BYTES, 0, paths.archive);
-    if (!prefix.subarray(0, MAGIC.length).equals(MAGIC)) throw new ManifestDamaged(`${paths.archive} is no archive`);
-    const manifestLength = prefix.readUInt32BE(MAGIC.length);
-    const start = PREFIX_BYTES + manifestLength;
-    if (start > statSync(paths.archive).size) throw new ManifestDamaged(`${paths.archive} is cut short`);
-    manifest = Manifest.parse(readAll(fd, manifestLength, PREFIX_BYTES, paths.archive), paths.archive);
+    const index = readIndex(fd, paths.archive);
+    const { start } = index;
+    manifest = index.manifest;
     const blocks = [...manifest];
     for (let first = 0; first < blocks.length; first += BATCH_BLOCKS) {
       signal.throwIfAborted();

@@ -1,10 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readJournal } from './block-journal.ts';
-import { DIGEST_BYTES } from './block-store.ts';
+import { blockReferences } from './block-references.ts';
 import type { StoreLayout } from './layout.ts';
-import { Manifest } from './manifest.ts';
 
 export interface Collected {
   readonly keptBlocks: number;
@@ -76,35 +74,15 @@ const removeIfOlder = async (
   return true;
 };
 
-/** Hexadecimal digests of every block that something names. Work in progress is read before what it may turn into. */
+/** Hexadecimal digests of every block that something names. */
 const markedDigests = (layout: StoreLayout): Set<string> => {
   const marked = new Set<string>();
-  const mark = (read: () => Iterable<Buffer>) => {
+  for (const { read } of blockReferences(layout)) {
     try {
       for (const digest of read()) marked.add(digest.toString('hex'));
     } catch (error) {
       if (!isAbsent(error)) throw error;
     }
-  };
-  const snapshots = layout.snapshotIds().map((id) => layout.snapshot(id));
-  const volumes = layout.volumeIds().map((id) => layout.volume(id));
-  for (const paths of snapshots) {
-    mark(() => digestsIn(readFileSync(paths.intent)));
-    mark(() => readJournal(paths.journal));
-    mark(() => manifestDigests(paths.base));
-    mark(() => manifestDigests(paths.inherited));
-  }
-  for (const paths of volumes) mark(() => manifestDigests(paths.source));
-  // Listed again: a snapshot that was completed or frozen since has what it needs in one of these.
-  for (const id of layout.snapshotIds()) {
-    mark(() => manifestDigests(layout.snapshot(id).base));
-    mark(() => manifestDigests(layout.snapshot(id).manifest));
   }
   return marked;
-};
-
-const manifestDigests = (path: string): Buffer[] => [...Manifest.read(path)].map(([, digest]) => digest);
-
-const digestsIn = function* (bytes: Buffer): Generator<Buffer> {
-  for (let at = 0; at + DIGEST_BYTES <= bytes.length; at += DIGEST_BYTES) yield bytes.subarray(at, at + DIGEST_BYTES);
 };

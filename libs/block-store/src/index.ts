@@ -33,6 +33,7 @@ export {
   reEncryptSnapshot,
 } from './re-encryption.ts';
 export { SnapshotDevice } from './snapshot-device.ts';
+export { type Finding, isLoss, type Verification, verifyStore } from './verify.ts';
 export { VolumeFile, type VolumeFileOptions } from './volume-file.ts';
 export {
   createEmptyVolume,

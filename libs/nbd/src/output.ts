@@ -139,13 +139,13 @@ export class Output {
     slab.users += 1;
     const cost = end - start + SEGMENT_OVERHEAD_BYTES;
     this.bytesInFlight += cost;
-    this.#ready.push({
-      bytes: slab.bytes.subarray(start, end),
-      release: () => {
-        this.bytesInFlight -= cost;
-        this.#pool.drop(slab);
-      },
-    });
+    this.#ready.push(new SlabSegment(slab.bytes.subarray(start, end), this, slab, cost));
+  }
+
+  /** @internal A segment's bytes have been sent. */
+  released(slab: Slab, cost: number): void {
+    this.bytesInFlight -= cost;
+    this.#pool.drop(slab);
   }
 
   #nextSlab(minBytes: number): void {
@@ -154,5 +154,24 @@ export class Output {
     this.#slab = this.#pool.take(minBytes);
     this.#start = 0;
     this.#end = 0;
+  }
+}
+
+/** A class, not a closure for each: at queue depth 1 there is one for each request. */
+class SlabSegment implements Segment {
+  readonly bytes: Buffer;
+  readonly #output: Output;
+  readonly #slab: Slab;
+  readonly #cost: number;
+
+  constructor(bytes: Buffer, output: Output, slab: Slab, cost: number) {
+    this.bytes = bytes;
+    this.#output = output;
+    this.#slab = slab;
+    this.#cost = cost;
+  }
+
+  release(): void {
+    this.#output.released(this.#slab, this.#cost);
   }
 }

@@ -19,5 +19,6 @@ export {
 } from './parts.ts';
 export { processMetrics } from './process-metrics.ts';
 export { redact } from './redaction.ts';
+export { RepeatedWork } from './repeated-work.ts';
 export { runMain } from './run-main.ts';
 export type { Clock, RunningService, ServiceEnvironment, StartService } from './types.ts';

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@holdfast/service-kit';
+import { type Clock, type Logger, RepeatedWork } from '@holdfast/service-kit';
 import type { Decisions } from '../../application/ports.ts';
 
 const INTERVAL_MS = 60_000;
@@ -10,32 +10,17 @@ export interface Retention {
 }
 
 /** Forgets decisions that are too old, or too many. Replicas may do so at once. */
-export class RetentionClock {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-
+export class RetentionClock extends RepeatedWork {
   constructor(
     private readonly decisions: Decisions,
     private readonly clock: Clock,
-    private readonly logger: Pick<Logger, 'warn'>,
+    logger: Pick<Logger, 'info' | 'warn'>,
     private readonly retention: Retention,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      this.running = this.forget().catch((error: unknown) =>
-        this.logger.warn({ err: error }, 'old decisions were not forgotten; trying again'),
-      );
-    }, INTERVAL_MS);
-    this.timer.unref();
+  ) {
+    super(INTERVAL_MS, 'old decisions were not forgotten', logger);
   }
 
-  async onModuleDestroy(): Promise<void> {
-    clearInterval(this.timer);
-    await this.running;
-  }
-
-  async forget(): Promise<void> {
+  async run(): Promise<void> {
     const { days, most } = this.retention;
     const before = new Date(this.clock.now().getTime() - days * DAY_MS);
     await this.decisions.forget(before.toISOString(), most);

@@ -1,4 +1,4 @@
-import type { Logger } from '@holdfast/service-kit';
+import { type Logger, RepeatedWork } from '@holdfast/service-kit';
 import { doDueWork } from '../../application/due-work.ts';
 import type { Kms } from '../../application/ports.ts';
 
@@ -7,46 +7,23 @@ const INTERVAL_MS = 1000;
 const SWEEP_INTERVAL_MS = 600_000;
 
 /** Looks for keys whose time has come. Replicas may look at once: the key's stream lets one of them through. */
-export class KeyClock {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private stopped = false;
+export class KeyClock extends RepeatedWork {
   private sweptAtMs = -Infinity;
 
   constructor(
     private readonly kms: Kms,
-    private readonly logger: Logger,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.schedule();
+    logger: Logger,
+  ) {
+    super(INTERVAL_MS, 'the work that is due was not looked up', logger);
   }
 
-  async onModuleDestroy(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
-  }
-
-  private schedule(): void {
-    if (this.stopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.tick().finally(() => this.schedule());
-    }, INTERVAL_MS);
-    this.timer.unref();
-  }
-
-  private async tick(): Promise<void> {
-    try {
-      await doDueWork(this.kms, (error, keyArn) =>
-        this.logger.warn({ err: error, keyArn }, 'what is due for a key was not done; trying again'),
-      );
-      if (performance.now() - this.sweptAtMs < SWEEP_INTERVAL_MS) return;
-      this.sweptAtMs = performance.now();
-      const swept = await this.kms.materials.sweep();
-      if (swept > 0) this.logger.info({ swept }, 'removed key material that no key names');
-    } catch (error) {
-      this.logger.warn({ err: error }, 'the work that is due was not looked up; trying again');
-    }
+  async run(): Promise<void> {
+    await doDueWork(this.kms, (error, keyArn) =>
+      this.logger.warn({ err: error, keyArn }, 'what is due for a key was not done; trying again'),
+    );
+    if (performance.now() - this.sweptAtMs < SWEEP_INTERVAL_MS) return;
+    this.sweptAtMs = performance.now();
+    const swept = await this.kms.materials.sweep();
+    if (swept > 0) this.logger.info({ swept }, 'removed key material that no key names');
   }
 }

@@ -1,0 +1,84 @@
+import { execFile } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { VolumeId } from '@holdfast/contracts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { debianTool } from '../../../tools/testing/debian-tools.mjs';
+import { buildDataPlane, removeBundle, TestHost, until } from './testing/harness.ts';
+import { startRetryingNbdkit } from './testing/nbdkit.ts';
+
+const run = promisify(execFile);
+let bundle: string;
+let host: TestHost;
+beforeAll(async () => {
+  bundle = await buildDataPlane();
+  host = new TestHost(bundle);
+  await host.start();
+});
+afterAll(async () => {
+  await host.stop();
+  removeBundle(bundle);
+});
+
+/** Of the block host that has the volume open; NaN between two of them. */
+const hostPid = (volumeId: VolumeId): number => {
+  try {
+    return Number.parseInt(readFileSync(join(host.home, 'data-plane', 'volumes', volumeId, 'lock'), 'utf8'), 10);
+  } catch {
+    return Number.NaN;
+  }
+};
+
+interface FioResult {
+  readonly jobs: { readonly error: number; readonly write: { readonly total_ios: number } }[];
+}
+
+describe('a guest whose initiator asks again', () => {
+  it(
+    'sees pauses and no error, and loses nothing, while its block host is killed, stopped and replaced',
+    { timeout: 180_000 },
+    async () => {
+      const { socketPath, volumeId } = await host.attached({ key: 'a' });
+      const front = await startRetryingNbdkit(socketPath, join(host.home, 'retry.sock'));
+      try {
+        const { path, env } = await debianTool('fio');
+        const state = ['--verify=crc32c', '--verify_fatal=1', '--verify_backlog=512', '--rate_iops=400'];
+        const work = ['--rw=randwrite', '--bs=4k', '--iodepth=16', '--size=16m', '--fsync=64', '--output-format=json'];
+        const args = ['--name=guest', '--ioengine=nbd', `--uri=${front.uri}`, ...work, ...state];
+        let isDone = false;
+        const guest = run(path, args, { env, cwd: host.home, maxBuffer: 1 << 24 }).finally(() => (isDone = true));
+        guest.catch(() => undefined);
+        const interruptions = [
+          () => process.kill(hostPid(volumeId), 'SIGKILL'),
+          () => process.kill(hostPid(volumeId), 'SIGTERM'),
+          () => process.kill(hostPid(volumeId), 'SIGKILL'),
+          async () => {
+            // A new version of the whole service takes over.
+            await host.killService('SIGTERM');
+            await host.startService();
+          },
+        ];
+        let interrupted = 0;
+        for (const interrupt of interruptions) {
+          await sleep(1_000);
+          const pid = hostPid(volumeId);
+          if (isDone) break;
+          await interrupt();
+          interrupted++;
+          const isAnother = (found: number) => !Number.isNaN(found) && found !== pid;
+          await until('another process has the volume', () => isAnother(hostPid(volumeId)), 30_000);
+        }
+        expect(interrupted).toBe(interruptions.length);
+        const { stdout } = await guest;
+        const { jobs } = JSON.parse(stdout.slice(stdout.indexOf('{'))) as FioResult;
+        expect(jobs[0]?.error).toBe(0);
+        expect(jobs[0]?.write.total_ios).toBe((16 * 1_048_576) / 4_096);
+      } finally {
+        await front.stop();
+        rmSync(join(host.home, 'retry.sock'), { force: true });
+      }
+    },
+  );
+});

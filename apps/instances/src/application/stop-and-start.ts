@@ -1,9 +1,10 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { AwsError, callerOf, type InstanceId, type RequestContext } from '@holdfast/contracts';
+import { AwsError, callerOf, type RequestContext } from '@holdfast/contracts';
 import { dryRunOperation, missingParameter, refuseParameters } from '@holdfast/ec2';
 import type { Clock } from '@holdfast/service-kit';
 import { instanceState } from './described-instance.ts';
 import { checkedIdsExist, checkInstanceIds } from './instance-ids.ts';
+import { incorrectState, refusedLate } from './instance-refusals.ts';
 import type { InstanceRow, InstanceStreams, InstanceTable } from './ports.ts';
 
 type Transition = 'StopInstance' | 'StartInstance';
@@ -47,7 +48,11 @@ export class StopAndStart {
   private async begin(type: Transition, rows: readonly InstanceRow[], context: RequestContext): Promise<Changes> {
     const changes: Changes = [];
     for (const { instanceId, state } of rows) {
-      await this.streams.handle({ type, instanceId, at: this.clock.instant() }, callerOf(context));
+      await this.streams
+        .handle({ type, instanceId, at: this.clock.instant() }, callerOf(context))
+        .catch((error: unknown) => {
+          throw refusedLate(error, instanceId);
+        });
       changes.push({
         InstanceId: instanceId,
         PreviousState: instanceState(state),
@@ -62,12 +67,6 @@ const after = (type: Transition, state: InstanceRow['state']): InstanceRow['stat
   if (type === 'StopInstance') return state === 'running' ? 'stopping' : state;
   return state === 'stopped' ? 'pending' : state;
 };
-
-const incorrectState = (instanceId: InstanceId, what: string) =>
-  new AwsError({
-    code: 'IncorrectInstanceState',
-    message: `The instance '${instanceId}' is not in a state from which it can be ${what}.`,
-  });
 
 const checkStoppable = ({ instanceId, state, rootDeviceName }: InstanceRow): void => {
   if (state !== 'running' && state !== 'stopping' && state !== 'stopped') throw incorrectState(instanceId, 'stopped');

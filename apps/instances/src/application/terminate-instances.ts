@@ -1,9 +1,10 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { AwsError, callerOf, type RequestContext } from '@holdfast/contracts';
+import { callerOf, type RequestContext } from '@holdfast/contracts';
 import { dryRunOperation, missingParameter, refuseParameters } from '@holdfast/ec2';
 import type { Clock } from '@holdfast/service-kit';
 import { instanceState } from './described-instance.ts';
 import { checkedIdsExist, checkInstanceIds } from './instance-ids.ts';
+import { refusedLate, terminationProtected } from './instance-refusals.ts';
 import type { InstanceStreams, InstanceTable } from './ports.ts';
 
 /** Begins to end instances; their volumes are detached, or deleted where DeleteOnTermination says so. All or none. */
@@ -28,7 +29,9 @@ export class TerminateInstances {
       if (disableApiTermination) throw terminationProtected(instanceId);
     for (const { instanceId } of rows) {
       const command = { type: 'TerminateInstance', instanceId, at: this.clock.instant() } as const;
-      await this.streams.handle(command, callerOf(context));
+      await this.streams.handle(command, callerOf(context)).catch((error: unknown) => {
+        throw refusedLate(error, instanceId);
+      });
     }
     return {
       TerminatingInstances: rows.map(({ instanceId, state }) => ({
@@ -39,9 +42,3 @@ export class TerminateInstances {
     };
   }
 }
-
-const terminationProtected = (instanceId: string) =>
-  new AwsError({
-    code: 'OperationNotPermitted',
-    message: `The instance '${instanceId}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.`,
-  });

@@ -281,6 +281,7 @@ describe('a client token', () => {
 
 describe('refusals of CreateVolume', () => {
   const pending = snapshotUnder(null, { state: 'pending' });
+  const failed = snapshotUnder(null, { state: 'error', volumeSizeGiB: 0 });
   const encrypted = snapshotUnder('arn:aws:kms:eu-central-1:111122223333:key/x');
   const zoned = { AvailabilityZone: 'eu-central-1a' };
   it.each<[ec2.CreateVolumeRequest, string]>([
@@ -292,6 +293,7 @@ describe('refusals of CreateVolume', () => {
     [{ ...zoned, SnapshotId: 'snap-1' }, 'InvalidParameterValue'],
     [{ ...zoned, SnapshotId: 'snap-0123456789abcdef0' }, 'InvalidSnapshot.NotFound'],
     [{ ...zoned, SnapshotId: pending.snapshotId }, 'IncorrectState'],
+    [{ ...zoned, SnapshotId: failed.snapshotId }, 'IncorrectState'],
     [{ ...zoned, SnapshotId: encrypted.snapshotId, Encrypted: false }, 'InvalidParameterCombination'],
     [{ ...zoned, Size: 1, KmsKeyId: 'k' }, 'InvalidParameterDependency'],
     [{ ...zoned, Size: 1, MultiAttachEnabled: true }, 'InvalidParameterCombination'],

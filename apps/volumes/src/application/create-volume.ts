@@ -141,6 +141,8 @@ export class CreateVolume {
     const zone = zoneOf(input, context.region);
     const tags = tagsOfSpecifications(input.TagSpecifications, 'volume');
     const snapshot = snapshotId === undefined ? null : await this.snapshot(snapshotId, context, throughImage);
+    // A copy whose source was not found has no size by which anything could be checked.
+    if (snapshot?.state === 'error') throw refusal('SnapshotNotCompleted', { state: snapshot.state });
     const configuration = volumeConfiguration({
       volumeType: input.VolumeType,
       sizeGiB: input.Size,

@@ -77,7 +77,8 @@ describe('a snapshot that is exported', () => {
       expect(bytes.subarray(1_000, 1_000 + first.length).equals(first)).toBe(true);
       expect(bytes.subarray(100 * BLOCK - 500, 100 * BLOCK + 4_500).equals(second)).toBe(true);
       expect(bytes.subarray(0, 1_000).equals(Buffer.alloc(1_000))).toBe(true);
-      expect(await tool('qemu-img', 'compare', '-f', 'raw', '-F', 'raw', copy, uri)).toContain('identical');
+      if (key !== undefined)
+        expect(await tool('qemu-img', 'compare', '-f', 'raw', '-F', 'raw', copy, uri)).toContain('identical');
       await host.call('CloseSnapshotExport', { exportId });
       expect(existsSync(socketPath)).toBe(false);
       expect(await host.call('KeepSnapshotExport', { exportId })).toEqual({ open: false });

@@ -6,6 +6,7 @@ import {
   Manifest,
   readUpload,
   requestCompletion,
+  type SnapshotPaths,
   type StoreLayout,
   type UploadJob,
 } from '@holdfast/block-store';
@@ -127,10 +128,9 @@ export class BlockUploads {
   progress(snapshotId: SnapshotId): number {
     const paths = this.#options.layout.snapshot(snapshotId);
     const { timeoutMinutes, completion } = readUpload(paths);
-    const { lastPutMs, progress } = this.#activity.get(snapshotId) ?? {
-      lastPutMs: statSync(existsSync(paths.journal) ? paths.journal : paths.job).mtimeMs,
-      progress: 0,
-    };
+    const activity = this.#activity.get(snapshotId) ?? this.#earlierActivity(paths);
+    this.#activity.set(snapshotId, activity);
+    const { lastPutMs, progress } = activity;
     if (completion === null && this.#now() - lastPutMs > timeoutMinutes * MINUTE_MS) this.#expire(snapshotId);
     return progress;
   }
@@ -154,10 +154,18 @@ export class BlockUploads {
     this.#activity.clear();
   }
 
+  /** Before this process: the files' times are the system's, which the service's clock may be turned from. */
+  #earlierActivity({ journal, job }: SnapshotPaths): Activity {
+    const agoMs = Date.now() - statSync(existsSync(journal) ? journal : job).mtimeMs;
+    return { lastPutMs: this.#now() - agoMs, progress: 0 };
+  }
+
+  /** Unless its completion was promised, or it was removed, while its blocks were waited for. */
   #expire(snapshotId: SnapshotId): void {
     void this.#options.closeBlocks(snapshotId).then(() => {
-      const { manifest } = this.#options.layout.snapshot(snapshotId);
-      if (!existsSync(manifest) && !this.#finishing.has(snapshotId)) this.#options.fail(snapshotId, TIMED_OUT);
+      const paths = this.#options.layout.snapshot(snapshotId);
+      if (!existsSync(paths.job) || existsSync(paths.manifest)) return;
+      if (readUpload(paths).completion === null) this.#options.fail(snapshotId, TIMED_OUT);
     });
   }
 

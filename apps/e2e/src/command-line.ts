@@ -1,4 +1,6 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../../dist/holdfast/main.js', import.meta.url));
@@ -14,3 +16,26 @@ export const holdfast = (
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
     });
   });
+
+/** Starts what goes on until it is interrupted. `line` is the first that it prints; `stop` resolves to its exit code. */
+export const startHoldfast = (
+  home: string,
+  ...args: string[]
+): { line(): Promise<string>; stop(): Promise<number | null> } => {
+  const env = { ...process.env, HOLDFAST_HOME: home };
+  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'close');
+  const first = Promise.race([
+    once(createInterface({ input: child.stdout }), 'line').then(([line]) => String(line)),
+    ended.then(() => Promise.reject(new Error(`holdfast ${args.join(' ')} ended with ${String(child.exitCode)}`))),
+  ]);
+  first.catch(() => undefined);
+  return {
+    line: () => first,
+    stop: async () => {
+      child.kill('SIGINT');
+      await ended;
+      return child.exitCode;
+    },
+  };
+};

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CreateSnapshotCommand } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestAccount } from './account.ts';
+import { REGION, TestAccount } from './account.ts';
+import { holdfast, startHoldfast } from './command-line.ts';
 import { runTool } from './devices.ts';
 import { type Stack, startStack } from './stack.ts';
 
@@ -12,12 +14,14 @@ let stack: Stack;
 let folder: string;
 let uri: string;
 let socket: string;
+let account: TestAccount;
+let volumeId: string;
 beforeAll(async () => {
   stack = await startStack();
   folder = await mkdtemp(join(tmpdir(), 'holdfast-nbd-'));
-  const account = new TestAccount(stack);
-  const { VolumeId } = await account.volume({ Size: 1, Encrypted: true, KmsKeyId: await account.newKey() });
-  socket = await account.attach(VolumeId, await account.launch(), '/dev/sdf');
+  account = new TestAccount(stack);
+  ({ VolumeId: volumeId } = await account.volume({ Size: 1, Encrypted: true, KmsKeyId: await account.newKey() }));
+  socket = await account.attach(volumeId, await account.launch(), '/dev/sdf');
   uri = `nbd+unix:///?socket=${socket}`;
 });
 afterAll(async () => {
@@ -86,5 +90,32 @@ describe('an attached encrypted volume', () => {
       '--offset=256m',
       '--fsync=64',
     ]);
+  });
+});
+
+describe('its snapshot', () => {
+  it('is read as a device by the command line, under its key as the account, and is whole on the disk', async () => {
+    const bytes = randomBytes(1 << 20);
+    const source = join(folder, 'for-snapshot');
+    await writeFile(source, bytes);
+    await runTool('nbdcopy', ['--flush', source, uri]);
+    const { SnapshotId = '' } = await account.ec2.send(new CreateSnapshotCommand({ VolumeId: volumeId }));
+    await account.snapshotSettled(SnapshotId);
+    const options = ['--account', account.accountId, '--region', REGION];
+    const stranger = await holdfast(stack.home, 'export', SnapshotId, '--account', '999999999999', '--region', REGION); // prettier-ignore
+    expect(stranger).toMatchObject({ code: 1, stderr: expect.stringContaining('has no snapshot') as string });
+    const exported = startHoldfast(stack.home, 'export', SnapshotId, ...options);
+    try {
+      const snapshotUri = await exported.line();
+      const { exports } = JSON.parse(await runTool('nbdinfo', ['--json', snapshotUri])) as { exports: object[] };
+      expect(exports[0]).toMatchObject({ 'export-size': GIB, is_read_only: true });
+      const copy = join(folder, 'snapshot');
+      await runTool('nbdcopy', [snapshotUri, copy]);
+      expect((await readFile(copy)).subarray(0, bytes.length).equals(bytes)).toBe(true);
+      expect((await holdfast(stack.home, 'blocks', 'verify')).stdout).toMatch(/1 snapshots, 2 volumes: all are whole/);
+    } finally {
+      expect(await exported.stop()).toBe(0);
+    }
+    expect(await readdir(join(stack.home, 'exports'))).toEqual([]);
   });
 });

@@ -69,7 +69,8 @@ export class LivingVolume {
   }
 
   async disconnect(): Promise<void> {
-    await this.#client?.close();
+    // Its server may be dead.
+    await this.#client?.close().catch(() => undefined);
     this.#client = null;
   }
 

@@ -1,0 +1,62 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { StoreLayout, verifyStore } from '@holdfast/block-store';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { buildDataPlane, removeBundle, TestHost, until } from './testing/harness.ts';
+import { Life } from './testing/life/life.ts';
+
+/** One that is always the same, so that a run tells of the change that it was made for. */
+const DEFAULT_SEED = 20_260_101;
+const DEFAULT_STEPS = 60;
+const seed = Number(process.env['HOLDFAST_LIFE_SEED'] ?? DEFAULT_SEED);
+const steps = Number(process.env['HOLDFAST_LIFE_STEPS'] ?? DEFAULT_STEPS);
+const COLLECTED_MS = 60_000;
+
+let bundle: string;
+let host: TestHost;
+beforeAll(async () => {
+  bundle = await buildDataPlane();
+  host = new TestHost(bundle);
+  await host.start();
+}, 60_000);
+afterAll(async () => {
+  await host.stop();
+  removeBundle(bundle);
+});
+
+const layout = () => new StoreLayout(join(host.home, 'data-plane'));
+
+const stored = (): string[] =>
+  readdirSync(layout().blocks)
+    .flatMap((folder) => readdirSync(join(layout().blocks, folder)).map((file) => folder + file))
+    .sort();
+
+const files = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name));
+
+it(`24 hours of a data plane, against a model in memory`, { timeout: 60_000 + steps * 5_000 }, async () => {
+  process.stdout.write(`life: HOLDFAST_LIFE_SEED=${seed} HOLDFAST_LIFE_STEPS=${steps}\n`);
+  const verbose = process.env['HOLDFAST_LIFE_VERBOSE'] !== undefined;
+  const onStep = (step: number, what: string) =>
+    verbose ? void process.stdout.write(`${(performance.now() / 1_000).toFixed(1)} ${step}: ${what}\n`) : undefined;
+  const life = new Life(host, { seed, steps, onStep });
+  try {
+    await life.run();
+    await life.check('at the end');
+    const [first] = life.snapshots;
+    if (first !== undefined) await life.removeSnapshot(first);
+    const findings = async () => (await verifyStore(layout())).findings;
+    await until('no block is left that nothing names', async () => (await findings()).length === 0, COLLECTED_MS);
+    await life.check('after the collection');
+    await life.end();
+    await until('every block is collected', () => stored().length === 0, COLLECTED_MS);
+    expect(files(join(host.home, 'data-plane')).concat(files(join(host.home, 'instances')))).toEqual([]);
+    expect([...layout().volumeIds(), ...layout().snapshotIds()]).toEqual([]);
+  } catch (error) {
+    if (error instanceof Error)
+      error.message += `\nHOLDFAST_LIFE_SEED=${seed} HOLDFAST_LIFE_STEPS=${steps}\n${life.trace.join('\n')}\n${host.log.slice(-6_000)}`;
+    throw error;
+  }
+});

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -111,6 +111,17 @@ describe('the collection of unused blocks', () => {
       intent.close();
       rmSync(job.folder, { recursive: true });
     }
+  });
+
+  it('never hides a block that it lays aside for a moment', async () => {
+    const bytes = block();
+    const digest = await put(bytes);
+    makeDirectory(join(layout.blocks, 'trash'));
+    renameSync(fileOf(digest), join(layout.blocks, 'trash', digest.toString('hex')));
+    expect((await store.get(digest)).equals(bytes)).toBe(true);
+    const target = Buffer.alloc(BLOCK_SIZE_BYTES);
+    await store.getInto(digest, target);
+    expect(target.equals(bytes)).toBe(true);
   });
 
   it('puts back what a collection that was killed had laid aside', async () => {

@@ -44,6 +44,12 @@ export const blockPath = (digest: Buffer): { folder: string; file: string } => {
   return { folder: name.slice(0, 2), file: name.slice(2) };
 };
 
+/** Where a collector keeps the blocks that it is about to remove. */
+export const trashFolder = (root: string): string => join(root, 'trash');
+
+/** @param name of the block: its digest in hexadecimal. */
+export const asidePath = (root: string, name: string): string => join(trashFolder(root), name);
+
 export interface FolderBlockStoreOptions {
   /**
    * Writes, cached reads and digests are made on the event loop: at half the cost of giving them to other threads, for a
@@ -93,12 +99,7 @@ export class FolderBlockStore implements BlockStore {
   }
 
   async get(digest: Buffer): Promise<Buffer<ArrayBuffer>> {
-    let bytes: Buffer<ArrayBuffer>;
-    try {
-      bytes = await readFile(this.#path(digest));
-    } catch (error) {
-      throw missingOr(error, digest);
-    }
+    const bytes = await this.#found(digest, (path) => readFile(path));
     const isWhole = bytes.length === BLOCK_SIZE_BYTES;
     if (!isWhole || !(this.#onLoop ? digestOfSync(bytes) : await digestOf(bytes)).equals(digest)) {
       throw new BlockDamaged(digest.toString('hex'), 'damaged');
@@ -108,12 +109,7 @@ export class FolderBlockStore implements BlockStore {
 
   /** Like `get`, into memory of the caller's: a block long, not to be looked at before this settles. @throws BlockDamaged */
   async getInto(digest: Buffer, target: Buffer): Promise<void> {
-    let file;
-    try {
-      file = openNodeFile(this.#path(digest), 'existing');
-    } catch (error) {
-      throw missingOr(error, digest);
-    }
+    const file = await this.#found(digest, (path) => openNodeFile(path, 'existing'));
     try {
       if (file.sizeBytes !== BLOCK_SIZE_BYTES) throw new BlockDamaged(digest.toString('hex'), 'damaged');
       if (!this.#onLoop || this.#pace.isSlow) {
@@ -129,9 +125,22 @@ export class FolderBlockStore implements BlockStore {
     if (!digestOfSync(target).equals(digest)) throw new BlockDamaged(digest.toString('hex'), 'damaged');
   }
 
-  #path(digest: Buffer): string {
+  /** A collector moves a block aside before it looks whether it was put again just now, and then moves it back. */
+  async #found<Found>(digest: Buffer, read: (path: string) => Found | Promise<Found>): Promise<Found> {
     const { folder, file } = blockPath(digest);
-    return join(this.root, folder, file);
+    const path = join(this.root, folder, file);
+    for (const place of [path, asidePath(this.root, folder + file)]) {
+      try {
+        return await read(place);
+      } catch (error) {
+        if (!isAbsent(error)) throw error;
+      }
+    }
+    try {
+      return await read(path);
+    } catch (error) {
+      throw isAbsent(error) ? new BlockDamaged(folder + file, 'missing') : error;
+    }
   }
 
   /** One system call, so that a collector either sees the new age or has already taken the file away. */
@@ -141,7 +150,7 @@ export class FolderBlockStore implements BlockStore {
       await utimes(path, now, now);
       return true;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      if (isAbsent(error)) return false;
       throw error;
     }
   }
@@ -149,5 +158,4 @@ export class FolderBlockStore implements BlockStore {
 
 const existsHere = (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined;
 
-const missingOr = (error: unknown, digest: Buffer): unknown =>
-  (error as NodeJS.ErrnoException).code === 'ENOENT' ? new BlockDamaged(digest.toString('hex'), 'missing') : error;
+const isAbsent = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';

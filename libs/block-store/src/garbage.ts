@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { blockReferences } from './block-references.ts';
+import { asidePath, trashFolder } from './block-store.ts';
 import type { StoreLayout } from './layout.ts';
 
 export interface Collected {
@@ -20,7 +21,7 @@ const isAbsent = (error: unknown) => (error as NodeJS.ErrnoException).code === '
  * The caller makes sure that no manifest is copied or removed while this runs.
  */
 export const collectGarbage = async (layout: StoreLayout): Promise<Collected> => {
-  const trash = join(layout.blocks, 'trash');
+  const trash = trashFolder(layout.blocks);
   await mkdir(trash, { recursive: true, mode: 0o700 });
   await restoreTrash(layout, trash);
   const startedMs = await fileSystemTime(join(trash, 'clock'));
@@ -28,7 +29,7 @@ export const collectGarbage = async (layout: StoreLayout): Promise<Collected> =>
   let [keptBlocks, removedBlocks] = [0, 0];
   for (const folder of (await readdir(layout.blocks)).filter((name) => /^[0-9a-f]{2}$/.test(name))) {
     for (const file of (await readdir(join(layout.blocks, folder))).filter((name) => /^[0-9a-f]{62}$/.test(name))) {
-      if (marked.has(folder + file) || !(await removeIfOlder(layout, trash, folder, file, startedMs))) keptBlocks++;
+      if (marked.has(folder + file) || !(await removeIfOlder(layout, folder, file, startedMs))) keptBlocks++;
       else removedBlocks++;
     }
   }
@@ -52,13 +53,12 @@ const fileSystemTime = async (path: string): Promise<number> => {
 
 const removeIfOlder = async (
   layout: StoreLayout,
-  trash: string,
   folder: string,
   file: string,
   startedMs: number,
 ): Promise<boolean> => {
   const path = join(layout.blocks, folder, file);
-  const aside = join(trash, folder + file);
+  const aside = asidePath(layout.blocks, folder + file);
   try {
     if ((await stat(path)).mtimeMs >= startedMs) return false;
     await rename(path, aside);

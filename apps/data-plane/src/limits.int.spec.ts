@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { newInstanceId, newVolumeId } from '@holdfast/contracts';
 import { NbdClient } from '@holdfast/nbd/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -42,6 +44,24 @@ describe('a volume that is held to its type', () => {
     last.catch(() => undefined);
     await host.call('CloseExport', attachment);
     await client.close().catch(() => undefined);
+  });
+
+  it('keeps its burst credits while it is detached', async () => {
+    const volumeId = newVolumeId();
+    await host.allocate({ volumeId, sizeGiB: 1 });
+    const performance = { volumeType: 'gp2', sizeGiB: 1, iops: 100, throughputMiBps: null } as const;
+    const kept = () => {
+      const path = join(host.home, 'data-plane', 'volumes', volumeId, 'credits.json');
+      return (JSON.parse(readFileSync(path, 'utf8')) as { operationCredits: number }).operationCredits;
+    };
+    for (const [reads, most] of [[5_000, 5_399_000] as const, [0, 5_399_990] as const]) {
+      const attachment = { volumeId, instanceId: newInstanceId(), device: '/dev/sdf', performance };
+      const client = await NbdClient.connect((await host.call('OpenExport', attachment)).socketPath);
+      await timed(client, reads);
+      await client.close();
+      await host.call('CloseExport', attachment);
+      expect(kept()).toBeLessThan(most);
+    }
   });
 
   it('is not held to anything when nobody says what it is', async () => {

@@ -46,6 +46,6 @@ export {
   removeVolumeFiles,
   type VolumeHeader,
 } from './volume-header.ts';
-export { LimitedDevice, VolumeLimiter } from './volume-limiter.ts';
+export { type BurstCredits, LimitedDevice, VolumeLimiter } from './volume-limiter.ts';
 export { VolumeMap } from './volume-map.ts';
 export { limitsOf, type VolumeLimits, type VolumePerformance } from './volume-performance.ts';

@@ -54,6 +54,8 @@ export interface VolumePaths {
   readonly source: string;
   /** One empty file per freeze whose copying goes on: `<sequence>-<snapshot id>`. */
   readonly freezes: string;
+  /** Burst credits that were left, of a volume that is held to its type. */
+  readonly credits: string;
   /** Process that has the volume open. */
   readonly lock: string;
 }
@@ -92,6 +94,7 @@ const volumePaths = (folder: string): VolumePaths => ({
   map: join(folder, 'map'),
   source: join(folder, 'source'),
   freezes: join(folder, 'freezes'),
+  credits: join(folder, 'credits.json'),
   lock: join(folder, 'lock'),
 });
 

@@ -36,6 +36,18 @@ export class TokenBucket {
     this.#tokens -= cost;
   }
 
+  /** What has gathered; below zero: what is owed. */
+  tokens(nowMs: number): number {
+    this.#refill(nowMs);
+    return this.#tokens;
+  }
+
+  /** As if so much had gathered. */
+  setTokens(tokens: number, nowMs: number): void {
+    this.#refill(nowMs);
+    this.#tokens = Math.min(tokens, this.#size.capacity);
+  }
+
   /** From now on; what has gathered, or is owed, stays. */
   resize(size: BucketSize, nowMs: number): void {
     this.#refill(nowMs);

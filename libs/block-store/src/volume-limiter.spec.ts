@@ -182,6 +182,25 @@ describe('a limited volume', () => {
     expect(begun.length - after).toBeLessThanOrEqual(1_001);
   });
 
+  it('goes on with the credits that were left, and what has come since', () => {
+    const limits = { ...of('gp2', 8), operationCredits: { ratePerSecond: 100, capacity: 6_000 } };
+    const { clock, device, limiter } = setUp(limits);
+    ask(device, 5_000);
+    clock.advance(2_000);
+    const { operationCredits = NaN } = limiter.credits() ?? {};
+    expect(operationCredits).toBeCloseTo(6_000 - 5_000 + 200, -2);
+    const other = setUp(limits);
+    other.limiter.restoreCredits({ operationCredits: -400 }, 1_000);
+    ask(other.device, 10);
+    other.clock.advance(2_900);
+    expect(other.begun.length).toBe(0);
+    other.clock.advance(200);
+    expect(other.begun.length).toBeGreaterThan(0);
+    other.limiter.restoreCredits({ operationCredits: 0, byteCredits: 7 }, 10 ** 9);
+    expect(other.limiter.credits()).toEqual({ operationCredits: 6_000 });
+    expect(setUp(of('gp3', 8, 3_000, 125)).limiter.credits()).toBeNull();
+  });
+
   it('follows a change at once, also for what waits already', () => {
     const { clock, begun, device, limiter } = setUp(of('gp3', 8, 100, 125));
     ask(device, 5_000);

@@ -11,6 +11,7 @@ interface Waiting {
 }
 
 const BUCKETS = ['operations', 'bytes', 'operationCredits', 'byteCredits'] as const;
+const CREDITS = ['operationCredits', 'byteCredits'] as const;
 type BucketName = (typeof BUCKETS)[number];
 
 export interface LimiterClock {
@@ -26,6 +27,12 @@ const realClock: LimiterClock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** Burst credits that are left; absent: the volume's type has none of the kind. */
+export interface BurstCredits {
+  readonly operationCredits?: number;
+  readonly byteCredits?: number;
+}
 
 /**
  * Holds all devices of a volume to what its type promises together. A request that comes too soon waits its turn; it is never
@@ -52,6 +59,27 @@ export class VolumeLimiter {
       if (size === undefined) this.#buckets.delete(name);
       else if (bucket === undefined) this.#buckets.set(name, new TokenBucket(size, nowMs));
       else bucket.resize(size, nowMs);
+    }
+    this.#beginDue();
+  }
+
+  /** Null: the volume has no credits to keep. */
+  credits(): BurstCredits | null {
+    const nowMs = this.#clock.now();
+    const left = CREDITS.flatMap((name) => {
+      const bucket = this.#buckets.get(name);
+      return bucket === undefined ? [] : [[name, bucket.tokens(nowMs)] as const];
+    });
+    return left.length === 0 ? null : Object.fromEntries(left);
+  }
+
+  /** Goes on with what was left so long ago; for after `set`. */
+  restoreCredits(credits: BurstCredits, agoMs: number): void {
+    const nowMs = this.#clock.now();
+    for (const name of CREDITS) {
+      const [left, size] = [credits[name], this.#limits?.[name]];
+      if (left === undefined || size === undefined) continue;
+      this.#buckets.get(name)?.setTokens(left + (Math.max(0, agoMs) / 1000) * size.ratePerSecond, nowMs);
     }
     this.#beginDue();
   }

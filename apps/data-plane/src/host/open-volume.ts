@@ -29,6 +29,7 @@ import { type SectorCipher, selectXtsEngine } from '@holdfast/crypto/xts';
 import { type NbdServer, type NbdStats, serveNbd } from '@holdfast/nbd';
 import { HOST_ERRORS } from '../host-protocol.ts';
 import { messageOf, type Peer, PeerError } from '../ipc.ts';
+import { KeptCredits } from './burst-credits.ts';
 import { openDataKey } from './data-keys.ts';
 
 /** A host that lost its service flushes before it ends; its successor waits for it so long. */
@@ -61,6 +62,7 @@ export class OpenVolume {
   readonly #faults = new InjectedFaults();
   readonly #gate = new ChangeGate();
   readonly #limiter = new VolumeLimiter();
+  readonly #credits: KeptCredits;
   readonly #abort = new AbortController();
   readonly #background: BackgroundWork;
   #backgroundRun: Promise<void> | null = null;
@@ -74,6 +76,7 @@ export class OpenVolume {
     this.#header = header;
     this.#layout = layout;
     this.#unlock = unlock;
+    this.#credits = new KeptCredits(layout, header.volumeId, this.#limiter);
     const store = this.#faults.store(new FolderBlockStore(layout.blocks));
     this.#volume = new VolumeFile({ layout, volumeId: header.volumeId, sizeGiB: header.sizeGiB, store });
     this.#background = new BackgroundWork(this.#volume, this.#abort.signal);
@@ -113,6 +116,7 @@ export class OpenVolume {
 
   setPerformance(performance: VolumePerformance | null): void {
     this.#limiter.set(performance === null ? null : limitsOf(performance));
+    if (performance !== null) this.#credits.restore();
   }
 
   setFaults(faults: FaultPlan | null): void {
@@ -208,8 +212,18 @@ export class OpenVolume {
     await this.#backgroundRun;
     await this.#volume.flush();
     await this.#volume.saveClean();
+    this.#saveCredits();
     this.#volume.close();
     this.#unlock();
+  }
+
+  /** Without them the volume is as if new, which is no reason not to close it. */
+  #saveCredits(): void {
+    try {
+      this.#credits.save();
+    } catch (error) {
+      this.#log('error', `cannot keep its burst credits: ${messageOf(error)}`);
+    }
   }
 
   #saveIfIdle(): void {

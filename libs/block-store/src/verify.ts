@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { verifyArchive } from './archive.ts';
 import { blockReferences } from './block-references.ts';
-import { digestOf } from './block-store.ts';
+import { asidePath, digestOf } from './block-store.ts';
 import { BLOCK_SIZE_BYTES, GIB } from './geometry.ts';
 import type { StoreLayout } from './layout.ts';
 import { Manifest, ManifestDamaged } from './manifest.ts';
@@ -128,7 +128,8 @@ const confirmed = async (
     const { kind, subject } = suspect;
     const needing = [...(owners.get(subject) ?? [])].sort();
     const path = paths.get(subject) ?? blockFile(layout, subject);
-    const isThere = existsSync(path);
+    // A collection may have it aside for a moment.
+    const isThere = [path, asidePath(layout.blocks, subject), path].some((place) => existsSync(place));
     const holds =
       kind === 'block-missing'
         ? needing.length > 0 && !isThere

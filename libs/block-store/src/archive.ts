@@ -1,6 +1,6 @@
 import { existsSync, fsyncSync, openSync, closeSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { openNodeFile } from './backing-file.ts';
-import { IntentFile, storeBlocks } from './background.ts';
+import { IntentFile, putBlocks } from './background.ts';
 import { BlockJournal } from './block-journal.ts';
 import { BlockDamaged, type BlockStore, digestOf } from './block-store.ts';
 import { syncDirectory } from './durable-files.ts';
@@ -132,13 +132,15 @@ export const restoreArchive = async (
     for (let first = 0; first < blocks.length; first += BATCH_BLOCKS) {
       signal.throwIfAborted();
       const batch = blocks.slice(first, first + BATCH_BLOCKS);
-      const contents: (readonly [number, Buffer<ArrayBuffer>])[] = [];
-      for (const [place, [block, digest]] of batch.entries()) {
+      const contents: (readonly [Buffer, Buffer])[] = [];
+      for (const [place, [, digest]] of batch.entries()) {
         const bytes = readAll(fd, BLOCK_SIZE_BYTES, start + (first + place) * BLOCK_SIZE_BYTES, paths.archive);
         if (!(await digestOf(bytes)).equals(digest)) throw new BlockDamaged(digest.toString('hex'), 'damaged');
-        contents.push([block, bytes]);
+        contents.push([digest, bytes]);
       }
-      journal.append(await storeBlocks(store, intent, contents));
+      // All zeros too: the index names what a client put, whatever it is.
+      await putBlocks(store, intent, contents);
+      journal.append(batch);
       await journal.sync();
       onProgress(Math.floor((100 * (first + batch.length)) / blocks.length));
     }

@@ -32,7 +32,18 @@ export class IntentFile {
   }
 }
 
-/** Puts blocks so that a collector that runs meanwhile keeps them: announced first, put second, journalled third. */
+/** So that a collector that runs meanwhile keeps them: announced first, put second; the caller journals them third. */
+export const putBlocks = async (
+  store: BlockStore,
+  intent: IntentFile,
+  blocks: readonly (readonly [digest: Buffer, content: Buffer])[],
+): Promise<void> => {
+  intent.announce(blocks.map(([digest]) => digest));
+  await Promise.all(blocks.map(([digest, content]) => store.put(digest, content)));
+  await store.settle();
+};
+
+/** Puts what is not all zeros. @returns by block its digest, null for a hole: to be journalled. */
 export const storeBlocks = async (
   store: BlockStore,
   intent: IntentFile,
@@ -41,14 +52,11 @@ export const storeBlocks = async (
   const named = await Promise.all(
     blocks.map(async ([block, content]) => [block, isZero(content) ? null : await digestOf(content)] as const),
   );
-  intent.announce(named.flatMap(([, digest]) => (digest === null ? [] : [digest])));
-  await Promise.all(
-    named.map(async ([, digest], place) => {
-      const content = blocks[place]?.[1];
-      if (digest !== null && content !== undefined) await store.put(digest, content);
-    }),
-  );
-  await store.settle();
+  const stored = named.flatMap(([, digest], place) => {
+    const content = blocks[place]?.[1];
+    return digest === null || content === undefined ? [] : [[digest, content] as const];
+  });
+  await putBlocks(store, intent, stored);
   return named;
 };
 

@@ -87,11 +87,23 @@ describe('CreateSnapshot', () => {
 
   it('fails inside when the host refuses, and shows it as its state', async () => {
     const { volumeId } = volumeUnder(null);
-    dataPlane.refuse = { FreezeSnapshot: new AwsError({ code: 'VolumeNotFound', message: 'no such volume here' }) };
+    dataPlane.refuse = { FreezeSnapshot: new AwsError({ code: 'ManifestDamaged', message: 'a cut entry' }) };
     await expect(create({ VolumeId: volumeId })).rejects.toMatchObject({ name: 'InternalError' });
     await expect
       .poll(async () => (await describeAll({ Filters: [{ Name: 'volume-id', Values: [volumeId] }] })).Snapshots)
-      .toMatchObject([{ State: 'error', StateMessage: 'no such volume here' }]);
+      .toMatchObject([{ State: 'error', StateMessage: 'a cut entry' }]);
+  });
+
+  it('is never heard of when its volume was deleted after it was looked at', async () => {
+    const { volumeId } = volumeUnder(null);
+    dataPlane.refuse = { FreezeSnapshot: new AwsError({ code: 'VolumeNotFound', message: 'no such volume here' }) };
+    await expect(create({ VolumeId: volumeId })).rejects.toMatchObject({
+      code: 'InvalidVolume.NotFound',
+      message: `The volume '${volumeId}' does not exist.`,
+    });
+    await expect
+      .poll(async () => (await describeAll({ Filters: [{ Name: 'volume-id', Values: [volumeId] }] })).Snapshots)
+      .toEqual([]);
   });
 
   it.each<[Partial<ec2.CreateSnapshotRequest>, string, string?]>([

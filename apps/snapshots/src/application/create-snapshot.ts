@@ -25,11 +25,6 @@ import type { SnapshotStreams, SnapshotTable } from './ports.ts';
 import { checkSnapshotCount, checkVolumeQuotas } from './quotas.ts';
 import { refusal } from './refusals.ts';
 
-/** A refusal by a host is none of EC2's errors: to the caller something went wrong inside. */
-const notInEc2sWords = (error: unknown): never => {
-  throw error instanceof AwsError ? new Error(`freezing was refused: ${error.code}`, { cause: error }) : error;
-};
-
 /**
  * The volume as it is at this moment: when this answers, the point in time is fixed on disk and writes go on. No key is used:
  * the snapshot is of ciphertext.
@@ -87,7 +82,17 @@ export class CreateSnapshot {
       { caller: callerOf(context) },
     );
     // Whoever was told of the snapshot may write on: so its point in time is fixed before.
-    await this.requests.call('data-plane', 'FreezeSnapshot', { snapshotId, volumeId }, context).catch(notInEc2sWords);
+    try {
+      await this.requests.call('data-plane', 'FreezeSnapshot', { snapshotId, volumeId }, context);
+    } catch (error) {
+      if (!(error instanceof AwsError)) throw error; // Whoever follows the snapshot tries again.
+      // A refusal by a host is none of EC2's errors: to the caller something went wrong inside.
+      if (error.code !== 'VolumeNotFound') throw new Error(`freezing was refused: ${error.code}`, { cause: error });
+      // Deleted since it was looked at. Nobody was told of the snapshot, so nobody else would delete it.
+      const forget = { type: 'DeleteSnapshot', snapshotId, at: this.clock.instant() } as const;
+      await this.snapshots.handle(forget, { caller: callerOf(context) });
+      throw refusal('VolumeNotFound', { volumeId });
+    }
     return at;
   }
 

@@ -36,7 +36,7 @@ describe('ModifyVolume', () => {
       TargetSize: 4,
       TargetVolumeType: 'gp3',
       TargetIops: 3000,
-      TargetThroughput: 250,
+      TargetThroughput: 125,
       TargetMultiAttachEnabled: false,
     };
     const began = await modify(id, { Size: 4, VolumeType: 'gp3' });
@@ -104,6 +104,7 @@ describe('ModifyVolume', () => {
     [{ VolumeType: 'st1' }, 'InvalidParameterValue'],
     [{ MultiAttachEnabled: true }, 'InvalidParameterCombination', 'The parameter multi-attach-enabled is not supported for gp2 volumes.'],
     [{ Size: 9, DryRun: true }, 'DryRunOperation'],
+    [{ VolumeId: 'x', DryRun: true }, 'DryRunOperation'],
     [{ VolumeId: '' }, 'MissingParameter'],
     [{ VolumeId: 'x', Size: 9 }, 'InvalidVolumeID.Malformed'],
     [{ VolumeId: 'vol-0123456789abcdef0', Size: 9 }, 'InvalidVolume.NotFound'],
@@ -194,6 +195,14 @@ describe('DescribeVolumesModifications', () => {
     await expect(latest('vol-0123456789abcdef0')).rejects.toMatchObject({ code: 'InvalidVolume.NotFound' });
     await expect(latest('x')).rejects.toMatchObject({ code: 'InvalidParameterValue' });
     await expect(modifications({ DryRun: true })).rejects.toMatchObject({ code: 'DryRunOperation' });
+    const ids = { VolumeIds: [id] };
+    for (const [input, message] of [
+      [{ ...ids, MaxResults: 5 }, 'The parameter volumeModificationSet cannot be used with the parameter maxResults'],
+      [{ ...ids, NextToken: 'x' }, 'The parameter volumeModificationSet cannot be used with the parameter nextToken'],
+      [{ MaxResults: 4 }, 'Value ( 4 ) for parameter MaxResults is invalid. Expecting a value greater than 5.'],
+      [{ NextToken: 'x' }, 'Value ( x ) for parameter NextToken is invalid. The token is Invalid.'],
+    ] as const)
+      await expect(modifications(input)).rejects.toMatchObject({ message });
   });
 });
 
@@ -270,6 +279,9 @@ describe('attributes and status', () => {
     ['ModifyVolumeAttribute', { VolumeId: 'x', AutoEnableIO: { Value: true } }, 'InvalidVolumeID.Malformed', "The volume ID 'x' is malformed"],
     ['ModifyVolumeAttribute', { VolumeId: absent }, 'InvalidParameterCombination', 'No attributes specified.'],
     ['ModifyVolumeAttribute', { VolumeId: absent, AutoEnableIO: { Value: true } }, 'InvalidVolume.NotFound'],
+    ['DescribeVolumeAttribute', { VolumeId: 'x', Attribute: 'autoEnableIO', DryRun: true }, 'DryRunOperation'],
+    ['ModifyVolumeAttribute', { VolumeId: 'x', DryRun: true }, 'DryRunOperation'],
+    ['EnableVolumeIO', { VolumeId: 'x', DryRun: true }, 'DryRunOperation'],
     ['EnableVolumeIO', {}, 'MissingParameter'],
     ['EnableVolumeIO', { VolumeId: 'x' }, 'InvalidVolumeID.Malformed'],
     ['EnableVolumeIO', { VolumeId: absent }, 'InvalidVolume.NotFound'],

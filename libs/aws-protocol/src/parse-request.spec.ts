@@ -154,8 +154,8 @@ describe('EC2 parameters', () => {
     expect(refusal(() => ec2(`Action=DescribeVolumes&${many}`)).code).toBe('MalformedQueryString');
   });
   it.each([
-    ['Action=DeleteVolume', 'VolumeId'],
-    ['Action=DeleteVolume&VolumeId=', 'VolumeId'],
+    ['Action=ModifyVolume', 'VolumeId'],
+    ['Action=ModifyVolume&VolumeId=', 'VolumeId'],
     ['Action=CreateTags&Tag.1.Key=k', 'ResourceId'],
     ['Action=CopySnapshot&SourceRegion=eu-central-1', 'SourceSnapshotId'],
   ])('that are required: %s', (form, name) => {
@@ -166,6 +166,7 @@ describe('EC2 parameters', () => {
   });
   it('that are required and that AWS checks later are left to the service', () => {
     expect(ec2('Action=DescribeVolumeAttribute').input).toEqual({});
+    expect(ec2('Action=DeleteVolume').input).toEqual({});
   });
 });
 

@@ -32,22 +32,23 @@ export class PageTokens {
     return Buffer.concat([iv, cipher.update(cursor, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64');
   }
 
-  /** @throws AwsError InvalidParameterValue when `token` was not issued for `scope`. */
-  read(scope: PageScope, token: string): string {
+  /**
+   * @param refusal the action's own words for a bad token.
+   * @throws AwsError InvalidParameterValue when `token` was not issued for `scope`.
+   */
+  read(scope: PageScope, token: string, refusal = 'Unable to parse pagination token'): string {
     const bytes = token.length > MAX_TOKEN_LENGTH ? Buffer.alloc(0) : Buffer.from(token, 'base64');
-    if (bytes.length < IV_BYTES + TAG_BYTES) throw invalidToken();
+    if (bytes.length < IV_BYTES + TAG_BYTES) throw invalidParameterValue(refusal);
     const decipher = createDecipheriv('aes-256-gcm', this.key, bytes.subarray(0, IV_BYTES))
       .setAAD(associatedData(scope))
       .setAuthTag(bytes.subarray(-TAG_BYTES));
     try {
       return decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
     } catch {
-      throw invalidToken();
+      throw invalidParameterValue(refusal);
     }
   }
 }
-
-const invalidToken = () => invalidParameterValue('Unable to parse pagination token');
 
 export interface PageRequest {
   MaxResults?: number;
@@ -60,6 +61,8 @@ export interface PageRules {
   /** The explicit ids of the request, and the name EC2 gives that parameter in its refusal, e.g. `volumeIdsSet`. */
   readonly ids: readonly string[];
   readonly idsParameter: string;
+  /** How the refusal of a MaxResults that is too small names it; `maxResults` unless said. */
+  readonly maxResultsParameter?: string;
 }
 
 const MINIMUM_PAGE = 5;
@@ -68,7 +71,8 @@ const MINIMUM_PAGE = 5;
  * Number of items to answer with at most. Without MaxResults that is 1,000, and NextToken tells of the rest.
  * @throws AwsError InvalidParameterCombination | InvalidParameterValue
  */
-export const pageSize = ({ MaxResults, NextToken }: PageRequest, { maximum, ids, idsParameter }: PageRules): number => {
+export const pageSize = ({ MaxResults, NextToken }: PageRequest, rules: PageRules): number => {
+  const { maximum, ids, idsParameter, maxResultsParameter = 'maxResults' } = rules;
   if (ids.length > 0 && (MaxResults !== undefined || NextToken !== undefined)) {
     const other = MaxResults === undefined ? 'nextToken' : 'maxResults';
     throw invalidParameterCombination(`The parameter ${idsParameter} cannot be used with the parameter ${other}`);
@@ -76,7 +80,7 @@ export const pageSize = ({ MaxResults, NextToken }: PageRequest, { maximum, ids,
   if (MaxResults === undefined) return Math.max(DEFAULT_PAGE, ids.length);
   if (MaxResults < MINIMUM_PAGE)
     throw invalidParameterValue(
-      `Value ( ${String(MaxResults)} ) for parameter maxResults is invalid. Expecting a value greater than 5.`,
+      `Value ( ${String(MaxResults)} ) for parameter ${maxResultsParameter} is invalid. Expecting a value greater than 5.`,
     );
   return Math.min(MaxResults, maximum);
 };
@@ -112,6 +116,8 @@ export const cutPage = <Row, Item>(
 export interface DescribeRules extends PageRules {
   readonly action: string;
   readonly tokens: PageTokens;
+  /** The action's own words for a bad NextToken, where it has some. */
+  readonly badToken?: (token: string) => string;
 }
 
 /**
@@ -122,13 +128,14 @@ export interface DescribeRules extends PageRules {
 export const describePage = async <Row extends { readonly position: string }, Item>(
   request: PageRequest,
   { accountId, region }: Pick<PageScope, 'accountId' | 'region'>,
-  { action, tokens, ...rules }: DescribeRules,
+  { action, tokens, badToken, ...rules }: DescribeRules,
   read: (window: { readonly after: string | undefined; readonly limit: number }) => Promise<readonly Row[]>,
   itemOf: (row: Row) => Item,
 ): Promise<{ items: Item[]; NextToken: string | undefined }> => {
   const limit = pageSize(request, rules);
   const scope = { accountId, region, action };
-  const after = request.NextToken === undefined ? undefined : tokens.read(scope, request.NextToken);
+  const { NextToken } = request;
+  const after = NextToken === undefined ? undefined : tokens.read(scope, NextToken, badToken?.(NextToken));
   const rows = await read({ after, limit: limit + 1 });
   const { items, next } = cutPage(rows, limit, itemOf, ({ position }) => position);
   return { items, NextToken: next === null ? undefined : tokens.issue(scope, next) };

@@ -34,7 +34,9 @@ export class DescribeVolumesModifications {
         tokens: this.pageTokens,
         maximum: MAXIMUM_PAGE,
         ids: volumeIds,
-        idsParameter: 'volumeIdsSet',
+        idsParameter: 'volumeModificationSet',
+        maxResultsParameter: 'MaxResults',
+        badToken: (token) => `Value ( ${token} ) for parameter NextToken is invalid. The token is Invalid.`,
       },
       async (window) => {
         const query = { filters: input.Filters, volumeIds, ...window };

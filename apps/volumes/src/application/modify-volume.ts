@@ -27,6 +27,8 @@ export class ModifyVolume {
   async run(input: Partial<ec2.ModifyVolumeRequest>, context: RequestContext): Promise<ec2.ModifyVolumeResult> {
     const { VolumeId, Size: sizeGiB, VolumeType: volumeType, Iops: iops, Throughput: throughputMiBps } = input;
     if (VolumeId === undefined || VolumeId === '') throw missingParameter('VolumeId');
+    // Before the id is looked at, as EC2 does.
+    if (input.DryRun === true) throw dryRunOperation();
     const volumeId = parseVolumeId(VolumeId);
     if (volumeId === null) throw refusal('VolumeIdMalformed', { volumeId: VolumeId });
     const request = { sizeGiB, volumeType, iops, throughputMiBps, multiAttachEnabled: input.MultiAttachEnabled };
@@ -36,7 +38,6 @@ export class ModifyVolume {
       );
     const state = await ownVolume(this.volumes, volumeId, context);
     const { configuration, created } = state;
-    if (input.DryRun === true) throw dryRunOperation();
     if (sizeGiB !== undefined && sizeGiB > (configuration?.sizeGiB ?? created.sizeGiB))
       await this.checkGrowth(volumeId, sizeGiB, context);
     await this.checkQuotas(state, request, context);

@@ -9,7 +9,7 @@ import { parseVolumeId } from './volume-ids.ts';
 
 type Nothing = Record<string, never>;
 
-/** Describe- and ModifyVolumeAttribute, EnableVolumeIO. Each has its own words for a malformed id. */
+/** Describe- and ModifyVolumeAttribute, EnableVolumeIO. Each has its own words for a malformed id, and looks at no id in a dry run. */
 export class VolumeAttributes {
   constructor(
     private readonly volumes: VolumeStreams,
@@ -20,26 +20,26 @@ export class VolumeAttributes {
     input: ec2.DescribeVolumeAttributeRequest,
     context: RequestContext,
   ): Promise<ec2.DescribeVolumeAttributeResult> {
+    if (input.DryRun === true) throw dryRunOperation();
     const volumeId = describedId(input.VolumeId);
     const { Attribute } = input;
     if (Attribute === undefined || Attribute === '') throw invalidParameterCombination('No attributes specified.');
     if (Attribute !== 'autoEnableIO' && Attribute !== 'productCodes')
       throw invalidParameterValue(`Value (${Attribute}) for parameter attribute is invalid. Unknown attribute.`);
     const { autoEnableIo } = await ownVolume(this.volumes, volumeId, context);
-    if (input.DryRun === true) throw dryRunOperation();
     if (Attribute === 'productCodes') return { VolumeId: volumeId, ProductCodes: [] };
     return { VolumeId: volumeId, AutoEnableIO: { Value: autoEnableIo } };
   }
 
   async modify(input: ec2.ModifyVolumeAttributeRequest, context: RequestContext): Promise<Nothing> {
     const { VolumeId, AutoEnableIO } = input;
+    if (input.DryRun === true) throw dryRunOperation();
     if (VolumeId === undefined || VolumeId === '') throw missingParameter('volumeId');
     const volumeId = parseVolumeId(VolumeId);
     if (volumeId === null) throw refusal('VolumeIdMalformed', { volumeId: VolumeId });
     const autoEnableIo = AutoEnableIO?.Value;
     if (autoEnableIo === undefined) throw invalidParameterCombination('No attributes specified.');
     await ownVolume(this.volumes, volumeId, context);
-    if (input.DryRun === true) throw dryRunOperation();
     const command = { type: 'ChangeAutoEnableIo', volumeId, autoEnableIo, at: this.clock.instant() } as const;
     await this.volumes.handle(command, { caller: callerOf(context) });
     return {};
@@ -48,11 +48,11 @@ export class VolumeAttributes {
   /** I/O is never disabled here, so there is never anything to enable. */
   async enableIo(input: Partial<ec2.EnableVolumeIORequest>, context: RequestContext): Promise<never> {
     const { VolumeId } = input;
+    if (input.DryRun === true) throw dryRunOperation();
     if (VolumeId === undefined || VolumeId === '') throw missingParameter('volumeId');
     const volumeId = parseVolumeId(VolumeId);
     if (volumeId === null) throw refusal('VolumeIdMalformed', { volumeId: VolumeId });
     await ownVolume(this.volumes, volumeId, context);
-    if (input.DryRun === true) throw dryRunOperation();
     throw refusal('IoAlreadyEnabled', { volumeId });
   }
 }

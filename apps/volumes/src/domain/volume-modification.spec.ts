@@ -16,7 +16,9 @@ describe('a modified volume', () => {
   it.each<[Short, ModificationRequest, Short]>([
     [['gp2', 8, 100, null], { sizeGiB: 100 }, ['gp2', 100, 300, null]],
     [['gp2', 8, 100, null], { sizeGiB: 8 }, ['gp2', 8, 100, null]],
-    [['gp2', 8, 100, null], { volumeType: 'gp3' }, ['gp3', 8, 3000, 250]],
+    [['gp2', 8, 100, null], { volumeType: 'gp3' }, ['gp3', 8, 3000, 125]],
+    [['gp2', 200, 600, null], { volumeType: 'gp3' }, ['gp3', 200, 3000, 150]],
+    [['gp2', 500, 1500, null], { volumeType: 'gp3' }, ['gp3', 500, 3000, 250]],
     [['gp2', 2000, 6000, null], { volumeType: 'GP3' }, ['gp3', 2000, 6000, 250]],
     [['gp2', 8, 100, null], { volumeType: 'gp3', iops: 4000, throughputMiBps: 130 }, ['gp3', 8, 4000, 130]],
     [['gp2', 100, 300, null], { volumeType: 'io1' }, ['io1', 100, 3000, null]],

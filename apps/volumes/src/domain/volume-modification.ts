@@ -35,7 +35,7 @@ const performanceOf = (current: VolumeConfiguration, volumeType: string, request
   const fromGp2 = current.volumeType === 'gp2';
   const kept = fromGp2 ? Math.max(GP3_BASE_IOPS, current.iops ?? 0) : GP3_BASE_IOPS;
   const iops = request.iops ?? (same ? (current.iops ?? kept) : kept);
-  const derived = fromGp2 ? Math.min(250, Math.max(125, Math.ceil(iops / 4))) : undefined;
+  const derived = fromGp2 ? Math.min(250, Math.max(125, Math.ceil((current.iops ?? 0) / 4))) : undefined;
   return { iops, throughputMiBps: same ? (current.throughputMiBps ?? undefined) : derived };
 };
 

@@ -139,7 +139,7 @@ export const ec2: ServiceModel = {
     "DeleteSnapshotRequest": {"m":[{"n":"SnapshotId","t":"s","r":1},{"n":"DryRun","t":"b","x":"dryRun"}]},
     "DeleteSnapshotReturnCode": {"m":[{"n":"SnapshotId","t":"s","x":"snapshotId"},{"n":"ReturnCode","t":"s","x":"returnCode"}]},
     "DeleteTagsRequest": {"m":[{"n":"Resources","t":{"l":"s"},"q":"ResourceId","x":"resourceId","r":1},{"n":"DryRun","t":"b","x":"dryRun"},{"n":"Tags","t":{"l":"@Tag","x":"item"},"q":"Tag","x":"tag"}]},
-    "DeleteVolumeRequest": {"m":[{"n":"VolumeId","t":"s","r":1},{"n":"DryRun","t":"b","x":"dryRun"}]},
+    "DeleteVolumeRequest": {"m":[{"n":"VolumeId","t":"s"},{"n":"DryRun","t":"b","x":"dryRun"}]},
     "DeregisterImageRequest": {"m":[{"n":"ImageId","t":"s","r":1},{"n":"DeleteAssociatedSnapshots","t":"b"},{"n":"DryRun","t":"b","x":"dryRun"}]},
     "DeregisterImageResult": {"m":[{"n":"Return","t":"b","x":"return"},{"n":"DeleteSnapshotResults","t":{"l":"@DeleteSnapshotReturnCode","x":"item"},"q":"DeleteSnapshotResultSet","x":"deleteSnapshotResultSet"}]},
     "DescribeAccountAttributesRequest": {"m":[{"n":"DryRun","t":"b","x":"dryRun"},{"n":"AttributeNames","t":{"l":"s","x":"attributeName"},"q":"AttributeName","x":"attributeName"}]},

@@ -430,7 +430,7 @@ export interface DeleteTagsRequest {
 }
 
 export interface DeleteVolumeRequest {
-  VolumeId: string;
+  VolumeId?: string;
   DryRun?: boolean;
 }
 

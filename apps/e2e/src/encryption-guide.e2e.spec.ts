@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +20,21 @@ const awsCli = await run('aws', ['--version']).then(
 );
 if (!awsCli) process.stderr.write('NOT RUN: the encryption guide, since there is no aws command on this machine\n');
 
+/** The Python that has the CLI's code, where that can be loaded once for all the commands; else they start it one by one. */
+const python = await run('python3', ['-c', 'import sys, awscli.clidriver; print(sys.executable)']).then(
+  ({ stdout }) => stdout.trim(),
+  () => undefined,
+);
+
+/** @returns the CLI, loaded, and the shell function that has it run a command. */
+const loadedCli = async (folder: string): Promise<{ process?: ChildProcess; function: string }> => {
+  if (python === undefined) return { function: '' };
+  const [program, socket] = [join(ROOT, 'apps/e2e/src/aws-cli.py'), join(folder, 'aws.sock')];
+  const server = spawn(python, [program, 'serve', socket], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(server.stdout, 'data');
+  return { process: server, function: `aws() { '${python}' -IS '${program}' run '${socket}' "$@"; }` };
+};
+
 /** The guide as parts, each a heading and the commands under it. */
 const parts = (await readFile(join(ROOT, 'docs/encryption-guide.md'), 'utf8'))
   .split(/^#{2,3} /m)
@@ -32,6 +48,7 @@ const parts = (await readFile(join(ROOT, 'docs/encryption-guide.md'), 'utf8'))
 describe.runIf(awsCli)('the encryption guide', () => {
   let stack: Stack;
   let folder: string;
+  let cli: ChildProcess | undefined;
   let held: string[];
   let complaint: string;
 
@@ -40,7 +57,10 @@ describe.runIf(awsCli)('the encryption guide', () => {
     folder = await mkdtemp(join(tmpdir(), 'holdfast-guide-'));
     await symlink(stack.home, join(folder, '.holdfast'));
     const { path, env } = await debianTool('nbdcopy');
+    const loaded = await loadedCli(folder);
+    cli = loaded.process;
     const script = [
+      loaded.function,
       'set -Eeuo pipefail',
       `trap 'echo "failed: $BASH_COMMAND" >&2' ERR`,
       `nbdcopy() { LD_LIBRARY_PATH='${env['LD_LIBRARY_PATH'] ?? ''}' '${path}' "$@"; }`,
@@ -55,6 +75,7 @@ describe.runIf(awsCli)('the encryption guide', () => {
   }, SESSION_LIMIT_MS + 60_000);
 
   afterAll(async () => {
+    cli?.stdin?.end();
     await rm(folder, { recursive: true, force: true });
     await stack.stop();
   });

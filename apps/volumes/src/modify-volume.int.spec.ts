@@ -44,7 +44,7 @@ describe('ModifyVolume', () => {
     expect(began?.StartTime).toMatch(/:\d\d\.000Z$/);
     await expect(modify(id, { Iops: 4000 })).rejects.toMatchObject({ code: 'IncorrectModificationState' });
     await ended(id, 'optimizing');
-    expect(await describeOne(id)).toMatchObject({ Size: 4, VolumeType: 'gp3', Iops: 3000, Throughput: 250, State: 'in-use' }); // prettier-ignore
+    expect(await describeOne(id)).toMatchObject({ Size: 4, VolumeType: 'gp3', Iops: 3000, Throughput: 125, State: 'in-use' }); // prettier-ignore
     expect((await latest(id))?.Progress).toBeLessThan(100);
     await expect(modify(id, { Iops: 4000 })).rejects.toMatchObject({
       code: 'IncorrectModificationState',

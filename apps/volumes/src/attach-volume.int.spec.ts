@@ -165,6 +165,19 @@ describe('AttachVolume and DetachVolume', () => {
     });
   });
 
+  it('answer while the volume is still being attached when that takes long', async () => {
+    const [id, instance] = [await ready(), launch()];
+    dataPlane.refuse = { OpenExport: new AwsError({ code: 'ServiceUnavailable', status: 503 }) };
+    const input = { VolumeId: id, InstanceId: instance, Device: '/dev/sdf' };
+    const answer = await call('AttachVolume', input, { deadlineMs: Date.now() + 1500 });
+    expect(answer).toMatchObject({ VolumeId: id, State: 'attaching' });
+    expect(await describeOne(id)).toMatchObject({ State: 'in-use', Attachments: [{ State: 'attaching' }] });
+    dataPlane.refuse = {};
+    await expect
+      .poll(() => describeOne(id), { timeout: 20_000 })
+      .toMatchObject({ Attachments: [{ State: 'attached', InstanceId: instance }] });
+  });
+
   it('are checked', async () => {
     const id = await ready();
     const encrypted = await ready({ Encrypted: true });

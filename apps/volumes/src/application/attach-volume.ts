@@ -8,7 +8,7 @@ import {
   type VolumeId,
 } from '@holdfast/contracts';
 import { dryRunOperation, isDeviceName, isRootDevice, missingParameter, unsupportedOperation } from '@holdfast/ec2';
-import { RequestTimeout, type Requests } from '@holdfast/messaging';
+import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import type { VolumeState } from '../domain/volume-state.ts';
 import { ownVolume } from './own-volume.ts';
@@ -22,7 +22,8 @@ const ANSWER_MS = 250;
 
 /**
  * Notes that the volume is being attached, which only one request can do, and waits while `FinishAttachment` does the work:
- * one path, whether this process lives to see its end or not.
+ * one path, whether this process lives to see its end or not. What takes longer than the request may is answered as well: who
+ * was told to try again would find that the volume is in use.
  */
 export class AttachVolume {
   constructor(
@@ -76,7 +77,6 @@ export class AttachVolume {
       version,
       context.deadlineMs - ANSWER_MS,
     );
-    if (outcome === null) throw new RequestTimeout('volumes', 'AttachVolume', context.requestId);
     if (outcome === 'KeyUnusable') throw refusal('KeyRevoked', { volumeId });
     if (outcome === 'InstanceNotRunning') throw refusal('InstanceNotRunning', { instanceId });
   }

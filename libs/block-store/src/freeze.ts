@@ -144,11 +144,18 @@ export class Freeze {
   }
 }
 
-/** Everything but the manifest; the job file goes last, for it names the rest. */
+/**
+ * Everything but the manifest; the job file goes last, for it names the rest. From then on the folder may be removed by others, at
+ * any moment.
+ */
 export const discardJobFiles = (paths: SnapshotPaths): void => {
   const { spill, journal, checksums, intent, need, base, inherited, inheritedOrigin } = paths;
   for (const path of [spill, journal, checksums, intent, need, base, inherited, inheritedOrigin])
     rmSync(path, { force: true });
   rmSync(paths.job, { force: true });
-  syncDirectory(paths.folder);
+  try {
+    syncDirectory(paths.folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 };

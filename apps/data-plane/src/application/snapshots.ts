@@ -29,6 +29,8 @@ const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
 /** Removals in quick succession are followed by one collection. */
 const COLLECT_AFTER_MS = 1_000;
+/** How often it is looked whether a volume has got all blocks that a removed snapshot may have left. */
+const RESTORES_MS = 2_000;
 /** AWS's status messages of a copy that failed (facts/03, CopySnapshot). */
 const REASON_KEY = 'Given key ID is not accessible';
 const REASON_VOLUME = 'The volume was lost before its blocks were copied';
@@ -46,6 +48,7 @@ export interface UploadWork {
 export class Snapshots {
   readonly #copies = new Map<SnapshotId, { abort: AbortController; done: Promise<void> }>();
   #collectTimer: NodeJS.Timeout | undefined;
+  #restoresTimer: NodeJS.Timeout | undefined;
   #collecting: Promise<void> = Promise.resolve();
   #closing = false;
 
@@ -125,11 +128,11 @@ export class Snapshots {
     if (!existsSync(paths.folder)) return;
     writeFileDurably(paths.removed, '');
     this.#copies.get(snapshotId)?.abort.abort();
-    const underWay = existsSync(paths.job) && !existsSync(paths.manifest) ? readJob(paths).kind : null;
-    if (underWay === 'upload') return this.#removeUpload(snapshotId, paths);
-    const freezing = underWay === 'freeze';
-    // The volume's host is still copying, and later snapshots may build on this one: it drops it at the end.
-    if (!freezing || existsSync(paths.failed)) {
+    const underWay = kindOfJob(paths);
+    if (underWay === 'upload' && !existsSync(paths.manifest)) return this.#removeUpload(snapshotId, paths);
+    // The volume's host is still copying, or clearing up after it, and later snapshots may build on this one: it drops it at
+    // the end. It looks for `removed` after it has let go of the job.
+    if (underWay !== 'freeze' || existsSync(paths.failed)) {
       rmSync(paths.manifest, { force: true });
       syncDirectory(paths.folder);
       if (!this.#copies.has(snapshotId)) rmSync(paths.folder, { recursive: true, force: true });
@@ -146,6 +149,7 @@ export class Snapshots {
   async close(): Promise<void> {
     this.#closing = true;
     clearTimeout(this.#collectTimer);
+    clearTimeout(this.#restoresTimer);
     for (const { abort } of this.#copies.values()) abort.abort();
     await Promise.all([...this.#copies.values()].map(({ done }) => done));
     await this.#collecting;
@@ -219,9 +223,23 @@ export class Snapshots {
       this.#finishRemovals();
       const collected = await collectGarbage(this.layout);
       if (collected.removedBlocks > 0) this.logger.info({ ...collected }, 'collected unused blocks');
+      this.#collectAfterRestores();
     } catch (error) {
       this.logger.error({ err: error }, 'the collection of unused blocks failed');
     }
+  }
+
+  /** Volumes that are still restored keep blocks of snapshots that may be gone by then. */
+  #collectAfterRestores(): void {
+    const sources = this.layout.volumeIds().map((volumeId) => this.layout.volume(volumeId).source);
+    const waiting = sources.filter((source) => existsSync(source));
+    clearTimeout(this.#restoresTimer);
+    if (waiting.length === 0 || this.#closing) return;
+    const look = () => {
+      if (waiting.some((source) => !existsSync(source))) this.#collectSoon();
+      else this.#restoresTimer = setTimeout(look, RESTORES_MS).unref();
+    };
+    this.#restoresTimer = setTimeout(look, RESTORES_MS).unref();
   }
 
   /** Folders of snapshots that were removed while their volume's host was still copying them. */
@@ -243,6 +261,16 @@ const permanentReason = (error: unknown): string | null => {
 };
 
 type Job = FreezeJob | CopyJob<CopyRequest> | UploadJob;
+
+/** Null: nothing is under way, or no more. */
+const kindOfJob = (paths: SnapshotPaths): Job['kind'] | null => {
+  try {
+    return readJob(paths).kind;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+};
 
 const readJob = (paths: SnapshotPaths): Job => JSON.parse(readFileSync(paths.job, 'utf8')) as Job;
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   BackgroundWork,
@@ -246,7 +247,7 @@ export class OpenVolume {
         await this.#stepAtRate();
       } catch (error) {
         this.#log('error', `background work failed: ${messageOf(error)}`);
-        if (error instanceof ManifestDamaged || error instanceof BlockDamaged) this.#failFreeze(error);
+        this.#failFreeze(error);
         await sleep(RETRY_MS, undefined, { signal: this.#abort.signal }).catch(() => undefined);
       }
     }
@@ -264,13 +265,19 @@ export class OpenVolume {
     if (earlyMs > 0) await sleep(earlyMs, undefined, { signal: this.#abort.signal }).catch(() => undefined);
   }
 
-  /** What can't get better by trying again; a full disk or an input error can. */
-  #failFreeze(error: Error): void {
+  /** What can't get better by trying again; a full disk or an input error can. Never throws: who calls it waits, and tries again. */
+  #failFreeze(error: unknown): void {
     const freeze = this.#volume.freezes[0];
-    if (freeze === undefined) return;
-    writeFileDurably(freeze.paths.failed, JSON.stringify({ reason: error.message }));
-    this.#volume.failOldestFreeze();
-    discardJobFiles(freeze.paths);
+    if (freeze === undefined || !(error instanceof ManifestDamaged || error instanceof BlockDamaged)) return;
+    try {
+      // Without its folder there is nobody to tell.
+      if (existsSync(freeze.paths.folder))
+        writeFileDurably(freeze.paths.failed, JSON.stringify({ reason: error.message }));
+      this.#volume.failOldestFreeze();
+      discardJobFiles(freeze.paths);
+    } catch (failure) {
+      this.#log('error', `cannot give a snapshot up: ${messageOf(failure)}`);
+    }
   }
 
   #log(level: 'info' | 'warn' | 'error', message: string): void {

@@ -67,6 +67,7 @@ export class Life {
   async check(when: string): Promise<void> {
     for (const volume of this.volumes) {
       if (volume.attachment === null) await volume.attach();
+      await volume.setStore(true);
       await volume.check(when);
     }
     for (const snapshot of this.snapshots) {
@@ -89,7 +90,7 @@ export class Life {
     const attached = random.pick(this.volumes.filter(({ attachment }) => attachment !== null));
     const idle = random.pick(this.volumes.filter(({ attachment }) => attachment === null));
     const snapshot = random.pick(this.snapshots);
-    const active = random.pick(this.snapshots.filter(({ tier }) => tier === 'blocks'));
+    const active = random.pick(this.snapshots.filter(({ tier, canComplete }) => tier === 'blocks' && canComplete));
     const archived = random.pick(this.snapshots.filter(({ tier }) => tier === 'archive'));
     if (this.volumes.length < MAX_VOLUMES) {
       events.push([this.volumes.length === 0 ? 20 : 2, 'create', () => this.#create()]);
@@ -131,11 +132,14 @@ export class Life {
       [2, `detach ${id}`, () => volume.detach()],
       [1.5, `kill the host of ${id}`, () => volume.killHost()],
       [2, `lose power of ${id}`, () => volume.losePower()],
+      volume.hasStore
+        ? [1, `take the store from ${id}`, () => this.#takeStore(volume)]
+        : [5, `give the store to ${id}`, () => volume.setStore(true)],
     ];
     if (volume.sizeGiB < MAX_GIB) events.push([1, `grow ${id}`, () => this.#grow(volume)]);
     if (this.#hasRoom) {
       events.push([5, `freeze ${id}`, () => this.#freeze(volume)]);
-      events.push([2, `freeze ${id} under writes`, () => this.#freezeUnderWrites(volume)]);
+      if (volume.hasStore) events.push([2, `freeze ${id} under writes`, () => this.#freezeUnderWrites(volume)]);
       events.push([1, `freeze ${id} and kill`, () => this.#freezeAndKill(volume)]);
       if (this.volumes.length > 1) events.push([1, 'freeze all together', () => this.#freezeTogether()]);
     }
@@ -183,7 +187,8 @@ export class Life {
     const volume = new LivingVolume(this.host, random, key, sizeGiB, snapshot.content.copy());
     const initialized = random.chance(0.2);
     const { volumeId, dataKey } = volume;
-    const request = { volumeId, sizeGiB, dataKey, source: snapshot.source, initialized };
+    const initializationRateMiBps = !initialized && random.chance(0.5) ? random.int(1, 3) : undefined;
+    const request = { volumeId, sizeGiB, dataKey, source: snapshot.source, initialized, initializationRateMiBps };
     if (random.chance(0.1)) {
       // It may have begun, or not, or be done.
       this.#note('and kill the service');
@@ -211,6 +216,11 @@ export class Life {
       }
     };
     await until(`${volumeId} is removed`, remove, 60_000);
+  }
+
+  /** Not from one that needs it to be read. */
+  async #takeStore(volume: LivingVolume): Promise<void> {
+    if (await volume.isInitialized()) await volume.setStore(false);
   }
 
   async #grow(volume: LivingVolume): Promise<void> {
@@ -268,8 +278,9 @@ export class Life {
     this.snapshots.push(...taken.map(([, snapshot]) => snapshot));
   }
 
-  #snapshotOf({ key, sizeGiB, content }: LivingVolume): LivingSnapshot {
-    return new LivingSnapshot(this.host, key, sizeGiB, content.copy());
+  #snapshotOf(volume: LivingVolume): LivingSnapshot {
+    const { key, sizeGiB, content } = volume;
+    return new LivingSnapshot(this.host, key, sizeGiB, content.copy(), newSnapshotId(), false, volume);
   }
 
   async #copy(from: LivingSnapshot): Promise<void> {
@@ -293,7 +304,9 @@ export class Life {
   }
 
   async #upload(): Promise<void> {
-    const parents = this.snapshots.filter(({ tier, sizeGiB }) => tier === 'blocks' && sizeGiB < MAX_GIB);
+    const parents = this.snapshots.filter(
+      ({ tier, sizeGiB, canComplete }) => tier === 'blocks' && sizeGiB < MAX_GIB && canComplete,
+    );
     const parent = this.#random.chance(0.4) ? this.#random.pick(parents) : undefined;
     await parent?.complete();
     const key = parent === undefined ? this.#random.pick(KEYS) : parent.key;

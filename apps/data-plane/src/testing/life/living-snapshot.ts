@@ -6,6 +6,7 @@ import { selectXtsEngine } from '@holdfast/crypto/xts';
 import { NbdClient } from '@holdfast/nbd/client';
 import { type TestHost, until } from '../harness.ts';
 import type { Content } from './content.ts';
+import type { LivingVolume } from './living-volume.ts';
 import { placesOf } from './places.ts';
 
 /** A snapshot beside what it should hold. */
@@ -21,7 +22,14 @@ export class LivingSnapshot {
     readonly snapshotId: SnapshotId = newSnapshotId(),
     /** Whether it was copied under another key, and what it inherited may be taken over by the next copy. */
     readonly isCopy = false,
+    /** The volume that it was taken of. */
+    private readonly origin?: LivingVolume,
   ) {}
+
+  /** Whether it is complete, or soon will be. */
+  get canComplete(): boolean {
+    return this.#isComplete || this.origin?.hasStore !== false;
+  }
 
   get dataKey(): DataKeyUse | undefined {
     return this.key === undefined ? undefined : this.host.kms.use(this.key, this.snapshotId);

@@ -20,6 +20,8 @@ interface Sent extends Range {
 export class LivingVolume {
   readonly volumeId: VolumeId = newVolumeId();
   attachment: HostAttachment | null = null;
+  /** Whether its block host can store what it freezes. */
+  hasStore = true;
   #client: NbdClient | null = null;
   #socketPath = '';
 
@@ -46,6 +48,7 @@ export class LivingVolume {
   async detach(): Promise<void> {
     const { attachment } = this;
     if (attachment === null) return;
+    if (!this.hasStore) await this.setStore(true);
     this.attachment = null;
     await this.disconnect();
     this.host.attachments.splice(this.host.attachments.indexOf(attachment), 1);
@@ -78,6 +81,18 @@ export class LivingVolume {
   async resume(): Promise<void> {
     await this.#keepUnsynced();
     await this.connect();
+  }
+
+  /** Without it what is frozen waits, and what is overwritten spills. */
+  async setStore(hasStore: boolean): Promise<void> {
+    this.hasStore = hasStore;
+    await this.#keepUnsynced();
+  }
+
+  /** Whether nothing of it is only in the snapshot that it was made from. */
+  async isInitialized(): Promise<boolean> {
+    const { initializations } = await this.host.call('GetInitialization', { volumeIds: [this.volumeId] });
+    return initializations[0]?.progress === 100;
   }
 
   async write(): Promise<void> {
@@ -183,12 +198,12 @@ export class LivingVolume {
     return this.#client;
   }
 
-  /** So that a loss of power has something to lose. */
+  /** So that a loss of power has something to lose. Of what was not flushed before, it forgets. */
   async #keepUnsynced(): Promise<void> {
     await this.host.call('SetFaults', { volumeId: this.volumeId, faults: this.#faults });
   }
 
   get #faults() {
-    return { seed: this.random.int(0, 1_000_000), loseUnsyncedWrites: true };
+    return { seed: this.random.int(0, 1_000_000), loseUnsyncedWrites: true, storeUnavailable: !this.hasStore };
   }
 }

@@ -33,7 +33,6 @@ export default defineConfig({
           include: ['apps/**/*.e2e.spec.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
         },
       },
     ],

@@ -40,10 +40,27 @@ describe('a command handler', () => {
 
   it('decides again on what another writer appended meanwhile', async () => {
     const { store, handler } = setUp();
-    const outcomes = await Promise.allSettled([handler.handle('1', count(6), appendOptions), handler.handle('1', count(5), appendOptions)]); // prettier-ignore
+    const { handler: other } = setUp(store);
+    const outcomes = await Promise.allSettled([handler.handle('1', count(6), appendOptions), other.handle('1', count(5), appendOptions)]); // prettier-ignore
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
     expect(outcomes[1]).toMatchObject({ reason: { code: 'TooMuch' } });
     expect(await store.readStream('counter-1')).toHaveLength(1);
+  });
+
+  it('carries out one command of a stream after the other, however many come at once', async () => {
+    const { store, handler } = setUp();
+    const append = store.append.bind(store);
+    let conflicts = 0;
+    store.append = (...parameters) =>
+      append(...parameters).catch((error: unknown) => {
+        conflicts++;
+        throw error;
+      });
+    const commands = [1, 20, 1, 1, 1, 1, 1, 1, 1, 1, 1].map((by) => handler.handle('1', count(by), appendOptions));
+    const outcomes = await Promise.allSettled(commands);
+    expect(outcomes.flatMap(({ status }, i) => (status === 'rejected' ? [i] : []))).toEqual([1]); // And it holds up no other.
+    expect(await handler.load('1')).toEqual({ state: 10, version: 10 });
+    expect(conflicts).toBe(0);
   });
 
   it('gives up after its attempts and says that it was a conflict', async () => {

@@ -4,8 +4,14 @@ import type { AppendOptions, DomainEvent, EventStore, StoredEvent } from './type
 /** Times a decision is made again on the newer history before the caller is told to try later. */
 const ATTEMPTS = 4;
 
-/** Reads a stream, decides, appends; decides again when another writer came first. */
+/**
+ * Reads a stream, decides, appends; decides again when another writer came first. Commands of this process wait for each
+ * other, a stream's in their order: what conflicts is left to other processes, however many callers want the same thing.
+ */
 export class CommandHandler<Command, Event extends DomainEvent, State> {
+  /** The latest command of each stream that has one under way; never rejected. */
+  readonly #latest = new Map<string, Promise<unknown>>();
+
   constructor(
     private readonly store: EventStore,
     private readonly decider: Decider<Command, Event, State>,
@@ -18,6 +24,22 @@ export class CommandHandler<Command, Event extends DomainEvent, State> {
    * @throws DomainError, VersionConflict (after every attempt), ClientTokenUsed
    */
   async handle(id: string, command: Command, options: AppendOptions): Promise<StoredEvent<Event>[]> {
+    const streamId = this.streamOf(id);
+    const before = this.#latest.get(streamId);
+    const turn = before === undefined ? this.#decide(id, command, options) : before.then(() => this.#decide(id, command, options)); // prettier-ignore
+    const ended = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#latest.set(streamId, ended);
+    try {
+      return await turn;
+    } finally {
+      if (this.#latest.get(streamId) === ended) this.#latest.delete(streamId);
+    }
+  }
+
+  async #decide(id: string, command: Command, options: AppendOptions): Promise<StoredEvent<Event>[]> {
     const streamId = this.streamOf(id);
     for (let attempt = 1; ; attempt++) {
       const { state, version } = await this.load(id);

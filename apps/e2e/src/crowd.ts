@@ -2,6 +2,7 @@ import {
   AttachVolumeCommand,
   CopySnapshotCommand,
   CreateSnapshotCommand,
+  CreateTagsCommand,
   CreateVolumeCommand,
   DeleteSnapshotCommand,
   DeleteVolumeCommand,
@@ -185,6 +186,15 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     refusals: ['IncorrectInstanceState', WRONG_STATE],
     run: ({ clients }, { instances }) =>
       clients.ec2.send(new StartInstancesCommand({ InstanceIds: instances.slice(0, 1) })),
+  },
+  CreateTags: {
+    weight: 3,
+    refusals: [NO_VOLUME, NO_SNAPSHOT],
+    run: (client, shared) => {
+      const Resources = [client.any(shared.volumes), client.any(shared.snapshots)];
+      const Tags = [{ Key: 'latest', Value: client.one([...'0123456789']) }];
+      return client.clients.ec2.send(new CreateTagsCommand({ Resources, Tags }));
+    },
   },
   DescribeVolumes: {
     weight: 1,

@@ -113,6 +113,10 @@ describe('grants', () => {
     expect(Grants.map(({ GrantId }: { GrantId: string }) => GrantId)).toEqual([retirable.GrantId]);
     await expect(me().call('ListRetirableGrants', { RetiringPrincipal: GranteePrincipal })).rejects.toMatchObject({
       code: 'AccessDeniedException',
+      message: expect.stringMatching(/on resource: \* because no resource-based policy allows the kms:ListRetirableGrants action$/),
+    }); // prettier-ignore
+    await expect(me().call('ListRetirableGrants', { RetiringPrincipal: 'nobody' })).rejects.toMatchObject({
+      code: 'InvalidArnException',
     });
   });
 
@@ -158,6 +162,17 @@ describe('grants', () => {
     const terms = { KeyId, GranteePrincipal, Operations: ['Decrypt'], ...wrong };
     await expect(me().call('CreateGrant', terms)).rejects.toMatchObject({ code });
     expect((await me().call('ListGrants', { KeyId })).Grants).toEqual([]);
+  });
+
+  it('are not constrained on keys without encryption contexts', async () => {
+    const { id: KeyId } = await me().newKey({ KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' });
+    const terms = { KeyId, GranteePrincipal, Operations: ['GenerateMac'] };
+    const Constraints = { EncryptionContextSubset: { k: 'v' } };
+    await expect(me().call('CreateGrant', { ...terms, Constraints })).rejects.toMatchObject({
+      code: 'ValidationException',
+    });
+    expect((await me().call('ListGrants', { KeyId })).Grants).toEqual([]);
+    await me().call('CreateGrant', { ...terms, Constraints: { EncryptionContextSubset: {} } });
   });
 
   it('stay quick to find among thousands on one key', async () => {

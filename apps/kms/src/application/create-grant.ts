@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { RequestContext } from '@holdfast/contracts';
 import { z } from 'zod';
 import { refuse } from '../domain/errors.ts';
-import { checkConstraints, checkOperations, checkPrincipal } from '../domain/grant-terms.ts';
+import { checkConstrainable, checkConstraints, checkOperations, checkPrincipal } from '../domain/grant-terms.ts';
 import { hashTerms } from '../domain/grant-search.ts';
 import { GRANT_OPERATIONS, type GrantTerms } from '../domain/grant.events.ts';
 import { requireState } from '../domain/key-state.ts';
@@ -81,6 +81,7 @@ export const createGrant = action(shape, async (kms, input, context) => {
     constraints,
   };
   const parentGrantId = await requireAccess(kms, 'CreateGrant', key, context, { newGrant });
+  checkConstrainable(constraints, key);
   const terms = await termsOf(kms, input, key, context);
   requireState('CreateGrant', key.state, key.arn);
   const existing = await findNamed(kms, key, terms);

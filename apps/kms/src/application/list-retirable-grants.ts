@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { refuse } from '../domain/errors.ts';
+import { checkPrincipal } from '../domain/grant-terms.ts';
 import { requireAccess } from './access.ts';
 import { action } from './action.ts';
 import { page } from './paging.ts';
@@ -12,10 +13,13 @@ const shape = z.strictObject({ RetiringPrincipal: principalArn, Limit: limit, Ma
 export const listRetirableGrants = action(shape, async (kms, input, context) => {
   const { principal, region } = context;
   const { RetiringPrincipal: retiringPrincipal } = input;
+  checkPrincipal(retiringPrincipal, false);
   await requireAccess(kms, 'ListRetirableGrants', null, context);
   if (!retiringPrincipal.includes(`::${principal.accountId}:`)) {
     const sentence = `User: ${principal.arn} is not authorized to perform: kms:ListRetirableGrants on resource: *`;
-    refuse('AccessDenied', { message: `${sentence}, whose retiring principals are of another account` });
+    refuse('AccessDenied', {
+      message: `${sentence} because no resource-based policy allows the kms:ListRetirableGrants action`,
+    });
   }
   const retiringPrincipals = await storedNames(kms, retiringPrincipal, context);
   const { items, paging } = await page(

@@ -51,3 +51,13 @@ export const checkConstraints = (constraints: GrantConstraints | undefined): Gra
   };
   return Object.keys(checked).length === 0 ? null : checked;
 };
+
+/** Other keys' operations have no encryption context that a constraint could hold for. @throws DomainError Invalid */
+export const checkConstrainable = (
+  constraints: GrantConstraints | null,
+  { arn, keySpec }: KeyKind & { readonly arn: string },
+): void => {
+  if (constraints === null || keySpec === 'SYMMETRIC_DEFAULT') return;
+  const message = `Grant constraints are not valid for ${arn}, whose key spec is ${keySpec}.`;
+  refuse('Invalid', { message });
+};

@@ -248,7 +248,8 @@ describe('condition keys', () => {
 
   it('of CreateKey', async () => {
     const create = (Condition: object) => as(newUser(ACCOUNT, policy(allow('kms:CreateKey', { Condition }))));
-    const tagged = create(equals('aws:RequestTag/team', 'a'));
+    const ofTeam = { Condition: equals('aws:RequestTag/team', 'a') };
+    const tagged = as(newUser(ACCOUNT, policy(allow(['kms:CreateKey', 'kms:TagResource'], ofTeam))));
     expect(await tryTo(tagged, 'CreateKey', { Tags: [{ TagKey: 'team', TagValue: 'a' }] })).toBe('ok');
     expect(await tryTo(tagged, 'CreateKey', {})).toBe(DENIED);
     const rsa = create(equals('kms:KeySpec', 'RSA_2048'));
@@ -256,5 +257,19 @@ describe('condition keys', () => {
     expect(await tryTo(rsa, 'CreateKey', {})).toBe(DENIED);
     const careful = create({ Bool: { 'kms:BypassPolicyLockoutSafetyCheck': 'false' } });
     expect(await tryTo(careful, 'CreateKey', { BypassPolicyLockoutSafetyCheck: true })).toBe(DENIED);
+  });
+
+  it('of the tags that a key is made with', async () => {
+    const Tags = [{ TagKey: 'team', TagValue: 'a' }];
+    const untagging = newUser(ACCOUNT, policy(allow(['kms:CreateKey', 'kms:ReplicateKey'])));
+    const message = `User: ${untagging.arn} is not authorized to perform: kms:TagResource because no identity-based policy allows the kms:TagResource action`;
+    await expect(as(untagging).call('CreateKey', { Tags })).rejects.toEqual(refusal(DENIED, message));
+    const { arn: KeyId } = await me().newKey({ MultiRegion: true });
+    const replica = { KeyId, ReplicaRegion: 'us-east-1' };
+    await expect(as(untagging).call('ReplicateKey', { ...replica, Tags })).rejects.toEqual(refusal(DENIED, message));
+    expect(await tryTo(as(untagging), 'ReplicateKey', replica)).toBe('ok');
+    const Resource = `arn:aws:kms:*:${ACCOUNT}:key/*`;
+    const tagging = newUser(ACCOUNT, policy(allow('kms:CreateKey'), { ...allow('kms:TagResource'), Resource }));
+    expect(await tryTo(as(tagging), 'CreateKey', { Tags })).toBe('ok');
   });
 });

@@ -38,6 +38,10 @@ export const denialMessage = (decision: Decision): string =>
 /** Of KMS's AccessDeniedException. */
 export const kmsDenialMessage = denialMessage;
 
+/** The same about a key that is yet to be made, which may not get tags: AWS then names no resource. */
+export const kmsTagOnCreateDenialMessage = (decision: Decision): string =>
+  `${notAuthorized(decision)} ${because(decision)}`;
+
 /** Of EBS direct's AccessDeniedException. */
 export const ebsDenialMessage = denialMessage;
 

@@ -15,7 +15,8 @@ export interface AccessQuestion {
   readonly sessionPolicies?: readonly CompiledPolicy<IdentityKind>[];
   /**
    * Null: the resource has none. `not-asked`: what the identity-based policies say by themselves, for
-   * iam:SimulatePrincipalPolicy without a resource policy; never to enforce anything.
+   * iam:SimulatePrincipalPolicy without a resource policy and for tags of a key that is yet to be made; never to enforce
+   * anything on what there is.
    */
   readonly resourcePolicy?: CompiledPolicy<ResourceKind> | 'not-asked' | null;
   /** On the key in question: at least all that name the principal for this operation; others do no harm. */

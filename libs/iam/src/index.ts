@@ -23,6 +23,7 @@ export {
   ebsDenialMessage,
   ec2DenialMessage,
   kmsDenialMessage,
+  kmsTagOnCreateDenialMessage,
   kmsForeignDenialMessage,
   stsDenialMessage,
 } from './denial.ts';

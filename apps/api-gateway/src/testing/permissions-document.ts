@@ -124,6 +124,7 @@ ${sections.join('\n')}
 
 Each operation needs the permission of its own name on the key, by key policy, identity-based policy or grant. ReEncrypt needs
 \`kms:ReEncryptFrom\` on the one key and \`kms:ReEncryptTo\` on the other; CreateAlias, UpdateAlias and DeleteAlias need theirs on the
-alias and on each key concerned; ReplicateKey needs \`kms:CreateKey\` in the replica's Region as well.
+alias and on each key concerned; ReplicateKey needs \`kms:CreateKey\` in the replica's Region as well. CreateKey and
+ReplicateKey with tags need \`kms:TagResource\` on \`arn:aws:kms:<region>:<account>:key/*\`, by identity-based policy.
 `;
 };

@@ -16,7 +16,14 @@ import { refuse } from '../domain/errors.ts';
 import { trailingDaysWithoutUse } from '../domain/key-last-use.ts';
 import { type KeyOperation, requireState } from '../domain/key-state.ts';
 import { requireEligible } from '../domain/key.decider.ts';
-import { aliasArnOf, EBS_ALIAS, type KeyReference, parseKeyReference, referenceArn } from '../domain/names.ts';
+import {
+  aliasArnOf,
+  EBS_ALIAS,
+  keyArnOf,
+  type KeyReference,
+  parseKeyReference,
+  referenceArn,
+} from '../domain/names.ts';
 import { ensureEbsKey } from './ensure-ebs-key.ts';
 import type { Kms, KeyRecord } from './ports.ts';
 
@@ -173,6 +180,18 @@ export const requireAliasAccess = async (
 ): Promise<void> => {
   const request = await accessRequest(kms, action, key, context);
   decide(kms, { ...request, resource: aliasArnOf(context, aliasName) }, []);
+};
+
+/** Whoever makes a key with tags must be allowed to tag the account's keys. @throws DomainError AccessDenied */
+export const requireTagging = async (
+  kms: Kms,
+  tags: readonly unknown[],
+  conditions: ConditionContext,
+  context: RequestContext,
+): Promise<void> => {
+  if (tags.length === 0) return;
+  const request = await accessRequest(kms, 'TagResource', null, context, { conditions });
+  decide(kms, { ...request, resource: keyArnOf(context, '*') }, []);
 };
 
 /** Resolves a key and checks access to it: the start of every operation on one key. */

@@ -6,7 +6,7 @@ import { refuse } from '../domain/errors.ts';
 import { checkKind, isKeySpec, KEY_SPEC_NAMES, KEY_USAGES, type KeyKind } from '../domain/key-specs.ts';
 import { keyArnOf } from '../domain/names.ts';
 import { checkTags } from '../domain/tags.ts';
-import { accessRequest, requireAccess } from './access.ts';
+import { accessRequest, requireAccess, requireTagging } from './access.ts';
 import { action, appendOptions } from './action.ts';
 import { describeMetadata } from './key-metadata.ts';
 import { makeMaterial } from './new-material.ts';
@@ -52,25 +52,26 @@ export const tagConditions = (
   'aws:TagKeys': tags.map(({ TagKey }) => TagKey),
 });
 
-const requirePermission = (
+const requirePermission = async (
   kms: Kms,
   input: CreateKeyRequest,
   kind: KeyKind,
   context: RequestContext,
-): Promise<unknown> =>
-  requireAccess(kms, 'CreateKey', null, context, {
-    conditions: {
-      'kms:KeySpec': kind.keySpec,
-      'kms:KeyUsage': kind.keyUsage,
-      'kms:CustomerMasterKeySpec': kind.keySpec,
-      'kms:CustomerMasterKeyUsage': kind.keyUsage,
-      'kms:KeyOrigin': input.Origin,
-      'kms:MultiRegion': input.MultiRegion,
-      ...(input.MultiRegion ? { 'kms:MultiRegionKeyType': 'PRIMARY' } : {}),
-      'kms:BypassPolicyLockoutSafetyCheck': input.BypassPolicyLockoutSafetyCheck,
-      ...tagConditions(input.Tags),
-    },
-  });
+): Promise<void> => {
+  const conditions = {
+    'kms:KeySpec': kind.keySpec,
+    'kms:KeyUsage': kind.keyUsage,
+    'kms:CustomerMasterKeySpec': kind.keySpec,
+    'kms:CustomerMasterKeyUsage': kind.keyUsage,
+    'kms:KeyOrigin': input.Origin,
+    'kms:MultiRegion': input.MultiRegion,
+    ...(input.MultiRegion ? { 'kms:MultiRegionKeyType': 'PRIMARY' } : {}),
+    'kms:BypassPolicyLockoutSafetyCheck': input.BypassPolicyLockoutSafetyCheck,
+    ...tagConditions(input.Tags),
+  };
+  await requireAccess(kms, 'CreateKey', null, context, { conditions });
+  await requireTagging(kms, input.Tags, conditions, context);
+};
 
 export const createKey = action(shape, async (kms, input, context) => {
   const kind = kindOf(input);

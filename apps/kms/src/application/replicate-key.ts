@@ -4,7 +4,7 @@ import { checkPolicy, keyPolicyText } from '../domain/access.ts';
 import { refuse } from '../domain/errors.ts';
 import { keyArnOf } from '../domain/names.ts';
 import { checkTags } from '../domain/tags.ts';
-import { accessRequest, openKeyFor, requireAccess } from './access.ts';
+import { accessRequest, openKeyFor, requireAccess, requireTagging } from './access.ts';
 import { action } from './action.ts';
 import { tagConditions } from './create-key.ts';
 import { applyChange } from './key-changes.ts';
@@ -33,9 +33,9 @@ export const replicateKey = action(shape, async (kms, input, context) => {
   const conditions = { 'kms:ReplicaRegion': replicaRegion, 'kms:BypassPolicyLockoutSafetyCheck': bypass };
   const key = await openKeyFor(kms, 'ReplicateKey', input.KeyId, context, { conditions });
   const there = { ...context, region: replicaRegion };
-  await requireAccess(kms, 'CreateKey', null, there, {
-    conditions: { 'kms:MultiRegion': true, 'kms:MultiRegionKeyType': 'REPLICA', ...tagConditions(tags) },
-  });
+  const ofReplica = { 'kms:MultiRegion': true, 'kms:MultiRegionKeyType': 'REPLICA', ...tagConditions(tags) };
+  await requireAccess(kms, 'CreateKey', null, there, { conditions: ofReplica });
+  await requireTagging(kms, tags, ofReplica, there);
   const replicaArn = keyArnOf({ region: replicaRegion, accountId: key.accountId }, key.keyId);
   if (policy !== null) {
     const { requestAlias: _, ...same } = key;

@@ -10,6 +10,7 @@ import {
   evaluate,
   type Grant,
   kmsDenialMessage,
+  kmsTagOnCreateDenialMessage,
   type KmsDetails,
   loadPolicy,
   lockoutCheck,
@@ -63,7 +64,7 @@ export interface AccessRequest {
   readonly caller: CallerPolicies;
   /** Null: the action has no key (CreateKey, ListKeys, …). */
   readonly key: ProtectedKey | null;
-  /** Where it is not the key: an alias's ARN. */
+  /** Where it is not the key: an alias's ARN, or of keys that are yet to be made the pattern of theirs. */
   readonly resource?: string;
   readonly details?: KmsDetails;
   /** Values of condition keys that the operation's parameters give. */
@@ -157,7 +158,7 @@ const keyConditions = (key: ProtectedKey): ConditionContext => ({
 
 const questionOf = (asked: AccessRequest, grants: readonly Grant[]): AccessQuestion => {
   const { action, context, at, caller, key, resource, details, conditions } = asked;
-  const onAlias = resource !== undefined;
+  const isOther = resource !== undefined;
   return {
     request: {
       principal: caller.principal,
@@ -178,10 +179,11 @@ const questionOf = (asked: AccessRequest, grants: readonly Grant[]): AccessQuest
     identityPolicies: caller.identityPolicies,
     permissionsBoundary: caller.permissionsBoundary,
     ...(caller.sessionPolicies === undefined ? {} : { sessionPolicies: caller.sessionPolicies }),
-    // An alias has no policy of its own: identity-based policies decide, and the key's policy about the key.
-    resourcePolicy: key === null || onAlias ? null : compiledPolicy(key),
+    // An alias has no policy of its own: identity-based policies decide, and the key's policy about the key. They alone
+    // decide about keys that are yet to be made, too.
+    resourcePolicy: key === null && isOther ? 'not-asked' : key === null || isOther ? null : compiledPolicy(key),
     resourceAccount: key === null ? null : key.accountId,
-    grants: key === null || onAlias ? [] : grants,
+    grants: key === null || isOther ? [] : grants,
   };
 };
 
@@ -191,7 +193,11 @@ const questionOf = (asked: AccessRequest, grants: readonly Grant[]): AccessQuest
  */
 export const authorize = (request: AccessRequest, grants: readonly Grant[]): Decision => {
   const because = evaluate(questionOf(request, grants));
-  if (!because.allowed) return { allowed: false, message: kmsDenialMessage(because), because };
+  if (!because.allowed) {
+    const ofNewKey = request.key === null && request.resource !== undefined;
+    const message = ofNewKey ? kmsTagOnCreateDenialMessage(because) : kmsDenialMessage(because);
+    return { allowed: false, message, because };
+  }
   const { deciding } = because;
   return { allowed: true, grantId: deciding?.source === 'grant' ? deciding.grantId : null, because };
 };

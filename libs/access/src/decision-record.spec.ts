@@ -55,4 +55,7 @@ it('keeps a refusal that no policy was asked about, with what the caller is not 
     ...{ allowed: false, refusal, resources: ['vol-00000000000000001'] },
     steps: [{ step: 'rule', code: 'AccessDenied', message: 'there is none' }],
   });
+  const error = Object.assign(new Error('not authorized'), { code: 'AccessDenied' });
+  const sent = JSON.parse(JSON.stringify(ruleRecord(call, error, 'there is none'))) as { refusal: unknown };
+  expect(sent.refusal).toEqual(refusal);
 });

@@ -53,7 +53,8 @@ export const ruleRecord = (
 ): DecisionRecord => ({
   ...common(call),
   allowed: false,
-  refusal,
+  // Member by member: an error's own message is lost when it is sent as JSON.
+  refusal: { code: refusal.code, message: refusal.message },
   resources: resourcesNamedIn(call.input),
   steps: [{ step: 'rule', code: refusal.code, message: reason }],
 });

@@ -12,6 +12,8 @@ const KEY_ARN = /^arn:aws:kms:/;
 const sideOf = (side: keyof typeof SIDES, resource: string): string =>
   side === 'resource' && KEY_ARN.test(resource) ? 'key policy' : SIDES[side];
 
+const withArticle = (noun: string): string => `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;
+
 type Statement = Extract<TrailEntry, { source: 'statement' }>;
 
 const statementTitle = ({ sid, statementIndex }: Statement): string =>
@@ -50,7 +52,7 @@ const conclusion = ({ reason, deciding, resource }: PolicyStep): string => {
     case 'allowed':
       return 'allowed';
     case 'explicit-deny':
-      return `denied by a ${sideOf(reason.in, resource)}`;
+      return `denied by ${withArticle(sideOf(reason.in, resource))}`;
     case 'implicit-deny':
       return deciding === null ? `denied: no ${sideOf(reason.missing, resource)} allows it` : 'denied';
   }

@@ -81,6 +81,14 @@ describe('explaining a volume', () => {
     ]);
   });
 
+  it('names the kind of policy that denied it', async () => {
+    const [step] = refused.steps as [Extract<DecisionRecord['steps'][number], { step: 'policies' }>];
+    const denied = { ...refused, steps: [{ ...step, reason: { kind: 'explicit-deny', in: 'identity' } as const }] };
+    expect(explanationLines(await explanationOf(sourcesOf([created], [denied]), VOLUME))).toContain(
+      '    denied by an identity-based policy',
+    );
+  });
+
   it('says so when nothing went wrong', async () => {
     expect((await explanationOf(sourcesOf([created]), VOLUME)).summary).toBe(
       'nothing was refused, and nothing of it failed',

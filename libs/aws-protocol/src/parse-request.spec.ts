@@ -188,6 +188,12 @@ describe('STS and IAM parameters', () => {
         "Value 'x' at 'path' failed to satisfy constraint: Member must satisfy regular expression pattern: (\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)",
     );
   });
+  it('that are too many structures are named, not quoted', () => {
+    const tags = Array.from({ length: 51 }, (_, n) => `&Tags.member.${String(n + 1)}.Key=k${String(n)}&Tags.member.${String(n + 1)}.Value=v`); // prettier-ignore
+    expect(refusal(() => iam(`Action=CreateUser&UserName=a${tags.join('')}`)).message).toBe(
+      "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have length less than or equal to 50",
+    );
+  });
   it('that are missing', () => {
     expect(refusal(() => iam('Action=CreateUser')).message).toContain(
       "Value null at 'userName' failed to satisfy constraint: Member must not be null",

@@ -129,11 +129,12 @@ class Violations {
     return [this.enumSet(name)];
   }
 
-  /** A value as AWS quotes it; undefined where AWS names only the field: blobs and secrets. */
+  /** A value as AWS quotes it; undefined where only the field is named: blobs, secrets, and what has no text of its own. */
   private quotable(member: MemberRow, value: unknown): string | undefined {
     if (member.t === 'x' || member.sen === 1 || isMap(member.t) || structureName(member.t) !== undefined)
       return undefined;
-    return Array.isArray(value) ? `[${value.map(String).join(', ')}]` : String(value);
+    if (!Array.isArray(value)) return String(value);
+    return value.some((element) => typeof element === 'object') ? undefined : `[${value.map(String).join(', ')}]`;
   }
 
   private add(value: string | null | undefined, path: string, constraints: readonly string[]): void {

@@ -1,5 +1,15 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, renameSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -111,6 +121,18 @@ describe('the collection of unused blocks', () => {
       intent.close();
       rmSync(job.folder, { recursive: true });
     }
+  });
+
+  it('takes what a killed process left of a block, and leaves what one still writes', async () => {
+    const digest = await put();
+    const ended = spawnSync(process.execPath, ['--version']).pid;
+    const left = [ended, process.pid].map((pid) => `${fileOf(digest)}.${pid}-0123456789ab.tmp`);
+    for (const path of left) {
+      writeFileSync(path, 'half');
+      utimesSync(path, new Date(), new Date(Date.now() - 60_000));
+    }
+    await collectGarbage(layout);
+    expect(left.map((path) => existsSync(path))).toEqual([false, true]);
   });
 
   it('never hides a block that it lays aside for a moment', async () => {

@@ -10,6 +10,8 @@ export interface Collected {
   readonly removedBlocks: number;
 }
 
+const DAY_MS = 24 * 3_600_000;
+
 const isAbsent = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
 /**
@@ -17,6 +19,8 @@ const isAbsent = (error: unknown) => (error as NodeJS.ErrnoException).code === '
  * on meanwhile: they announce a digest in their intent file, then put the block (which renews its age), then journal it.
  * So a block that they need is either named when the marks are read, or younger than the collection. The age is read
  * after the block has been moved aside, in one step with which no put can interfere; a young one is moved back.
+ *
+ * What a process that was killed left of blocks that it was writing goes too.
  *
  * The caller makes sure that no manifest is copied or removed while this runs.
  */
@@ -28,7 +32,9 @@ export const collectGarbage = async (layout: StoreLayout): Promise<Collected> =>
   const marked = markedDigests(layout);
   let [keptBlocks, removedBlocks] = [0, 0];
   for (const folder of (await readdir(layout.blocks)).filter((name) => /^[0-9a-f]{2}$/.test(name))) {
-    for (const file of (await readdir(join(layout.blocks, folder))).filter((name) => /^[0-9a-f]{62}$/.test(name))) {
+    const files = await readdir(join(layout.blocks, folder));
+    for (const file of files) await removeIfAbandoned(join(layout.blocks, folder, file), startedMs);
+    for (const file of files.filter((name) => /^[0-9a-f]{62}$/.test(name))) {
       if (marked.has(folder + file) || !(await removeIfOlder(layout, folder, file, startedMs))) keptBlocks++;
       else removedBlocks++;
     }
@@ -49,6 +55,28 @@ const fileSystemTime = async (path: string): Promise<number> => {
   const { mtimeMs } = await stat(path);
   await rm(path);
   return mtimeMs;
+};
+
+/** Half a block, of a process that was killed while it wrote it. */
+const removeIfAbandoned = async (path: string, startedMs: number): Promise<void> => {
+  const pid = /\.(\d+)-[0-9a-f]+\.tmp$/.exec(path)?.[1];
+  if (pid === undefined) return;
+  try {
+    const { mtimeMs } = await stat(path);
+    // Another process may have got the number since; none writes one block for a day.
+    const isAbandoned = !isRunning(Number(pid)) || mtimeMs < startedMs - DAY_MS;
+    if (mtimeMs < startedMs && isAbandoned) await rm(path);
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+  }
+};
+
+const isRunning = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 };
 
 const removeIfOlder = async (

@@ -9,7 +9,6 @@ import {
   StartInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { EnableKeyCommand } from '@aws-sdk/client-kms';
-import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REGION, TestAccount } from './account.ts';
 import { clientsFor, eventually } from './clients.ts';
@@ -21,8 +20,8 @@ import { tracesOf } from './traces.ts';
 const CLIENTS = 200;
 const CALLS_EACH = Number(process.env['CROWD_CALLS'] ?? 3);
 const SETTLES_WITHIN_MS = 60_000;
-/** Another run of the same seed: each client asks for the same; who comes first may differ. */
-const SEED = Number(process.env['CROWD_SEED'] ?? randomInt(1 << 30));
+/** What each client asks for follows from it; who comes first does not. */
+const SEED = Number(process.env['CROWD_SEED'] ?? 1);
 
 let stack: Stack;
 let account: TestAccount;

@@ -5,7 +5,7 @@ import { SERVICE_IDS } from './services.ts';
 describe('what is known of an operation', () => {
   it('tells token, requirements and secrets', () => {
     expect(operations('ec2').get('CreateVolume')).toMatchObject({ readOnly: false, idempotencyToken: 'ClientToken' });
-    expect(operations('ec2').get('DeleteVolume')?.requiredMembers).toEqual(['VolumeId']);
+    expect(operations('kms').get('DescribeKey')?.requiredMembers).toEqual(['KeyId']);
     expect(operations('kms').get('GenerateDataKey')?.sensitiveMembers).toContain('Plaintext');
   });
   it('tells which operations carry bytes beside their shape', () => {

@@ -173,6 +173,7 @@ describe('DeleteSnapshot', () => {
   it.each([
     [{}, 'MissingParameter'],
     [{ SnapshotId: 'x' }, 'InvalidParameterValue'],
+    [{ SnapshotId: 'snap-x' }, 'InvalidSnapshotID.Malformed'],
     [{ SnapshotId: 'snap-0123456789abcdef0' }, 'InvalidSnapshot.NotFound'],
   ])('refuses %j: %s', async (input, code) => {
     await expect(call('DeleteSnapshot', input)).rejects.toMatchObject({ code });

@@ -58,8 +58,11 @@ describe('ModifySnapshotAttribute', () => {
     [{ ...form, UserIds: ['x'] }, 'InvalidAMIAttributeItemValue', 'UserId (x) is invalid.'],
     [{ CreateVolumePermission: { Add: [{ Group: 'some' }] } }, 'InvalidAMIAttributeItemValue', 'UserGroup some'],
     [{ ...form, UserIds: [BOB], DryRun: true }, 'DryRunOperation'],
-    [{ SnapshotId: '' }, 'MissingParameter'],
-    [{ SnapshotId: 'x' }, 'InvalidParameterValue', "Value (x) for parameter snapshotId is invalid. Expected: 'snap-...'."],
+    [{ SnapshotId: 'snap-0123456789abcdef0', ...form, UserIds: [BOB], DryRun: true }, 'DryRunOperation'],
+    [{ SnapshotId: '', ...form, UserIds: [BOB] }, 'MissingParameter'],
+    [{ SnapshotId: 'x' }, 'InvalidParameterCombination'],
+    [{ SnapshotId: 'x', ...form, UserIds: [BOB], DryRun: true }, 'InvalidParameterValue'],
+    [{ SnapshotId: 'x', ...form, UserIds: [BOB] }, 'InvalidParameterValue', "Value (x) for parameter snapshotId is invalid. Expected: 'snap-...'."],
     [{ SnapshotId: 'snap-0123456789abcdef0', ...form, UserIds: [BOB] }, 'InvalidSnapshot.NotFound', "The snapshot 'snap-0123456789abcdef0' does not exist."],
   ])('refuses %j', async (input, code, message) => {
     const refused = modify(await ready(), input);
@@ -73,7 +76,9 @@ describe('ModifySnapshotAttribute', () => {
       message: 'The request received was invalid.',
     });
     const known = { SnapshotId: id, Attribute: 'createVolumePermission' };
-    await expect(call(action, { ...known, DryRun: true })).rejects.toMatchObject({ code: 'DryRunOperation' });
+    const dry = { ...known, SnapshotId: 'x', DryRun: true };
+    await expect(call(action, dry)).rejects.toMatchObject({ code: 'DryRunOperation' });
+    await expect(call(action, { ...dry, Attribute: 'x' })).rejects.toMatchObject({ code: 'InvalidRequest' });
     await add(id, { UserId: BOB });
     await expect(call(action, known, bob)).rejects.toMatchObject(notFound);
     await expect(modify(id, { CreateVolumePermission: { Add: [{ Group: 'all' }] } }, bob)).rejects.toMatchObject(

@@ -1,5 +1,5 @@
 export { AMAZON_ACCOUNT_ID, amazonSnapshot } from './amazon-image.ts';
-export { livingToken } from './living-token.ts';
+export { isTokenForgotten, livingToken } from './living-token.ts';
 export { checkClientToken, clientTokenBurned, idempotentParameterMismatch, parametersHash } from './client-token.ts';
 export {
   attachmentGrant,

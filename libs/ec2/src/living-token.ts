@@ -1,6 +1,10 @@
 /** How long EC2 remembers a client token, in milliseconds; a later request with the same one is a new request. */
 const LIFETIME_MS = 12 * 60 * 60 * 1000;
 
+/** @param usedAt when the token was first used. */
+export const isTokenForgotten = (usedAt: string, now: Date): boolean =>
+  now.getTime() - Date.parse(usedAt) >= LIFETIME_MS;
+
 interface ScopedToken {
   readonly scope: string;
   readonly token: string;
@@ -22,7 +26,6 @@ export const livingToken = async <Token extends ScopedToken>(
   for (let use = 1; ; use++) {
     const current = use === 1 ? token : { ...token, scope: `${token.scope}#${String(use)}` };
     const stored = await find(current.scope, current.token);
-    if (stored === null || now.getTime() - Date.parse(storedAt(stored)) < LIFETIME_MS)
-      return { token: current, stored };
+    if (stored === null || !isTokenForgotten(storedAt(stored), now)) return { token: current, stored };
   }
 };

@@ -1,6 +1,6 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { callerOf, type RequestContext } from '@holdfast/contracts';
-import { dryRunOperation, invalidParameterValue, missingParameter } from '@holdfast/ec2';
+import { AwsError, callerOf, type RequestContext, type SnapshotId } from '@holdfast/contracts';
+import { dryRunOperation } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import { isLocked } from '../domain/snapshot-lock.ts';
@@ -8,6 +8,7 @@ import { parseSnapshotId } from './ids.ts';
 import { ownSnapshot } from './own-snapshot.ts';
 import type { SnapshotStreams } from './ports.ts';
 import { refusal } from './refusals.ts';
+import { snapshotIdOf } from './snapshot-ids.ts';
 
 /** A pending snapshot goes when it is completed. What other snapshots and volumes were made from it stays whole. */
 export class DeleteSnapshot {
@@ -23,11 +24,7 @@ export class DeleteSnapshot {
   ) {}
 
   async run(input: Partial<ec2.DeleteSnapshotRequest>, context: RequestContext): Promise<Record<string, never>> {
-    const { SnapshotId } = input;
-    if (SnapshotId === undefined || SnapshotId === '') throw missingParameter('snapshotId');
-    const snapshotId = parseSnapshotId(SnapshotId);
-    if (snapshotId === null)
-      throw invalidParameterValue(`Value (${SnapshotId}) for parameter snapshotId is invalid. Expected: 'snap-...'.`);
+    const snapshotId = deletedId(input.SnapshotId);
     const { tags, lock } = await ownSnapshot(this.snapshots, snapshotId, context);
     if (isLocked(lock, this.clock.instant())) throw refusal('SnapshotIsLocked', { snapshotId });
     if (input.DryRun === true) throw dryRunOperation();
@@ -39,3 +36,13 @@ export class DeleteSnapshot {
     return {};
   }
 }
+
+/** Its own words for an id that begins as one and is none. */
+const deletedId = (text: string | undefined): SnapshotId => {
+  if (text?.startsWith('snap-') === true && parseSnapshotId(text) === null)
+    throw new AwsError({
+      code: 'InvalidSnapshotID.Malformed',
+      message: `Value ( ${text} ) for parameter SNAPSHOT is invalid. `,
+    });
+  return snapshotIdOf(text);
+};

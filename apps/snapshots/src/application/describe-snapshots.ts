@@ -2,16 +2,15 @@ import type { ec2 } from '@holdfast/aws-protocol';
 import { type AccountId, AwsError, type RequestContext } from '@holdfast/contracts';
 import {
   AMAZON_ACCOUNT_ID,
-  cutPage,
+  describePage,
   dryRunOperation,
   invalidParameterValue,
   missingParameter,
-  pageSize,
   type PageTokens,
   tagList,
 } from '@holdfast/ec2';
 import { parseSnapshotId } from './ids.ts';
-import type { RestorableBy, SnapshotDetails, SnapshotTable } from './ports.ts';
+import type { RestorableBy, SnapshotDetails, SnapshotQuery, SnapshotTable } from './ports.ts';
 import { refusal } from './refusals.ts';
 import type { Viewers } from './viewers.ts';
 
@@ -30,26 +29,32 @@ export class DescribeSnapshots {
     snapshotIds.forEach(checkId);
     // The EBS CSI driver sends MaxResults 0 where it has no limit of its own.
     const { MaxResults, ...unlimited } = input;
-    const paged = MaxResults === 0 ? unlimited : input;
-    const limit = pageSize(paged, { maximum: MAXIMUM_PAGE, ids: snapshotIds, idsParameter: 'snapshotIdsSet' });
-    const scope = { accountId: context.accountId, region: context.region, action: 'DescribeSnapshots' };
-    const after = input.NextToken === undefined ? undefined : this.pageTokens.read(scope, input.NextToken);
-    const ownerIds = ownerIdsOf(input, context);
-    const restorableBy = restorableByOf(input);
-    const query = { filters: input.Filters, snapshotIds, ownerIds, restorableBy, after, limit: limit + 1 };
-    const { rows, missing } = await this.table.describe(query, await this.viewers.viewer(context));
+    const { items, NextToken } = await describePage(
+      MaxResults === 0 ? unlimited : input,
+      context,
+      {
+        action: 'DescribeSnapshots',
+        tokens: this.pageTokens,
+        maximum: MAXIMUM_PAGE,
+        ids: snapshotIds,
+        idsParameter: 'snapshotIdsSet',
+      },
+      (window) => this.read({ filters: input.Filters, snapshotIds, ...window }, input, context),
+      ({ snapshot }) => snapshotView(snapshot),
+    );
+    return { Snapshots: items, NextToken };
+  }
+
+  private async read(
+    query: Omit<SnapshotQuery, 'ownerIds' | 'restorableBy'>,
+    input: ec2.DescribeSnapshotsRequest,
+    context: RequestContext,
+  ) {
+    const whose = { ownerIds: ownerIdsOf(input, context), restorableBy: restorableByOf(input) };
+    const { rows, missing } = await this.table.describe({ ...query, ...whose }, await this.viewers.viewer(context));
     const [snapshotId] = missing;
     if (snapshotId !== undefined) throw refusal('SnapshotNotFound', { snapshotId });
-    const page = cutPage(
-      rows,
-      limit,
-      ({ snapshot }) => snapshotView(snapshot),
-      ({ position }) => position,
-    );
-    return {
-      Snapshots: page.items,
-      NextToken: page.next === null ? undefined : this.pageTokens.issue(scope, page.next),
-    };
+    return rows;
   }
 }
 

@@ -12,7 +12,14 @@ import {
   type WrappedDataKey,
 } from '@holdfast/contracts';
 import { DomainError } from '@holdfast/decider';
-import { forwardedContext, parametersHash, tagList, type Tags, tagsOfSpecifications } from '@holdfast/ec2';
+import {
+  forwardedContext,
+  isTokenForgotten,
+  parametersHash,
+  tagList,
+  type Tags,
+  tagsOfSpecifications,
+} from '@holdfast/ec2';
 import { generateRecipient } from '@holdfast/sealing';
 import { directEncryption } from '../domain/ebs-direct-encryption.ts';
 import type { SnapshotStarted } from '../domain/snapshot.events.ts';
@@ -72,7 +79,7 @@ export class StartSnapshot {
     input: ebs.StartSnapshotRequest,
     context: RequestContext,
   ): Promise<ebs.StartSnapshotResponse> {
-    // A token stands for its snapshot as long as that lives; the snapshot's id is made of the token.
+    // A token stands for its snapshot as long as that lives and tokens are remembered; the snapshot's id is made of it.
     for (let life = 0; ; life++) {
       const snapshotId = idOf(name, life);
       const { started, status } = await this.parts.snapshots.load(snapshotId);
@@ -86,6 +93,7 @@ export class StartSnapshot {
         }
       }
       if (status === 'deleting' || status === 'gone') continue;
+      if (isTokenForgotten(started.at, this.parts.clock.now())) continue;
       if (started.type !== 'SnapshotStarted' || started.direct?.parametersHash !== wish.parametersHash)
         throw conflict();
       return view(started, started.direct.parentSnapshotId);

@@ -1,5 +1,5 @@
 import type { RequestContext } from '@holdfast/contracts';
-import { cutPage, pageSize, type PageTokens } from '@holdfast/ec2';
+import { describePage, type PageTokens } from '@holdfast/ec2';
 
 interface PagedRequest {
   MaxResults?: number;
@@ -19,10 +19,7 @@ export const featurePage = async <Row extends { position: string }, Item>(
   itemOf: (row: Row) => Item,
 ): Promise<{ items: Item[]; nextToken: string | undefined }> => {
   const { MaxResults, NextToken, SnapshotIds: ids = [] } = input;
-  const limit = pageSize({ MaxResults, NextToken }, { maximum: 1000, ids, idsParameter: 'snapshotIdsSet' });
-  const scope = { accountId: context.accountId, region: context.region, action };
-  const after = NextToken === undefined ? undefined : tokens.read(scope, NextToken);
-  const rows = await read({ after, limit: limit + 1 });
-  const { items, next } = cutPage(rows, limit, itemOf, ({ position }) => position);
-  return { items, nextToken: next === null ? undefined : tokens.issue(scope, next) };
+  const page = { action, tokens, maximum: 1000, ids, idsParameter: 'snapshotIdsSet' };
+  const answer = await describePage({ MaxResults, NextToken }, context, page, read, itemOf);
+  return { items: answer.items, nextToken: answer.NextToken };
 };

@@ -1,14 +1,14 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import { callerOf, type RequestContext, type SnapshotId } from '@holdfast/contracts';
-import { dryRunOperation, invalidParameterValue, missingParameter } from '@holdfast/ec2';
+import { dryRunOperation } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import { keyArnOf, type SnapshotState } from '../domain/snapshot.decider.ts';
-import { parseSnapshotId } from './ids.ts';
 import { ownSnapshot } from './own-snapshot.ts';
 import { parsePermissionChange, type PermissionChange } from './permission-change.ts';
 import type { SnapshotStreams } from './ports.ts';
 import { refusal } from './refusals.ts';
+import { snapshotIdOf } from './snapshot-ids.ts';
 
 type Nothing = Record<string, never>;
 
@@ -24,11 +24,11 @@ export class SnapshotAttributes {
     input: Partial<ec2.DescribeSnapshotAttributeRequest>,
     context: RequestContext,
   ): Promise<ec2.DescribeSnapshotAttributeResult> {
-    const snapshotId = idOf(input.SnapshotId);
     const { Attribute } = input;
     if (Attribute !== 'createVolumePermission' && Attribute !== 'productCodes') throw refusal('AttributeUnknown');
-    const { sharing } = await ownSnapshot(this.snapshots, snapshotId, context);
     if (input.DryRun === true) throw dryRunOperation();
+    const snapshotId = snapshotIdOf(input.SnapshotId);
+    const { sharing } = await ownSnapshot(this.snapshots, snapshotId, context);
     if (Attribute === 'productCodes') return { SnapshotId: snapshotId, ProductCodes: [] };
     const everybody = sharing.public ? [{ Group: 'all' }] : [];
     const accounts = sharing.accounts.map((UserId) => ({ UserId }));
@@ -36,19 +36,20 @@ export class SnapshotAttributes {
   }
 
   async modify(input: Partial<ec2.ModifySnapshotAttributeRequest>, context: RequestContext): Promise<Nothing> {
-    const snapshotId = idOf(input.SnapshotId);
     const change = parsePermissionChange(input);
-    const state = await ownSnapshot(this.snapshots, snapshotId, context);
+    const snapshotId = snapshotIdOf(input.SnapshotId);
+    // Whether it exists is not looked at in a dry run.
     if (input.DryRun === true) throw dryRunOperation();
+    const state = await ownSnapshot(this.snapshots, snapshotId, context);
     await this.change(snapshotId, state, change, context);
     return {};
   }
 
   async reset(input: Partial<ec2.ResetSnapshotAttributeRequest>, context: RequestContext): Promise<Nothing> {
-    const snapshotId = idOf(input.SnapshotId);
     if (input.Attribute !== 'createVolumePermission') throw refusal('AttributeUnknown');
-    await ownSnapshot(this.snapshots, snapshotId, context);
     if (input.DryRun === true) throw dryRunOperation();
+    const snapshotId = snapshotIdOf(input.SnapshotId);
+    await ownSnapshot(this.snapshots, snapshotId, context);
     const command = { type: 'ResetSharing', snapshotId, at: this.clock.instant() } as const;
     await this.snapshots.handle(command, { caller: callerOf(context) });
     return {};
@@ -86,11 +87,3 @@ export class SnapshotAttributes {
     return (await this.requests.request<State>('account-settings', action, {}, context)).State !== 'unblocked';
   }
 }
-
-const idOf = (text: string | undefined): SnapshotId => {
-  if (text === undefined || text === '') throw missingParameter('snapshotId');
-  const snapshotId = parseSnapshotId(text);
-  if (snapshotId === null)
-    throw invalidParameterValue(`Value (${text}) for parameter snapshotId is invalid. Expected: 'snap-...'.`);
-  return snapshotId;
-};

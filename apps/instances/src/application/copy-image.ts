@@ -17,6 +17,7 @@ import {
   forwardedContext,
   idempotentParameterMismatch,
   missingParameter,
+  livingToken,
   parametersHash,
   refuseParameters,
   withTags,
@@ -29,6 +30,7 @@ import type { ImageCopyStarted, ImageDevice } from '../domain/image.events.ts';
 import { type ImageRow, isLaunchableBy } from './image-ports.ts';
 import { imageGone, imageNotFound, imageNotReady, inEc2sWords } from './image-refusals.ts';
 import { checkedDescription, checkedName, type ImageRequests, parseImageId, tagsOfImage } from './image-requests.ts';
+import { usedAt } from './token-age.ts';
 
 type Input = Partial<ec2.CopyImageRequest>;
 type CopiedDevices = Pick<ImageCopyStarted, 'devices' | 'snapshots'>;
@@ -55,7 +57,7 @@ export class CopyImage {
     const { tags, snapshotTags } = tagsOfImage(input.TagSpecifications);
     checkClientToken(input.ClientToken);
     const source = await this.source(input, context);
-    const clientToken = tokenOf(input, { name, description, tags, snapshotTags }, context);
+    const clientToken = await this.token(tokenOf(input, { name, description, tags, snapshotTags }, context));
     const repeated = clientToken && (await this.repeated(clientToken));
     if (input.DryRun !== true && repeated) return { ImageId: repeated };
     const copied = await this.copied(source, input, context);
@@ -64,7 +66,8 @@ export class CopyImage {
     const { accountId: ownerId, region } = context;
     const imageId = newImageId();
     const ownTags = input.CopyImageTags === true ? withTags(source.tags, tags) : tags;
-    const token = clientToken && { ...clientToken, result: { imageId } };
+    const at = this.clock.instant();
+    const token = clientToken && { ...clientToken, result: { imageId, at } };
     try {
       await this.images.start(
         {
@@ -74,7 +77,7 @@ export class CopyImage {
           ...copied,
           tags: { ...ownTags },
           source: { imageId: source.imageId, region: source.region },
-          at: this.clock.instant(),
+          at,
         },
         context,
         token,
@@ -85,6 +88,12 @@ export class CopyImage {
       if (error instanceof ClientTokenUsed && clientToken) return { ImageId: resultOf(clientToken, error.stored) };
       throw error;
     }
+  }
+
+  private async token(token: ClientToken | undefined): Promise<ClientToken | undefined> {
+    const find = (scope: string, text: string) => this.images.streams.findClientToken(scope, text);
+    const now = this.clock.now();
+    return token && (await livingToken(token, find, ({ result }) => usedAt(result, now), now)).token;
   }
 
   private async repeated(token: ClientToken): Promise<ImageId | null> {

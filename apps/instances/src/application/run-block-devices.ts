@@ -18,6 +18,7 @@ export const volumeRequest = (device: BlockDevice, availabilityZone: string): ec
   VolumeType: device.volumeType as ec2.VolumeType | undefined,
   Iops: device.iops,
   Throughput: device.throughputMiBps,
+  VolumeInitializationRate: device.initializationRateMiBps,
   Encrypted: device.encrypted,
   KmsKeyId: device.kmsKeyId,
 });
@@ -45,7 +46,7 @@ export class RunBlockDevices {
     { image, type, availabilityZone }: { image: ImageRow; type: InstanceType; availabilityZone: string },
     context: RequestContext,
   ): Promise<BlockDevice[]> {
-    const devices = merged(image, mappings.map(requestedDevice));
+    const devices = merged(image, mappings.map(launchedDevice));
     if (devices.length > type.maximumEbsAttachments) throw tooManyAttachments(type);
     const planned: BlockDevice[] = [];
     for (const device of devices) {
@@ -101,7 +102,13 @@ const merged = ({ devices, rootDeviceName }: ImageRow, requested: readonly Reque
   }
 };
 
-/** One entry of a BlockDeviceMapping. @throws AwsError InvalidBlockDeviceMapping | InvalidParameterValue | UnsupportedOperation */
+/** One entry of RunInstances' BlockDeviceMapping, which may say how fast its volume is to be initialized. */
+const launchedDevice = ({ Ebs, ...mapping }: ec2.BlockDeviceMapping): RequestedDevice => {
+  const { VolumeInitializationRate: initializationRateMiBps, ...ebs } = Ebs ?? {};
+  return { ...requestedDevice({ ...mapping, Ebs: Ebs && ebs }), initializationRateMiBps };
+};
+
+/** One entry of an image's BlockDeviceMapping. @throws AwsError InvalidBlockDeviceMapping | InvalidParameterValue | UnsupportedOperation */
 export const requestedDevice = ({
   DeviceName,
   Ebs,

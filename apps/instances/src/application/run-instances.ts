@@ -1,6 +1,6 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import { AwsError, callerOf, newInstanceId, newReservationId, type RequestContext } from '@holdfast/contracts';
-import { dryRunOperation, idempotentParameterMismatch, parametersHash } from '@holdfast/ec2';
+import { dryRunOperation, idempotentParameterMismatch, livingToken, parametersHash } from '@holdfast/ec2';
 import { type ClientToken, ClientTokenUsed } from '@holdfast/event-store';
 import type { Clock } from '@holdfast/service-kit';
 import type { BlockDevice } from '../domain/block-devices.ts';
@@ -14,6 +14,7 @@ import type { LaunchReserved } from './launch-reserved.ts';
 import { launchWish, type LaunchWish } from './launch-wish.ts';
 import type { InstanceTable, ReservationStreams } from './ports.ts';
 import type { RunBlockDevices } from './run-block-devices.ts';
+import { usedAt } from './token-age.ts';
 
 type Whole = LaunchWish & { image: ImageRow; blockDevices: BlockDevice[] };
 
@@ -37,7 +38,7 @@ export class RunInstances {
     const wish = { ...wished, image, blockDevices };
     if (input.DryRun === true) throw dryRunOperation();
     const reservation = this.reserve(wish, context);
-    const clientToken = tokenFor(input.ClientToken, wish, reservation, context);
+    const clientToken = await this.token(tokenFor(input.ClientToken, wish, reservation, context));
     const repeated = clientToken && (await this.repeated(clientToken));
     if (!repeated) await this.checkLimit(wish.count, context);
     const stands = repeated ?? (await this.append(reservation, context, clientToken));
@@ -92,6 +93,12 @@ export class RunInstances {
     }
   }
 
+  private async token(token: ClientToken | undefined): Promise<ClientToken | undefined> {
+    const find = (scope: string, text: string) => this.reservations.findClientToken(scope, text);
+    const now = this.clock.now();
+    return token && (await livingToken(token, find, ({ result }) => usedAt(result, now), now)).token;
+  }
+
   /** What the token stands for already. @throws AwsError IdempotentParameterMismatch */
   private async repeated(clientToken: ClientToken): Promise<InstancesReserved | null> {
     const stored = await this.reservations.findClientToken(clientToken.scope, clientToken.token);
@@ -113,7 +120,7 @@ export class RunInstances {
 const tokenFor = (
   token: string | undefined,
   { image, type, ...wish }: Whole,
-  { reservationId }: InstancesReserved,
+  { reservationId, at }: InstancesReserved,
   { accountId, region }: RequestContext,
 ): ClientToken | undefined =>
   token === undefined
@@ -122,5 +129,5 @@ const tokenFor = (
         scope: `${accountId}/${region}/RunInstances`,
         token,
         parametersHash: parametersHash({ ...wish, imageId: image.imageId, instanceType: type.name }),
-        result: { reservationId },
+        result: { reservationId, at },
       };

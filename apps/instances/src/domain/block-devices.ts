@@ -9,6 +9,7 @@ export interface BlockDevice {
   volumeType?: string;
   iops?: number;
   throughputMiBps?: number;
+  initializationRateMiBps?: number;
   encrypted?: boolean;
   kmsKeyId?: string;
 }

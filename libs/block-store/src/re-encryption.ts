@@ -11,6 +11,7 @@ import { discardJobFiles } from './freeze.ts';
 import { BLOCK_SIZE_BYTES, UNITS_PER_BLOCK } from './geometry.ts';
 import type { SnapshotPaths, StoreLayout } from './layout.ts';
 import { Manifest, type ManifestHeader } from './manifest.ts';
+import { openSegments } from './segmented-file.ts';
 import { commitReEncryptedVolume, prepareVolume, type VolumeHeader } from './volume-header.ts';
 
 const BATCH_BLOCKS = 16;
@@ -130,7 +131,7 @@ export const reEncryptIntoVolume = async (
   if (!existsSync(paths.source)) linkSync(sourceManifest, paths.source);
   const source = Manifest.read(paths.source);
   const progress = new AllocationProgress(join(paths.folder, 'progress'), header.dataKey?.keyCheck ?? 'plaintext');
-  const data = openNodeFile(paths.data, 'existing');
+  const data = openSegments(openNodeFile, paths.data);
   try {
     let done = progress.load();
     for (const batch of batches([...source].slice(done), BATCH_BLOCKS)) {

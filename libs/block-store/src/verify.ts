@@ -194,7 +194,7 @@ const findFiles = async (
     const own: ReadonlySet<string> = new Set(Object.values(paths) as string[]);
     for (const { name } of await list(paths.folder)) {
       const path = join(paths.folder, name);
-      if (!own.has(path) && !/^lock\.\d+$|\.unfinished$/.test(name)) stray(path);
+      if (!own.has(path) && !/^lock\.\d+$|^data\.\d$|\.unfinished$/.test(name)) stray(path);
     }
   }
   return { blocks, strays: strays.sort() };

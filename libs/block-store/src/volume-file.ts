@@ -10,6 +10,7 @@ import { assertRange, BLOCK_SIZE_BYTES, GIB, zeros } from './geometry.ts';
 import type { StoreLayout, VolumePaths } from './layout.ts';
 import { blockCount, Manifest, type ManifestHeader } from './manifest.ts';
 import { ReadPace } from './read-pace.ts';
+import { openSegments } from './segmented-file.ts';
 import { VolumeMap } from './volume-map.ts';
 
 /** Blocks a snapshot's spill file may hold before the guest's writes wait for the copy: 512 MiB. */
@@ -86,7 +87,7 @@ export class VolumeFile implements SyncDevice {
 
   #open(sizeGiB: number): [BackingFile, VolumeMap] {
     const { bootId } = this.#options;
-    const data = this.#openFile(this.paths.data, 'existing');
+    const data = openSegments(this.#openFile, this.paths.data);
     if (data.sizeBytes !== sizeGiB * GIB) {
       throw new Error(`${this.paths.data} has ${data.sizeBytes} bytes, not ${sizeGiB * GIB}`);
     }

@@ -1,11 +1,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { createSparseFile } from './backing-file.ts';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { Bitmap } from './bitmap.ts';
 import { makeDirectory, syncDirectory, writeFileDurably } from './durable-files.ts';
 import { GIB } from './geometry.ts';
 import type { StoreLayout } from './layout.ts';
 import { blockCount, isVolumeSize, type KeyReference, Manifest } from './manifest.ts';
+import { createSegments, segmentsSize } from './segmented-file.ts';
 import { VolumeMap } from './volume-map.ts';
 
 /** A volume's description, in a file of its own outside the guest's range. */
@@ -56,7 +56,7 @@ export const prepareVolume = (layout: StoreLayout, volumeId: string, sizeGiB: nu
   const paths = layout.volume(volumeId);
   makeDirectory(layout.volumes);
   mkdirSync(paths.folder, { recursive: true, mode: 0o700 });
-  createSparseFile(paths.data, sizeGiB * GIB);
+  createSegments(paths.data, sizeGiB * GIB);
 };
 
 const commitVolume = (layout: StoreLayout, header: VolumeHeader): void => {
@@ -110,10 +110,10 @@ export const growVolume = (layout: StoreLayout, header: VolumeHeader, sizeGiB: n
 /** Makes file and map as large as the header says. */
 export const finishGrowth = (layout: StoreLayout, { volumeId, sizeGiB }: VolumeHeader): void => {
   const { data, map } = layout.volume(volumeId);
-  if (statSync(data).size >= sizeGiB * GIB) return;
+  if (segmentsSize(data) >= sizeGiB * GIB) return;
   // The file goes last: it is what tells whether anything is left to do.
   VolumeMap.extend(map, blockCount(sizeGiB));
-  createSparseFile(data, sizeGiB * GIB);
+  createSegments(data, sizeGiB * GIB);
 };
 
 /** Idempotent. The header goes first, so that half a removal is no volume. */

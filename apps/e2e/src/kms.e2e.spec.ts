@@ -192,20 +192,21 @@ describe('holdfast keys', () => {
     await account.ec2.send(new ModifyEbsDefaultKmsKeyIdCommand({ KmsKeyId: key }));
     await account.kms.send(new EncryptCommand({ KeyId: key, Plaintext: Buffer.from('x') }));
 
-    // Those that the volumes were made under are taken back meanwhile.
+    // Those that the volumes were made under are taken back meanwhile. EBS's own stays, and the instance's.
     const ownGrants = () => account.kms.send(new ListGrantsCommand({ KeyId: key }));
-    await eventually(ownGrants, ({ Grants }) => Grants?.length === 1);
+    await eventually(ownGrants, ({ Grants }) => Grants?.length === 2);
 
     const disabled = await impactOf(alias, 'disable');
     await account.ec2.send(new ResetEbsDefaultKmsKeyIdCommand({}));
     expect(idsOf(disabled.goesOn)).toEqual([attached]);
-    expect(idsOf(disabled.fails)).toEqual([free, SnapshotId, '111122223333', key, alias, '1 grant']);
+    expect(idsOf(disabled.fails)).toEqual([free, SnapshotId, '111122223333', key, alias, '2 grants']);
     expect(disabled.fails.find(({ id }) => id === SnapshotId)?.effect).toContain(OTHER);
     expect(disabled.lost).toEqual([]);
     expect(disabled.accounts.map(({ accountId }) => accountId)).toEqual(['111122223333', OTHER]);
-    expect(disabled.dependents.grants).toEqual([
-      expect.objectContaining({ granteePrincipal: expect.stringContaining(instanceId), ebsId: attached }),
-    ]);
+    for (const grantee of [instanceId, 'ec2.eu-central-1.amazonaws.com']) {
+      const grant = { granteePrincipal: expect.stringContaining(grantee), ebsId: attached };
+      expect(disabled.dependents.grants).toContainEqual(expect.objectContaining(grant));
+    }
     const deleted = await impactOf(key, 'delete');
     expect(idsOf(deleted.lost).sort()).toEqual([attached, free, SnapshotId, '1 use outside EBS'].sort());
     const { stdout: text } = await run('impact', key.split('/')[1] ?? '', '--if', 'delete');

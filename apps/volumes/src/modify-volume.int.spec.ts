@@ -57,7 +57,7 @@ describe('ModifyVolume', () => {
     expect(dataPlane.allocated.get(id)).toMatchObject({ sizeGiB: 4 });
     const before = { volumeType: 'gp2', sizeGiB: 1, iops: 100, throughputMiBps: null };
     expect(dataPlane.exports.get(id)?.performance).toEqual(before);
-    const after = { volumeType: 'gp3', sizeGiB: 4, iops: 3_000, throughputMiBps: 250 };
+    const after = { volumeType: 'gp3', sizeGiB: 4, iops: 3_000, throughputMiBps: 125 };
     expect(dataPlane.performance.get(id)).toEqual(after);
     const { attachments } = await call<{ attachments: HostAttachment[] }>('ListHostAttachments', { hostId: 'host-1' });
     expect(attachments.find(({ volumeId }) => volumeId === id)?.performance).toEqual(after);

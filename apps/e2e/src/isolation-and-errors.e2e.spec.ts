@@ -68,10 +68,10 @@ describe('two accounts', () => {
       name: 'InvalidVolume.NotFound',
     });
     for (const call of [
-      aws(BOB).kms.send(new DescribeKeyCommand({ KeyId: key })),
-      aws(BOB).kms.send(new EncryptCommand({ KeyId: key, Plaintext: Buffer.from('x') })),
+      () => aws(BOB).kms.send(new DescribeKeyCommand({ KeyId: key })),
+      () => aws(BOB).kms.send(new EncryptCommand({ KeyId: key, Plaintext: Buffer.from('x') })),
     ]) {
-      await expect(call).rejects.toMatchObject({ name: 'AccessDeniedException' });
+      await expect(call()).rejects.toMatchObject({ name: 'AccessDeniedException' });
     }
   });
 

@@ -72,11 +72,11 @@ describe('users', () => {
     await Promise.all(['m-1', 'm-2'].map((UserName) => call('CreateUser', { UserName, Path: '/m/' })));
     const { Marker } = await call('ListUsers', { PathPrefix: '/m/', MaxItems: 1 });
     for (const attempt of [
-      call('ListRoles', { Marker }),
-      call('ListUsers', { PathPrefix: '/m/', Marker }, '444455556666'),
-      call('ListUsers', { Marker: 'x' }),
+      () => call('ListRoles', { Marker }),
+      () => call('ListUsers', { PathPrefix: '/m/', Marker }, '444455556666'),
+      () => call('ListUsers', { Marker: 'x' }),
     ]) {
-      await expect(attempt).rejects.toMatchObject({ code: 'ValidationError', message: 'Invalid Marker.' });
+      await expect(attempt()).rejects.toMatchObject({ code: 'ValidationError', message: 'Invalid Marker.' });
     }
   });
 

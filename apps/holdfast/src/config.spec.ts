@@ -4,14 +4,20 @@ import { readConfig } from './config.ts';
 
 describe('the configuration', () => {
   it('has defaults for everything', () => {
-    const defaults = { home: resolve('.holdfast'), port: 4566, logLevel: 'info', limits: {} };
+    const defaults = { home: resolve('.holdfast'), port: 4566, logLevel: 'info', limits: {}, requests: 'local' };
     expect(readConfig({})).toEqual(defaults);
     expect(readConfig({ HOLDFAST_HOME: '', HOLDFAST_PORT: '' })).toEqual(defaults);
   });
 
   it('takes what the environment says', () => {
     const variables = { HOLDFAST_HOME: '/srv/x', HOLDFAST_PORT: '0', HOLDFAST_LOG_LEVEL: 'debug', PATH: '/bin' };
-    expect(readConfig(variables)).toEqual({ home: '/srv/x', port: 0, logLevel: 'debug', limits: {} });
+    expect(readConfig(variables)).toEqual({
+      home: '/srv/x',
+      port: 0,
+      logLevel: 'debug',
+      limits: {},
+      requests: 'local',
+    });
   });
 
   it('refuses a variable that it does not know', () => {

@@ -20,6 +20,7 @@ const variables = z.object({
   HOLDFAST_REQUEST_RATES: z.string().optional(),
   HOLDFAST_KMS_QUOTAS: z.string().optional(),
   HOLDFAST_VOLUME_LIMITS: z.enum(['enforced', 'off']).optional(),
+  HOLDFAST_REQUESTS: z.enum(['local', 'nats']).default('local'),
 });
 
 const MEANING: Record<keyof typeof variables.shape, string> = {
@@ -34,6 +35,7 @@ const MEANING: Record<keyof typeof variables.shape, string> = {
   HOLDFAST_REQUEST_RATES: 'off, aws, or some like aws,kms:CreateKey=10',
   HOLDFAST_KMS_QUOTAS: 'some like keys=500,aliasesPerKey=10',
   HOLDFAST_VOLUME_LIMITS: 'enforced or off',
+  HOLDFAST_REQUESTS: 'local or nats',
 };
 
 /** Absent: no request rates, AWS's quotas, and volumes that are not held to their types. */
@@ -55,6 +57,8 @@ export interface Config {
   /** The token that holds the root keys, in place of files. */
   readonly pkcs11?: Pkcs11Options;
   readonly limits: StackLimits;
+  /** `local`: services ask each other within the process; `nats`: over NATS, as in a cluster. */
+  readonly requests: 'local' | 'nats';
 }
 
 /** A misspelt variable would silently mean its default, so an unknown one is an error. */
@@ -88,5 +92,6 @@ export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
   const { HOLDFAST_REQUEST_RATES: requestRates, HOLDFAST_KMS_QUOTAS: kmsQuotas } = parsed.data;
   const { HOLDFAST_VOLUME_LIMITS: volumeLimits } = parsed.data;
   const limits = { requestRates, kmsQuotas, volumeLimits };
-  return { home: resolve(HOLDFAST_HOME), port: HOLDFAST_PORT, logLevel: HOLDFAST_LOG_LEVEL, limits, pkcs11 };
+  const { HOLDFAST_REQUESTS: requests } = parsed.data;
+  return { home: resolve(HOLDFAST_HOME), port: HOLDFAST_PORT, logLevel: HOLDFAST_LOG_LEVEL, limits, pkcs11, requests };
 };

@@ -7,6 +7,7 @@ import {
   type RunningNats,
   type RunningPostgres,
 } from '@holdfast/embedded';
+import { LocalResponders } from '@holdfast/messaging';
 import type { RunningService } from '@holdfast/service-kit';
 import type { StackLimits } from './config.ts';
 import { ensureDatabases, type ServiceDatabase } from './databases.ts';
@@ -25,6 +26,8 @@ export interface StackOptions {
   /** The token that holds the root keys, in place of files. */
   readonly pkcs11?: object;
   readonly limits?: StackLimits;
+  /** `local`: services ask each other within the process; `nats`: over NATS, as in a cluster. */
+  readonly requests: 'local' | 'nats';
   /** False for a stack whose state is thrown away. */
   readonly durable: boolean;
   /** A server to use in place of our own. */
@@ -158,7 +161,8 @@ class EmbeddedStack implements Stack {
   }
 
   private async startServices(loaded: Awaited<ReturnType<EmbeddedStack['loadServices']>>): Promise<void> {
-    const { home, port, logLevel, pkcs11, limits = {} } = this.options;
+    const { home, port, logLevel, pkcs11, limits = {}, requests } = this.options;
+    const local = requests === 'local' ? new LocalResponders() : undefined;
     const results = await Promise.allSettled(
       loaded.map(async ({ description: { name, settings }, start }) => {
         if (start === undefined) return this.missing.push(name);
@@ -169,6 +173,7 @@ class EmbeddedStack implements Stack {
             databaseUrl: database?.serviceUrl,
             migrationDatabaseUrl: database?.ownerUrl,
             nats: this.natsAccess,
+            local,
             logLevel,
             logFile: join(homePaths(home).logs, 'holdfast.log'),
             settings: settings({ home, port, pkcs11, limits }),

@@ -5,11 +5,13 @@ import { connect } from '@nats-io/transport-node';
 import type { Registry } from 'prom-client';
 import { ConnectionWatch, whileConnected } from './connection.ts';
 import { EventConsumer } from './event-consumer.ts';
+import type { LocalResponders, ResponderGroup } from './local-responders.ts';
 import { type BusLogger, silentLogger } from './logger.ts';
 import { type BusMetrics, busMetrics } from './metrics.ts';
 import { ParkedEvents } from './parked.ts';
-import { PING, RequestServer, type ServeOptions } from './request-server.ts';
-import { sendRequest } from './requester.ts';
+import { PING } from './ping.ts';
+import { RequestServer, type ServeOptions } from './request-server.ts';
+import { type RequestWays, sendRequest } from './requester.ts';
 import { requestSubject } from './wire.ts';
 import type { ConsumerOptions, RequestHandlers, Requests, ServiceName } from './types.ts';
 
@@ -20,6 +22,8 @@ export interface BusOptions {
   readonly name: string;
   readonly metrics?: Registry;
   readonly logger?: BusLogger;
+  /** Of the process, when several services run in it: those are asked without going by the server. */
+  readonly local?: LocalResponders;
 }
 
 /** Milliseconds between two tries to reach a lost server. */
@@ -33,7 +37,7 @@ export class Bus implements Requests {
   private readonly consumers: EventConsumer[] = [];
   private jsm: JetStreamManager | undefined;
   private closing: Promise<void> | undefined;
-  private readonly watch: ConnectionWatch;
+  private readonly ways: RequestWays;
   readonly parked: ParkedEvents;
 
   constructor(
@@ -41,8 +45,9 @@ export class Bus implements Requests {
     readonly connection: NatsConnection,
     private readonly logger: BusLogger,
     private readonly metrics: BusMetrics | undefined,
+    group?: ResponderGroup,
   ) {
-    this.watch = new ConnectionWatch(connection, logger);
+    this.ways = { connection, watch: new ConnectionWatch(connection, logger), group };
     this.parked = new ParkedEvents(connection, this.manager);
   }
 
@@ -51,7 +56,7 @@ export class Bus implements Requests {
     (this.jsm ??= await jetstreamManager(this.connection, { checkAPI: false }));
 
   async request<Output>(service: string, action: string, input: unknown, context: RequestContext): Promise<Output> {
-    return (await sendRequest(this.connection, this.watch, service, action, input, context)) as Output;
+    return (await sendRequest(this.ways, service, action, input, context)) as Output;
   }
 
   call<Service extends keyof InternalRequests, Action extends keyof InternalRequests[Service] & string>(
@@ -65,7 +70,8 @@ export class Bus implements Requests {
 
   /** Starts answering `<service>.request.*.v1`; resolves once the server routes requests here. */
   async serveRequests(service: ServiceName, handlers: RequestHandlers, options?: ServeOptions): Promise<RequestServer> {
-    const server = new RequestServer(this.connection, service, handlers, this.logger, this.metrics, options);
+    const { connection, group } = this.ways;
+    const server = new RequestServer(connection, service, handlers, this.logger, this.metrics, group, options);
     this.servers.push(server);
     await this.connection.flush();
     return server;
@@ -101,7 +107,7 @@ export class Bus implements Requests {
 }
 
 /** @throws when no server answers within ten seconds, or it refuses the credentials. */
-export const connectBus = async ({ nats, name, metrics, logger = silentLogger }: BusOptions): Promise<Bus> => {
+export const connectBus = async ({ nats, name, metrics, logger = silentLogger, local }: BusOptions): Promise<Bus> => {
   const connection = await connect({
     servers: nats.servers.split(',').map((server) => server.trim()),
     ...(nats.user === undefined ? {} : { user: nats.user, pass: nats.password }),
@@ -113,5 +119,5 @@ export const connectBus = async ({ nats, name, metrics, logger = silentLogger }:
     ignoreAuthErrorAbort: true,
     noAsyncTraces: true,
   });
-  return new Bus(connection, logger, metrics === undefined ? undefined : busMetrics(metrics));
+  return new Bus(connection, logger, metrics === undefined ? undefined : busMetrics(metrics), local?.of(nats));
 };

@@ -3,16 +3,25 @@ import { VersionConflict } from '@holdfast/decider';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { whileConnected } from './connection.ts';
 import { InternalError, isOutage, RequestTimeout, ServiceUnavailable } from './errors.ts';
+import type { LocalResponder, ResponderGroup } from './local-responders.ts';
 import type { BusLogger } from './logger.ts';
 import type { BusMetrics } from './metrics.ts';
+import { PING } from './ping.ts';
 import { payloadLimitBytes } from './requester.ts';
 import { inScope } from './scope.ts';
 import { parseTraceparent } from './trace.ts';
 import type { RequestHandlers } from './types.ts';
-import { actionOf, decodeContext, type Refusal, requestSubjects, sendOutput, sendRefusal } from './wire.ts';
-
-/** Answered by every request server, to whoever waits for it to be ready. */
-export const PING = 'Ping';
+import {
+  type Envelope,
+  envelopeOf,
+  readContext,
+  type Refusal,
+  type Reply,
+  requestSubjects,
+  respond,
+  writeOutput,
+  writeRefusal,
+} from './wire.ts';
 
 export interface ServeOptions {
   /** Handlers that run at once. */
@@ -23,17 +32,24 @@ export interface ServeOptions {
   readonly queueLimitBytes?: number;
 }
 
-interface Arrived {
-  readonly message: Msg;
-  readonly action: string;
+/** A request, wherever it came from, and the way of its answer. */
+interface Incoming {
+  readonly envelope: Envelope;
+  answer(reply: Reply): void;
+}
+
+interface Arrived extends Incoming {
   readonly context: RequestContext;
   readonly arrivedMs: number;
 }
 
 type Handler = (input: unknown, context: RequestContext) => Promise<unknown>;
 
-/** Serves one service's requests; replicas share them through the queue group named after the service. */
-export class RequestServer {
+/**
+ * Serves one service's requests; replicas share them through the queue group named after the service. Those of its own
+ * process, if it has a group of local responders, reach it without the broker, and are taken like all others.
+ */
+export class RequestServer implements LocalResponder {
   private readonly handlers: ReadonlyMap<string, Handler>;
   private readonly subscription: Subscription;
   private readonly concurrency: number;
@@ -42,6 +58,9 @@ export class RequestServer {
   private readonly waiting: Arrived[] = [];
   private waitingBytes = 0;
   private running = 0;
+  /** Delivered by this process and not yet taken. */
+  private coming = 0;
+  private closing = false;
   private readonly idleWaiters: (() => void)[] = [];
 
   constructor(
@@ -50,6 +69,7 @@ export class RequestServer {
     handlers: RequestHandlers,
     private readonly logger: BusLogger,
     private readonly metrics: BusMetrics | undefined,
+    private readonly group: ResponderGroup | undefined,
     { concurrency = 64, queueLimit = 1024, queueLimitBytes = 64 * 1024 * 1024 }: ServeOptions = {},
   ) {
     if (Object.hasOwn(handlers, PING)) throw new TypeError(`${PING} is answered by the bus itself`);
@@ -61,43 +81,75 @@ export class RequestServer {
       queue: service,
       callback: (error, message) => {
         if (error) this.logger.error({ err: error, service }, 'the request subscription failed');
-        else this.arrive(message);
+        else this.arrive(this.incoming(message));
       },
+    });
+    group?.add(service, this);
+  }
+
+  get isTaking(): boolean {
+    return !this.closing && !this.connection.isClosed();
+  }
+
+  /** At the next turn of the event loop: who asks again and again must not keep sockets and timers from their turn. */
+  deliver(envelope: Envelope, answer: (reply: Reply) => void): void {
+    this.coming++;
+    setImmediate(() => {
+      this.coming--;
+      this.arrive({ envelope, answer });
+      this.wakeIdleWaiters();
     });
   }
 
   /** Resolves when nothing runs or waits. New requests are still taken. */
   idle(): Promise<void> {
-    if (this.running === 0 && this.waiting.length === 0) return Promise.resolve();
+    if (this.isIdle) return Promise.resolve();
     return new Promise((resolve) => this.idleWaiters.push(resolve));
   }
 
   /** Takes no more requests and finishes those it has. */
   async close(): Promise<void> {
+    this.closing = true;
+    this.group?.remove(this.service, this);
     if (!this.subscription.isClosed() && !this.connection.isClosed()) await whileConnected(this.subscription.drain());
     await this.idle();
   }
 
-  private arrive(message: Msg): void {
-    const action = actionOf(message.subject);
-    if (action === PING) {
-      sendOutput(message, { service: this.service }, payloadLimitBytes(this.connection));
+  private get isIdle(): boolean {
+    return this.running === 0 && this.waiting.length === 0 && this.coming === 0;
+  }
+
+  private wakeIdleWaiters(): void {
+    if (this.isIdle) for (const resolve of this.idleWaiters.splice(0)) resolve();
+  }
+
+  private incoming(message: Msg): Incoming {
+    const answer = (reply: Reply) => {
+      if (!this.connection.isClosed()) respond(message, reply);
+    };
+    return { envelope: envelopeOf(message), answer };
+  }
+
+  private arrive(incoming: Incoming): void {
+    const { envelope } = incoming;
+    if (envelope.action === PING) {
+      incoming.answer(writeOutput({ service: this.service }, payloadLimitBytes(this.connection)));
       return;
     }
     const arrivedMs = performance.now();
     let context: RequestContext;
     try {
-      context = decodeContext(message);
+      context = readContext(envelope);
     } catch (error) {
-      this.logger.warn({ err: error, action }, 'a request without a valid context was refused');
+      this.logger.warn({ err: error, action: envelope.action }, 'a request without a valid context was refused');
       const text = 'The request carries no valid context';
-      this.refuse(message, action, arrivedMs, { kind: 'internal', requestId: '', retryable: false, message: text });
+      this.refuse(incoming, arrivedMs, { kind: 'internal', requestId: '', retryable: false, message: text });
       return;
     }
-    const arrived = { message, action, context, arrivedMs };
+    const arrived = { ...incoming, context, arrivedMs };
     if (this.running < this.concurrency) this.start(arrived);
-    else if (this.hasRoomFor(message)) this.enqueue(arrived);
-    else this.refuse(message, action, arrivedMs, { kind: 'unavailable', reason: 'too many requests are waiting' });
+    else if (this.hasRoomFor(envelope)) this.enqueue(arrived);
+    else this.refuse(incoming, arrivedMs, { kind: 'unavailable', reason: 'too many requests are waiting' });
   }
 
   private start(arrived: Arrived): void {
@@ -106,28 +158,30 @@ export class RequestServer {
       this.running--;
       const next = this.dequeue();
       if (next !== undefined) this.start(next);
-      else if (this.running === 0) for (const resolve of this.idleWaiters.splice(0)) resolve();
+      else this.wakeIdleWaiters();
     });
   }
 
-  private hasRoomFor({ data }: Msg): boolean {
-    return this.waiting.length < this.queueLimit && this.waitingBytes + data.length <= this.queueLimitBytes;
+  private hasRoomFor({ sizeBytes }: Envelope): boolean {
+    return this.waiting.length < this.queueLimit && this.waitingBytes + sizeBytes <= this.queueLimitBytes;
   }
 
   private enqueue(arrived: Arrived): void {
     this.waiting.push(arrived);
-    this.waitingBytes += arrived.message.data.length;
+    this.waitingBytes += arrived.envelope.sizeBytes;
   }
 
   private dequeue(): Arrived | undefined {
     const next = this.waiting.shift();
-    this.waitingBytes -= next?.message.data.length ?? 0;
+    this.waitingBytes -= next?.envelope.sizeBytes ?? 0;
     return next;
   }
 
-  private async serve({ message, action, context, arrivedMs }: Arrived): Promise<void> {
+  private async serve(arrived: Arrived): Promise<void> {
+    const { envelope, context, arrivedMs } = arrived;
+    const { action, body } = envelope;
     // Nobody waits for the answer any more, so the work must not begin.
-    if (Date.now() >= context.deadlineMs) return this.refuse(message, action, arrivedMs, { kind: 'timeout' });
+    if (Date.now() >= context.deadlineMs) return this.refuse(arrived, arrivedMs, { kind: 'timeout' });
     const span = parseTraceparent(context.traceparent);
     const scope = {
       requestId: context.requestId,
@@ -140,15 +194,15 @@ export class RequestServer {
         const handler = this.handlers.get(action);
         if (handler === undefined) {
           const text = `${this.service} has no request ${action}`;
-          return this.refuse(message, action, arrivedMs, {
+          return this.refuse(arrived, arrivedMs, {
             kind: 'aws-error', code: 'InvalidAction', message: text, status: 400,
           }); // prettier-ignore
         }
-        const output = await handler(message.json(), context);
-        sendOutput(message, output, payloadLimitBytes(this.connection));
+        const output = await handler(JSON.parse(body), context);
+        arrived.answer(writeOutput(output, payloadLimitBytes(this.connection)));
         this.measure(action, 'ok', arrivedMs);
       } catch (error) {
-        this.refuse(message, action, arrivedMs, this.refusalOf(error, action, context));
+        this.refuse(arrived, arrivedMs, this.refusalOf(error, action, context));
       }
     });
   }
@@ -167,9 +221,9 @@ export class RequestServer {
     return { kind: 'internal', requestId, retryable, message: 'An internal error has occurred' };
   }
 
-  private refuse(message: Msg, action: string, arrivedMs: number, refusal: Refusal): void {
-    if (!this.connection.isClosed()) sendRefusal(message, refusal);
-    this.measure(action, refusal.kind === 'aws-error' ? refusal.code : refusal.kind, arrivedMs);
+  private refuse({ envelope, answer }: Incoming, arrivedMs: number, refusal: Refusal): void {
+    answer(writeRefusal(refusal));
+    this.measure(envelope.action, refusal.kind === 'aws-error' ? refusal.code : refusal.kind, arrivedMs);
   }
 
   private measure(action: string, code: string, arrivedMs: number): void {

@@ -1,6 +1,7 @@
 /**
- * The one definition of how requests and replies are written on NATS. Request: subject `<service>.request.<Action>.v1`,
- * body JSON, context as one JSON header. Reply: body JSON, its kind in a header.
+ * The one definition of how requests and replies are written. Request: subject `<service>.request.<Action>.v1`, body JSON,
+ * context as one JSON header. Reply: body JSON, its kind in a header. A responder of the same process gets the same texts:
+ * neither side ever sees an object of the other's.
  */
 import { AwsError, type RequestContext, requestContextSchema } from '@holdfast/contracts';
 import { headers, type Msg, type MsgHdrs } from '@nats-io/nats-core';
@@ -26,29 +27,67 @@ export const requestSubjects = (service: string): string => `${token(service)}.r
 /** The `<Action>` of a subject that `requestSubjects` matched. */
 export const actionOf = (subject: string): string => subject.split('.')[2] ?? '';
 
+/** A request, written. */
+export interface Envelope {
+  readonly action: string;
+  /** JSON; empty when the sender gave none. */
+  readonly context: string;
+  readonly traceparent: string | undefined;
+  /** JSON. */
+  readonly body: string;
+  /** Of the body in UTF-8. */
+  readonly sizeBytes: number;
+}
+
+/** An answer, written. */
+export interface Reply {
+  /** `ok`, or how it was refused. */
+  readonly kind: string;
+  /** JSON. */
+  readonly body: string;
+}
+
 /** @throws PayloadTooLarge */
-export const encodeJson = (value: unknown, limitBytes: number): Uint8Array => {
-  const bytes = new TextEncoder().encode(JSON.stringify(value) ?? 'null');
-  if (bytes.length > limitBytes) throw new PayloadTooLarge(bytes.length, limitBytes);
-  return bytes;
+const requireFits = (sizeBytes: number, limitBytes: number): number => {
+  if (sizeBytes > limitBytes) throw new PayloadTooLarge(sizeBytes, limitBytes);
+  return sizeBytes;
 };
 
-export const encodeContext = (context: RequestContext): MsgHdrs => {
+/** @throws PayloadTooLarge */
+export const writeRequest = (
+  action: string,
+  input: unknown,
+  context: RequestContext,
+  bodyLimitBytes: number,
+): Envelope => {
+  const body = JSON.stringify(input) ?? 'null';
+  const sizeBytes = requireFits(Buffer.byteLength(body), bodyLimitBytes);
   const text = JSON.stringify(context);
-  const sizeBytes = Buffer.byteLength(text);
-  if (sizeBytes > CONTEXT_LIMIT_BYTES) throw new PayloadTooLarge(sizeBytes, CONTEXT_LIMIT_BYTES);
+  requireFits(Buffer.byteLength(text), CONTEXT_LIMIT_BYTES);
+  return { action, context: text, traceparent: context.traceparent, body, sizeBytes };
+};
+
+/** The headers with which a request goes over NATS. */
+export const requestHeaders = ({ context, traceparent }: Envelope): MsgHdrs => {
   const fields = headers();
-  fields.set(CONTEXT_HEADER, text);
-  if (context.traceparent !== undefined) fields.set(TRACEPARENT_HEADER, context.traceparent);
+  fields.set(CONTEXT_HEADER, context);
+  if (traceparent !== undefined) fields.set(TRACEPARENT_HEADER, traceparent);
   return fields;
 };
 
-/** @throws when the header is absent, no JSON, or no context. */
-export const decodeContext = (message: Msg): RequestContext => {
-  const text = message.headers?.get(CONTEXT_HEADER) ?? '';
+/** A request as it came over NATS. */
+export const envelopeOf = (message: Msg): Envelope => ({
+  action: actionOf(message.subject),
+  context: message.headers?.get(CONTEXT_HEADER) ?? '',
+  traceparent: message.headers?.get(TRACEPARENT_HEADER),
+  body: message.string(),
+  sizeBytes: message.data.length,
+});
+
+/** @throws when the context is absent, no JSON, or none. */
+export const readContext = ({ context: text, traceparent }: Envelope): RequestContext => {
   if (text === '' || Buffer.byteLength(text) > CONTEXT_LIMIT_BYTES) throw new TypeError('no request context');
   const context = requestContextSchema.parse(JSON.parse(text));
-  const traceparent = message.headers?.get(TRACEPARENT_HEADER);
   return traceparent ? { ...context, traceparent } : context;
 };
 
@@ -66,25 +105,33 @@ const replySchema = z.discriminatedUnion('kind', [
 ]);
 export type Refusal = z.infer<typeof replySchema>;
 
-const withKind = (kind: string): MsgHdrs => {
+/** @throws PayloadTooLarge */
+export const writeOutput = (output: unknown, limitBytes: number): Reply => {
+  const body = JSON.stringify(output) ?? 'null';
+  requireFits(Buffer.byteLength(body), limitBytes);
+  return { kind: 'ok', body };
+};
+
+export const writeRefusal = (refusal: Refusal): Reply => ({ kind: refusal.kind, body: JSON.stringify(refusal) });
+
+/** Answers a request that came over NATS. */
+export const respond = (message: Msg, { kind, body }: Reply): void => {
   const fields = headers();
   fields.set(REPLY_HEADER, kind);
-  return fields;
+  message.respond(body, { headers: fields });
 };
 
-/** @throws PayloadTooLarge */
-export const sendOutput = (message: Msg, output: unknown, limitBytes: number): void => {
-  message.respond(encodeJson(output, limitBytes), { headers: withKind('ok') });
-};
-
-export const sendRefusal = (message: Msg, refusal: Refusal): void => {
-  message.respond(JSON.stringify(refusal), { headers: withKind(refusal.kind) });
-};
+/** An answer as it came over NATS. */
+export const replyOf = (message: Msg): Reply => ({
+  kind: message.headers?.get(REPLY_HEADER) ?? '',
+  body: message.string(),
+});
 
 /** @throws AwsError, RequestTimeout, ServiceUnavailable, InternalError: what the reply says. */
-export const readReply = (message: Msg, service: string, action: string, requestId: string): unknown => {
-  if (message.headers?.get(REPLY_HEADER) === 'ok') return message.json();
-  const refusal = replySchema.parse(message.json());
+export const readReply = ({ kind, body }: Reply, service: string, action: string, requestId: string): unknown => {
+  const answer: unknown = JSON.parse(body);
+  if (kind === 'ok') return answer;
+  const refusal = replySchema.parse(answer);
   switch (refusal.kind) {
     case 'aws-error': {
       const { code, message: text, status, members } = refusal;

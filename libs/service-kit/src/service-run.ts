@@ -73,7 +73,8 @@ export class ServiceRun {
   async start(): Promise<BootedService> {
     const { definition, environment, logger, metrics } = this;
     if (definition.migrations !== undefined) await this.openDatabase();
-    const bus = await connectBus({ nats: environment.nats, name: definition.name, metrics, logger });
+    const { nats, local } = environment;
+    const bus = await connectBus({ nats, name: definition.name, metrics, logger, local });
     this.closers.push(() => bus.close());
     const app = await this.createApp(bus);
     if (environment.mode === 'development') await this.listenForDevelopment(bus, app);

@@ -1,5 +1,5 @@
 import type { Instant } from '@holdfast/contracts';
-import type { ServiceName } from '@holdfast/messaging';
+import type { LocalResponders, ServiceName } from '@holdfast/messaging';
 
 /** Time is an input: everything that needs it gets this. In development it can be turned. */
 export interface Clock {
@@ -15,6 +15,8 @@ export interface ServiceEnvironment {
   /** A role that may change the schema; migrations run when it is given. */
   migrationDatabaseUrl?: string;
   nats: { servers: string; user?: string; password?: string };
+  /** Shared by the services of one process; absent: all requests go over NATS. */
+  local?: LocalResponders;
   logLevel: string;
   /** Appended to instead of standard output. */
   logFile?: string;

@@ -2,7 +2,7 @@ import { accountId, region, type RequestContext } from '@holdfast/contracts';
 import { randomUUID } from 'node:crypto';
 
 /** A root user's request context, due in `remainingMs`. */
-export const testContext = (remainingMs = 5000, fields: Partial<RequestContext> = {}): RequestContext => ({
+export const testContext = (remainingMs = 60_000, fields: Partial<RequestContext> = {}): RequestContext => ({
   requestId: randomUUID(),
   accountId: accountId('111122223333'),
   region: region('eu-central-1'),

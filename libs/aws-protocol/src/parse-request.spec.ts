@@ -323,6 +323,26 @@ describe('JSON input', () => {
 });
 
 describe('EBS direct input', () => {
+  it.each([
+    ['blank', '%20'],
+    ['empty', ''],
+  ])('with a first snapshot that is %s is refused as recorded', (_, id) => {
+    const message = 'First snapshot should not be empty or null';
+    const list = () => ebs('GET', `/snapshots/snap-2/changedblocks?firstSnapshotId=${id}`);
+    expect(refusal(list)).toMatchObject({ code: 'ValidationException', message });
+    expect(ebs('GET', '/snapshots/snap-2/changedblocks').input).toEqual({ SecondSnapshotId: 'snap-2' });
+    const malformed = refusal(() => ebs('GET', '/snapshots/snap-2/changedblocks?firstSnapshotId=x'));
+    expect(malformed.message).toContain("Value 'x' at 'firstSnapshotId' failed to satisfy constraint");
+  });
+  it.each([
+    ['PUT', '/snapshots/snap-1/blocks/7'],
+    ['POST', '/snapshots/completion/snap-1'],
+  ])('with another checksum algorithm than SHA256 is refused as recorded: %s %s', (method, url) => {
+    expect(refusal(() => ebs(method, url, { 'x-amz-checksum-algorithm': 'MD5' }))).toMatchObject({
+      code: 'ValidationException',
+      message: "Unsupported Checksum Algorithm 'MD5', supported algorithms are SHA256",
+    });
+  });
   it('comes from path, query and headers', () => {
     expect(
       ebs('GET', '/snapshots/snap-2/changedblocks?firstSnapshotId=snap-1&maxResults=100&startingBlockIndex=3').input,

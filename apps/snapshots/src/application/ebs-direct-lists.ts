@@ -40,8 +40,6 @@ export class BlockLists {
   async changed(input: ebs.ListChangedBlocksRequest, context: RequestContext): Promise<ebs.ListChangedBlocksResponse> {
     const { tokens, clock } = this.parts;
     const { FirstSnapshotId } = input;
-    if (FirstSnapshotId?.trim() === '')
-      throw invalidRequest('INVALID_SNAPSHOT_ID', 'First snapshot should not be empty or null');
     const second = await readableSnapshot(input.SecondSnapshotId, this.parts, context);
     const first = FirstSnapshotId === undefined ? null : await readableSnapshot(FirstSnapshotId, this.parts, context);
     if (first !== null) await this.checkRelated(first, second);

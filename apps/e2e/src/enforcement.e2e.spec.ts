@@ -6,7 +6,7 @@ import * as sts from '@aws-sdk/client-sts';
 import { operations, type ServiceId } from '@holdfast/aws-protocol';
 import { RbinClient, rbinCommand } from '@holdfast/aws-protocol/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { REGION, TestAccount } from './account.ts';
+import { REGION, TestAccount, ZONE } from './account.ts';
 import { eventually } from './clients.ts';
 import { minimalInput } from './minimal-input.ts';
 import { presigned } from './presigned.ts';
@@ -117,7 +117,10 @@ const existing = async () => {
     }),
   );
   const { CiphertextBlob: ciphertextBlob = new Uint8Array() } = encrypted;
-  return { keyArn, ciphertextBlob, grantId: grant.GrantId ?? '', accountId: ACCOUNT, region: REGION };
+  const { VolumeId: volumeId } = await account.volume({ Size: 1 });
+  const { SnapshotId: snapshotId = '' } = await account.ec2.send(new ec2.CreateSnapshotCommand({ VolumeId: volumeId }));
+  const names = { grantId: grant.GrantId ?? '', volumeId, snapshotId, accountId: ACCOUNT, region: REGION };
+  return { keyArn, ciphertextBlob, ...names };
 };
 
 beforeAll(async () => {
@@ -155,6 +158,58 @@ describe.each(['user', 'session', 'role', 'federation'])('a %s without any permi
     }
     expect(notDenied).toEqual([]);
     expect(denied).toBeGreaterThan(0);
+  });
+});
+
+describe('what is wrong with a call', () => {
+  const missing = { volume: 'vol-0123456789abcdef0', snapshot: 'snap-0123456789abcdef0' };
+  const share = (SnapshotId: string, DryRun = false) =>
+    new ec2.ModifySnapshotAttributeCommand({
+      SnapshotId,
+      DryRun,
+      CreateVolumePermission: { Add: [{ UserId: ACCOUNT }] },
+    });
+  const copy = (input: Partial<ec2.CopySnapshotCommandInput>) =>
+    new ec2.CopySnapshotCommand({ SourceSnapshotId: missing.snapshot, SourceRegion: REGION, ...input });
+  const create = (input: Partial<ec2.CreateVolumeCommandInput>) =>
+    new ec2.CreateVolumeCommand({ AvailabilityZone: ZONE, Size: 1, ...input });
+
+  const errorOf = (keys: Keys, command: unknown) =>
+    new ec2.EC2Client(settings(keys)).send(command as ec2.DeleteVolumeCommand).then(
+      () => 'none',
+      (error: Error) => error.name,
+    );
+
+  it('shows before the want of permission where EC2 looks at it first, and permissions show nothing more', async () => {
+    const { volumeId: volume, snapshotId: snapshot } = resources;
+    const cases = [
+      [create({ AvailabilityZone: 'mars-1a' }), 'InvalidZone.NotFound', 'InvalidZone.NotFound'],
+      [
+        create({ VolumeType: 'io1', Iops: 1_000_000_000, DryRun: true }),
+        'InvalidParameterValue',
+        'InvalidParameterValue',
+      ],
+      [create({ SnapshotId: missing.snapshot }), 'InvalidSnapshot.NotFound', 'InvalidSnapshot.NotFound'],
+      [create({ DryRun: true }), 'UnauthorizedOperation', 'DryRunOperation'],
+      [create({ DryRun: true, KmsKeyId: 'alias/x' }), 'UnauthorizedOperation', 'DryRunOperation'],
+      [new ec2.DeleteVolumeCommand({ VolumeId: missing.volume }), 'InvalidVolume.NotFound', 'InvalidVolume.NotFound'],
+      [new ec2.DeleteVolumeCommand({ VolumeId: volume, DryRun: true }), 'UnauthorizedOperation', 'DryRunOperation'],
+      [copy({ SourceRegion: 'mars-1' }), 'InvalidRegion', 'InvalidRegion'],
+      [copy({ DryRun: true, KmsKeyId: 'alias/x' }), 'UnauthorizedOperation', 'DryRunOperation'],
+      [share(missing.snapshot), 'InvalidSnapshot.NotFound', 'InvalidSnapshot.NotFound'],
+      [share(missing.snapshot, true), 'UnauthorizedOperation', 'DryRunOperation'],
+      [share(snapshot, true), 'UnauthorizedOperation', 'DryRunOperation'],
+      [new ec2.ModifyVolumeCommand({ VolumeId: missing.volume, Size: 2 }), 'UnauthorizedOperation', 'InvalidVolume.NotFound'],
+      [new ec2.CreateSnapshotCommand({ VolumeId: missing.volume }), 'UnauthorizedOperation', 'InvalidVolume.NotFound'],
+    ] as const;
+    for (const [command, refused, allowed] of cases) {
+      expect([command.input, await errorOf(credentials['user'] ?? ROOT, command)]).toEqual([command.input, refused]);
+      expect([command.input, await errorOf(ROOT, command)]).toEqual([command.input, allowed]);
+    }
+    // Another account is told of neither that it is there.
+    const stranger = { accessKeyId: '444455556666', secretAccessKey: 'test' };
+    for (const command of [new ec2.DeleteVolumeCommand({ VolumeId: volume }), share(snapshot)])
+      expect(await errorOf(stranger, command)).toMatch(/NotFound$/);
   });
 });
 

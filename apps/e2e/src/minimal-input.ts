@@ -5,6 +5,9 @@ interface Resources {
   keyArn: string;
   ciphertextBlob: Uint8Array;
   grantId: string;
+  /** What EC2 looks for before it looks at permissions. */
+  volumeId: string;
+  snapshotId: string;
   accountId: string;
   region: string;
 }
@@ -104,7 +107,21 @@ const values = ({
 });
 
 /** What an operation needs beyond the members that its model requires. */
-const more = ({ keyArn, grantId, ciphertextBlob }: Resources): Readonly<Record<string, Record<string, unknown>>> => ({
+const more = ({
+  keyArn,
+  grantId,
+  ciphertextBlob,
+  volumeId,
+  snapshotId,
+  accountId,
+  region,
+}: Resources): Readonly<Record<string, Record<string, unknown>>> => ({
+  'ec2 CreateVolume': { AvailabilityZone: `${region}a`, Size: 1 },
+  'ec2 DeleteVolume': { VolumeId: volumeId },
+  'ec2 ModifySnapshotAttribute': {
+    SnapshotId: snapshotId,
+    CreateVolumePermission: { Add: [{ UserId: accountId }] },
+  },
   'kms Decrypt': { CiphertextBlob: ciphertextBlob },
   'kms ReEncrypt': { CiphertextBlob: ciphertextBlob },
   'kms RetireGrant': { KeyId: keyArn, GrantId: grantId },

@@ -35,6 +35,14 @@ export interface InternalRequests {
     GetKeyManager: { in: { keyArn: string }; out: { keyManager: 'AWS' | 'CUSTOMER' } | null };
   };
   volumes: {
+    /**
+     * What is wrong with a call that EC2 finds before it looks at whether the caller may make it: refused as the call itself
+     * is, else answered. Nothing is done.
+     */
+    CheckCall: {
+      in: { action: 'CreateVolume' | 'DeleteVolume'; input: Record<string, unknown> };
+      out: Record<string, never>;
+    };
     GetVolume: { in: { volumeId: VolumeId }; out: VolumeRecord | null };
     /** Attachments of the caller's account, all instances when `instanceIds` is absent. */
     ListAttachments: { in: { instanceIds?: InstanceId[] }; out: { attachments: AttachmentRecord[] } };
@@ -80,6 +88,11 @@ export interface InternalRequests {
     ListHostAttachments: { in: { hostId: string }; out: { attachments: HostAttachment[] } };
   };
   snapshots: {
+    /** As `volumes.CheckCall`. */
+    CheckCall: {
+      in: { action: 'CopySnapshot' | 'ModifySnapshotAttribute'; input: Record<string, unknown> };
+      out: Record<string, never>;
+    };
     /**
      * Null when absent or not visible to the caller. With `throughImage` it is visible, too, when its owner also owns that image
      * and lets the caller launch from it.

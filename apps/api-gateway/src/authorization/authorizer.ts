@@ -17,6 +17,7 @@ import type { AccessTarget, ImageVolume, ResourceFacts } from './access-target.t
 import { ec2Targets } from './ec2-targets.ts';
 import { type RuleFacts, rbinTargets } from './rbin-targets.ts';
 import { ebsTargets, iamTargets, stsTargets } from './iam-targets.ts';
+import { checkFirst } from './check-first.ts';
 import { isKeptWhenAllowed } from './kept-decisions.ts';
 
 /**
@@ -31,7 +32,10 @@ export class Authorizer {
     private readonly decisions: Pick<DecisionLog, 'allowed' | 'refused'>,
   ) {}
 
-  /** @throws AwsError as the service refuses what no policy allows, or one denies. */
+  /**
+   * @throws AwsError as the service refuses what no policy allows, or one denies; what is wrong with the call where EC2 says
+   *   that first.
+   */
   async authorize(request: ParsedRequest, context: RequestContext): Promise<void> {
     if (request.service === 'kms' || context.principal.type === 'Root') return;
     const [targets, caller] = await Promise.all([this.targets(request, context), this.policies.of(context)]);
@@ -53,6 +57,7 @@ export class Authorizer {
       targets,
     );
     if (joint.allowed && !isKeptWhenAllowed(request)) return;
+    if (!joint.allowed) await checkFirst(request, context, this.requests);
     const call = { ...request, context, at: this.clock.now() };
     if (joint.allowed) return this.decisions.allowed(decisionRecord(call, joint, null));
     const refusal = await this.refusal(request, joint.decision, context);

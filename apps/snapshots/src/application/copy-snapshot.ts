@@ -64,6 +64,11 @@ export class CopySnapshot {
     return { SnapshotId: snapshotId, Tags: tagList(tags) };
   }
 
+  /** What comes before the caller's permissions. @throws as `run` does. */
+  check(input: Partial<ec2.CopySnapshotRequest>, { region }: RequestContext): void {
+    admit(input, region);
+  }
+
   /** Of an image's snapshot, under a key that was found usable. */
   async forImage(
     input: InternalRequests['snapshots']['CopyImageSnapshot']['in'],

@@ -36,13 +36,21 @@ export class SnapshotAttributes {
   }
 
   async modify(input: Partial<ec2.ModifySnapshotAttributeRequest>, context: RequestContext): Promise<Nothing> {
-    const change = parsePermissionChange(input);
-    const snapshotId = snapshotIdOf(input.SnapshotId);
-    // Whether it exists is not looked at in a dry run.
-    if (input.DryRun === true) throw dryRunOperation();
-    const state = await ownSnapshot(this.snapshots, snapshotId, context);
+    const { change, snapshotId, state } = await this.checkModification(input, context);
+    if (state === null) throw dryRunOperation();
     await this.change(snapshotId, state, change, context);
     return {};
+  }
+
+  /** What comes before the caller's permissions; `state` null: whether it exists is not looked at in a dry run. */
+  async checkModification(
+    input: Partial<ec2.ModifySnapshotAttributeRequest>,
+    context: RequestContext,
+  ): Promise<{ change: PermissionChange; snapshotId: SnapshotId; state: SnapshotState | null }> {
+    const change = parsePermissionChange(input);
+    const snapshotId = snapshotIdOf(input.SnapshotId);
+    const state = input.DryRun === true ? null : await ownSnapshot(this.snapshots, snapshotId, context);
+    return { change, snapshotId, state };
   }
 
   async reset(input: Partial<ec2.ResetSnapshotAttributeRequest>, context: RequestContext): Promise<Nothing> {

@@ -75,6 +75,11 @@ export class CreateVolume {
     return this.create(admitted, encryption, { token, keepsGrant: throughImage !== undefined }, context);
   }
 
+  /** What comes before the caller's permissions. @throws as `run` does. */
+  async check(input: ec2.CreateVolumeRequest, context: RequestContext): Promise<void> {
+    await this.admit(input, context);
+  }
+
   /** What `run` would make. @throws as `run` does. */
   async plan(
     { input, throughImage }: InternalRequests['volumes']['PlanVolume']['in'],

@@ -1,5 +1,5 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { AwsError, callerOf, type RequestContext } from '@holdfast/contracts';
+import { AwsError, callerOf, type RequestContext, type VolumeId } from '@holdfast/contracts';
 import { dryRunOperation, invalidParameterValue } from '@holdfast/ec2';
 import type { Clock } from '@holdfast/service-kit';
 import { ownVolume } from './own-volume.ts';
@@ -15,6 +15,15 @@ export class DeleteVolume {
   ) {}
 
   async run(input: Partial<ec2.DeleteVolumeRequest>, context: RequestContext): Promise<Record<string, never>> {
+    const volumeId = await this.check(input, context);
+    if (input.DryRun === true) throw dryRunOperation();
+    const command = { type: 'DeleteVolume', volumeId, at: this.clock.instant() } as const;
+    await this.volumes.handle(command, { caller: callerOf(context) });
+    return {};
+  }
+
+  /** What comes before the caller's permissions. @throws as `run` does. */
+  async check(input: Partial<ec2.DeleteVolumeRequest>, context: RequestContext): Promise<VolumeId> {
     if (input.VolumeId === undefined || input.VolumeId === '')
       throw new AwsError({
         code: 'MissingParameter',
@@ -24,9 +33,6 @@ export class DeleteVolume {
     if (volumeId === null) throw invalidParameterValue(`The volume ID '${input.VolumeId}' is malformed`);
     const { status } = await ownVolume(this.volumes, volumeId, context);
     if (status === 'deleting') throw refusal('VolumeNotFound', { volumeId });
-    if (input.DryRun === true) throw dryRunOperation();
-    const command = { type: 'DeleteVolume', volumeId, at: this.clock.instant() } as const;
-    await this.volumes.handle(command, { caller: callerOf(context) });
-    return {};
+    return volumeId;
   }
 }

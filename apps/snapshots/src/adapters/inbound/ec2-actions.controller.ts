@@ -42,6 +42,11 @@ export const snapshotRequests = (actions: SnapshotActions): RequestHandlers => {
     CreateTags: (input: ec2.CreateTagsRequest, context: RequestContext) => tags.create(input, context),
     DeleteTags: (input: ec2.DeleteTagsRequest, context: RequestContext) => tags.delete(input, context),
     DescribeTags: (input: ec2.DescribeTagsRequest, context: RequestContext) => tags.describe(input, context),
+    CheckCall: async ({ action, input }: Internal['CheckCall']['in'], context: RequestContext) => {
+      if (action === 'CopySnapshot') actions.copySnapshot.check(input, context);
+      else await attributes.checkModification(input, context);
+      return {};
+    },
     CopyImageSnapshot: (input: Internal['CopyImageSnapshot']['in'], context: RequestContext) =>
       actions.copySnapshot.forImage(input, context),
     GetSnapshot: ({ snapshotId, throughImage }: Internal['GetSnapshot']['in'], context: RequestContext) =>

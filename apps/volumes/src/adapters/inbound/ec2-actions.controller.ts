@@ -55,6 +55,11 @@ export const volumeRequests = (actions: VolumeActions): RequestHandlers => {
     CreateTags: (input: ec2.CreateTagsRequest, context: RequestContext) => tags.create(input, context),
     DeleteTags: (input: ec2.DeleteTagsRequest, context: RequestContext) => tags.delete(input, context),
     DescribeTags: (input: ec2.DescribeTagsRequest, context: RequestContext) => tags.describe(input, context),
+    CheckCall: async ({ action, input }: Internal['CheckCall']['in'], context: RequestContext) => {
+      if (action === 'CreateVolume') await actions.createVolume.check(input as ec2.CreateVolumeRequest, context);
+      else await actions.deleteVolume.check(input, context);
+      return {};
+    },
     PlanVolume: (input: Internal['PlanVolume']['in'], context: RequestContext) =>
       actions.createVolume.plan(input, context),
     CreateLaunchVolume: async (input: Internal['CreateLaunchVolume']['in'], context: RequestContext) => ({

@@ -28,6 +28,10 @@ export const settingsSchema = z.object({
   blocksUrl: z.url({ protocol: /^tcp$/ }).optional(),
   /** Whether volumes are held to the IOPS and throughput of their types; absent: in production they are. */
   volumeLimits: z.enum(['enforced', 'off']).optional(),
+  /** Block devices for volumes' data, or folders of them or of links to them; none: data are in files under `home`. */
+  volumeDevices: z.array(z.string().refine(isAbsolute, 'must be absolute paths')).default([]),
+  /** Those of them that are taken although something is on them. */
+  overwriteDevices: z.array(z.string().refine(isAbsolute, 'must be absolute paths')).default([]),
   /** Where volumes are served over TLS, to guests whose certificates are for their instance or the volume; absent: nowhere. */
   nbdTls: z
     .strictObject({
@@ -52,7 +56,12 @@ const variables = z.object({
   HOLDFAST_NBD_TLS_KEY_FILE: z.string().min(1).optional(),
   HOLDFAST_NBD_TLS_CLIENT_CA_FILE: z.string().min(1).optional(),
   HOLDFAST_VOLUME_LIMITS: z.enum(['enforced', 'off']).optional(),
+  HOLDFAST_VOLUME_DEVICES: z.string().optional(),
+  HOLDFAST_VOLUME_DEVICES_OVERWRITE: z.string().optional(),
 });
+
+/** Between commas: names of devices have colons in them. */
+const pathsOf = (value: string | undefined): string[] => (value ?? '').split(',').filter((path) => path !== '');
 
 /** All of them or none: without certificates nothing is served to other hosts. */
 const nbdTlsOf = (values: z.infer<typeof variables>) => {
@@ -74,6 +83,8 @@ export const ownSettings: OwnSettings<typeof variables.shape> = {
       blocksListen: values.HOLDFAST_BLOCKS_LISTEN,
       blocksUrl: values.HOLDFAST_BLOCKS_URL,
       volumeLimits: values.HOLDFAST_VOLUME_LIMITS,
+      volumeDevices: pathsOf(values.HOLDFAST_VOLUME_DEVICES),
+      overwriteDevices: pathsOf(values.HOLDFAST_VOLUME_DEVICES_OVERWRITE),
       nbdTls: nbdTlsOf(values),
     }),
 };

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { StoreLayout } from '@holdfast/block-store';
+import { DevicePool, StoreLayout } from '@holdfast/block-store';
 import type { SnapshotId } from '@holdfast/contracts';
-import type { ServiceParts } from '@holdfast/service-kit';
+import type { Logger, ServiceParts } from '@holdfast/service-kit';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AllocateVolume } from './application/allocate-volume.ts';
 import { Archives } from './application/archives.ts';
@@ -16,7 +16,7 @@ import { SnapshotExports } from './application/snapshot-exports.ts';
 import { Snapshots } from './application/snapshots.ts';
 import { TlsExports } from './application/tls-exports.ts';
 import { VolumeHosts } from './application/volume-hosts.ts';
-import { settingsSchema } from './config.ts';
+import { type Settings, settingsSchema } from './config.ts';
 import { KmsKeys } from './kms-keys.ts';
 import { countNbdOperations } from './metrics.ts';
 
@@ -38,6 +38,7 @@ export class DataPlaneModule {
     const isLimited = (settings.volumeLimits ?? (isDevelopment ? 'off' : 'enforced')) === 'enforced';
     const layout = new StoreLayout(join(home, 'data-plane'));
     const shared = { layout, logger, scriptPath: blockHostPath ?? builtBlockHost(), keys: new KmsKeys(bus) };
+    const devices = devicePool(layout, settings, logger);
     const tasks = new HostTasks(shared);
     const hosts = new VolumeHosts({ ...shared, home, isLimited });
     const tlsExports = new TlsExports({
@@ -60,7 +61,7 @@ export class DataPlaneModule {
     const archives = new Archives(layout, logger, () => snapshots.collect());
     const fail = (snapshotId: SnapshotId, reason: string) => snapshots.fail(snapshotId, reason);
     const uploads: BlockUploads = new BlockUploads({ layout, tasks, clock, logger, closeBlocks, fail });
-    const allocateVolume = new AllocateVolume(layout, tasks, hosts, hostId);
+    const allocateVolume = new AllocateVolume(layout, tasks, hosts, devices, hostId);
     const parts = {
       home,
       isDevelopment,
@@ -68,7 +69,7 @@ export class DataPlaneModule {
       layout,
       bus,
       logger,
-      hosts,
+      ...{ hosts, devices },
       tasks,
       allocateVolume,
       snapshots,
@@ -102,3 +103,11 @@ export class DataPlaneModule {
     };
   }
 }
+
+const devicePool = (layout: StoreLayout, settings: Settings, logger: Logger): DevicePool =>
+  new DevicePool({
+    layout,
+    sources: settings.volumeDevices,
+    overwrite: settings.overwriteDevices,
+    log: (level, message) => logger[level](message),
+  });

@@ -33,10 +33,10 @@ class NodeFile implements BackingFile {
   readonly #path: string;
   #sizeBytes: number;
 
-  constructor(path: string, mode: 'existing' | 'create') {
+  constructor(path: string, fd: number) {
     this.#path = path;
-    this.#fd = openSync(path, mode === 'existing' ? 'r+' : 'w+', 0o600);
-    this.#sizeBytes = fstatSync(this.#fd).size;
+    this.#fd = fd;
+    this.#sizeBytes = fstatSync(fd).size;
   }
 
   get sizeBytes(): number {
@@ -88,7 +88,14 @@ class NodeFile implements BackingFile {
   }
 }
 
-export const openNodeFile: OpenFile = (path, mode) => new NodeFile(path, mode);
+export const openNodeFile: OpenFile = (path, mode) =>
+  new NodeFile(path, openSync(path, mode === 'existing' ? 'r+' : 'w+', 0o600));
+
+/** A device does not tell its size as a file does; `fd` is for who asks it otherwise, and closed with the file. */
+export const openNodeDevice = (path: string, open: (path: string) => number): { file: BackingFile; fd: number } => {
+  const fd = open(path);
+  return { file: new NodeFile(path, fd), fd };
+};
 
 /** Makes a sparse file of exactly `sizeBytes`, or keeps the one that is there. */
 export const createSparseFile = (path: string, sizeBytes: number): void => {

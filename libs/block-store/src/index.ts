@@ -14,6 +14,7 @@ export {
   type UploadCompletion,
   type UploadJob,
 } from './block-upload.ts';
+export { DevicePool, type DevicePoolOptions, NoDeviceLeft } from './device-pool.ts';
 export { makeDirectory, syncDirectory, writeFileDurably } from './durable-files.ts';
 export { EncryptedDevice, reEncryptUnits } from './encrypted-device.ts';
 export { type FaultPlan, InjectedFaults } from './fault-injection.ts';
@@ -34,6 +35,7 @@ export {
 } from './re-encryption.ts';
 export { SnapshotDevice } from './snapshot-device.ts';
 export { type Finding, isLoss, type Verification, verifyStore } from './verify.ts';
+export { deviceCapacityBytes, devicePointer } from './volume-data.ts';
 export { VolumeFile, type VolumeFileOptions } from './volume-file.ts';
 export {
   createEmptyVolume,

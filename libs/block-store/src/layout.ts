@@ -21,6 +21,10 @@ export class StoreLayout {
   get snapshots(): string {
     return join(this.root, 'snapshots');
   }
+  /** What is known of the devices that volumes' data are on. */
+  get devices(): string {
+    return join(this.root, 'devices');
+  }
   /** Ids of the volumes and snapshots that have a folder, whatever state they are in. */
   volumeIds(): string[] {
     return names(this.volumes, VOLUME_ID);
@@ -49,6 +53,8 @@ export interface VolumePaths {
   /** Written last: a folder without it is an allocation that was not finished. */
   readonly header: string;
   readonly data: string;
+  /** Which device holds the data, where no file does. */
+  readonly device: string;
   readonly map: string;
   /** Manifest of the snapshot that the volume is restored from, while blocks are missing. */
   readonly source: string;
@@ -91,6 +97,7 @@ const volumePaths = (folder: string): VolumePaths => ({
   folder,
   header: join(folder, 'header.json'),
   data: join(folder, 'data'),
+  device: join(folder, 'device.json'),
   map: join(folder, 'map'),
   source: join(folder, 'source'),
   freezes: join(folder, 'freezes'),

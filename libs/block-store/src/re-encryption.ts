@@ -8,10 +8,10 @@ import type { BlockStore } from './block-store.ts';
 import { makeDirectory, writeFileDurably } from './durable-files.ts';
 import { reEncryptUnits } from './encrypted-device.ts';
 import { discardJobFiles } from './freeze.ts';
-import { BLOCK_SIZE_BYTES, UNITS_PER_BLOCK } from './geometry.ts';
+import { BLOCK_SIZE_BYTES, GIB, UNITS_PER_BLOCK } from './geometry.ts';
 import type { SnapshotPaths, StoreLayout } from './layout.ts';
 import { Manifest, type ManifestHeader } from './manifest.ts';
-import { openSegments } from './segmented-file.ts';
+import { openVolumeData } from './volume-data.ts';
 import { commitReEncryptedVolume, prepareVolume, type VolumeHeader } from './volume-header.ts';
 
 const BATCH_BLOCKS = 16;
@@ -131,7 +131,7 @@ export const reEncryptIntoVolume = async (
   if (!existsSync(paths.source)) linkSync(sourceManifest, paths.source);
   const source = Manifest.read(paths.source);
   const progress = new AllocationProgress(join(paths.folder, 'progress'), header.dataKey?.keyCheck ?? 'plaintext');
-  const data = openSegments(openNodeFile, paths.data);
+  const data = openVolumeData(openNodeFile, paths, header.volumeId, header.sizeGiB * GIB);
   try {
     let done = progress.load();
     for (const batch of batches([...source].slice(done), BATCH_BLOCKS)) {

@@ -7,6 +7,7 @@ import { asidePath, digestOf } from './block-store.ts';
 import { BLOCK_SIZE_BYTES, GIB } from './geometry.ts';
 import type { StoreLayout } from './layout.ts';
 import { Manifest, ManifestDamaged } from './manifest.ts';
+import { devicePointer } from './volume-data.ts';
 import { readVolumeHeader } from './volume-header.ts';
 
 /** Blocks read at once. */
@@ -257,6 +258,7 @@ const volumeFinding = (layout: StoreLayout, volumeId: string): Finding | null =>
   } catch (error) {
     return damaged(path, (error as Error).message);
   }
+  if (devicePointer(layout.volume(volumeId)) !== null) return null; // It has the size of its device.
   const size = statSync(data, { throwIfNoEntry: false })?.size;
   if (!existsSync(path)) return null;
   if (size === undefined) return damaged(data, 'it is not there');

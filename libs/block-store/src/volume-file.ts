@@ -10,7 +10,7 @@ import { assertRange, BLOCK_SIZE_BYTES, GIB, zeros } from './geometry.ts';
 import type { StoreLayout, VolumePaths } from './layout.ts';
 import { blockCount, Manifest, type ManifestHeader } from './manifest.ts';
 import { ReadPace } from './read-pace.ts';
-import { openSegments } from './segmented-file.ts';
+import { openVolumeData, VolumeDevice } from './volume-data.ts';
 import { VolumeMap } from './volume-map.ts';
 
 /** Blocks a snapshot's spill file may hold before the guest's writes wait for the copy: 512 MiB. */
@@ -57,7 +57,8 @@ export class VolumeFile implements SyncDevice {
     this.#spillBlocks = spillBlocks;
     this.paths = layout.volume(volumeId);
     this.store = store;
-    [this.#data, this.#map] = this.#open(sizeGiB);
+    this.#data = openVolumeData(openFile, this.paths, volumeId, sizeGiB * GIB);
+    this.#map = this.#openMap(sizeGiB);
     if (existsSync(this.paths.source)) this.#source = Manifest.read(this.paths.source);
     else this.map.forgetPresent();
     this.#loadFreezes();
@@ -79,19 +80,21 @@ export class VolumeFile implements SyncDevice {
 
   /** Takes over what `growVolume` did to the files, in the same turn of the event loop. */
   reopenLarger(sizeGiB: number): void {
-    const [data, map] = this.#open(sizeGiB);
-    this.#retired.push(this.#data, this.#map);
-    [this.#data, this.#map] = [data, map];
+    const sizeBytes = sizeGiB * GIB;
+    // Nobody may open a device twice.
+    if (this.#data instanceof VolumeDevice) this.#data.resize(sizeBytes);
+    else {
+      this.#retired.push(this.#data);
+      this.#data = openVolumeData(this.#openFile, this.paths, this.#options.volumeId, sizeBytes);
+    }
+    this.#retired.push(this.#map);
+    this.#map = this.#openMap(sizeGiB);
     if (this.#source === null) this.#map.forgetPresent();
   }
 
-  #open(sizeGiB: number): [BackingFile, VolumeMap] {
+  #openMap(sizeGiB: number): VolumeMap {
     const { bootId } = this.#options;
-    const data = openSegments(this.#openFile, this.paths.data);
-    if (data.sizeBytes !== sizeGiB * GIB) {
-      throw new Error(`${this.paths.data} has ${data.sizeBytes} bytes, not ${sizeGiB * GIB}`);
-    }
-    return [data, VolumeMap.open(this.paths.map, blockCount(sizeGiB), { openFile: this.#openFile, bootId })];
+    return VolumeMap.open(this.paths.map, blockCount(sizeGiB), { openFile: this.#openFile, bootId });
   }
 
   /** Freezes whose blocks are still being copied, the oldest first. */

@@ -5,7 +5,7 @@ import { makeDirectory, syncDirectory, writeFileDurably } from './durable-files.
 import { GIB } from './geometry.ts';
 import type { StoreLayout } from './layout.ts';
 import { blockCount, isVolumeSize, type KeyReference, Manifest } from './manifest.ts';
-import { createSegments, segmentsSize } from './segmented-file.ts';
+import { createVolumeData, hasVolumeData } from './volume-data.ts';
 import { VolumeMap } from './volume-map.ts';
 
 /** A volume's description, in a file of its own outside the guest's range. */
@@ -50,13 +50,13 @@ export const readVolumeHeader = (layout: StoreLayout, volumeId: string): VolumeH
   return parsed;
 };
 
-/** Makes the sparse file and its folder; the volume exists only from `commitVolume` on. */
+/** Makes the sparse file, unless the volume has a device, and its folder; the volume exists only from `commitVolume` on. */
 export const prepareVolume = (layout: StoreLayout, volumeId: string, sizeGiB: number): void => {
   if (!isVolumeSize(sizeGiB)) throw new RangeError(`a volume of ${sizeGiB} GiB`);
   const paths = layout.volume(volumeId);
   makeDirectory(layout.volumes);
   mkdirSync(paths.folder, { recursive: true, mode: 0o700 });
-  createSegments(paths.data, sizeGiB * GIB);
+  createVolumeData(paths, sizeGiB * GIB);
 };
 
 const commitVolume = (layout: StoreLayout, header: VolumeHeader): void => {
@@ -109,11 +109,11 @@ export const growVolume = (layout: StoreLayout, header: VolumeHeader, sizeGiB: n
 
 /** Makes file and map as large as the header says. */
 export const finishGrowth = (layout: StoreLayout, { volumeId, sizeGiB }: VolumeHeader): void => {
-  const { data, map } = layout.volume(volumeId);
-  if (segmentsSize(data) >= sizeGiB * GIB) return;
-  // The file goes last: it is what tells whether anything is left to do.
-  VolumeMap.extend(map, blockCount(sizeGiB));
-  createSegments(data, sizeGiB * GIB);
+  const paths = layout.volume(volumeId);
+  // The file goes last: it is what tells whether anything is left to do. A device is as large as it is.
+  if (hasVolumeData(paths, sizeGiB * GIB) && !existsSync(paths.device)) return;
+  VolumeMap.extend(paths.map, blockCount(sizeGiB));
+  createVolumeData(paths, sizeGiB * GIB);
 };
 
 /** Idempotent. The header goes first, so that half a removal is no volume. */

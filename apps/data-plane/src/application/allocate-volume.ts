@@ -2,9 +2,11 @@ import { existsSync } from 'node:fs';
 import {
   createEmptyVolume,
   createRestoredVolume,
+  type DevicePool,
   type KeyReference,
   Manifest,
   MAX_VOLUME_GIB,
+  NoDeviceLeft,
   readVolumeHeader,
   removeVolumeFiles,
   type StoreLayout,
@@ -34,10 +36,11 @@ export class AllocateVolume {
     private readonly layout: StoreLayout,
     private readonly tasks: HostTasks,
     private readonly hosts: VolumeHosts,
+    private readonly devices: DevicePool,
     private readonly hostId: string,
   ) {}
 
-  /** @throws AwsError KmsKeyUnusable, SnapshotNotFound, VolumeExists, EncryptionMismatch; InProgress: ask again. */
+  /** @throws AwsError KmsKeyUnusable, SnapshotNotFound, VolumeExists, EncryptionMismatch, InsufficientVolumeCapacity; InProgress: ask again. */
   async run(request: AllocateVolumeRequest): Promise<{ hostId: string }> {
     const { volumeId } = request;
     const running = this.#allocations.get(volumeId) ?? this.#begin(request);
@@ -110,6 +113,7 @@ export class AllocateVolume {
       sourceSnapshotId: snapshotId,
       initializationRateMiBps: request.initializationRateMiBps,
     } as const;
+    this.#allotDevice(volumeId, sizeGiB);
     createRestoredVolume(this.layout, header, this.layout.snapshot(snapshotId).manifest);
     this.hosts.continueInBackground(volumeId);
     this.#checkInitialized(request);
@@ -124,6 +128,7 @@ export class AllocateVolume {
 
   async #allocateEmpty({ volumeId, sizeGiB, dataKey }: AllocateVolumeRequest): Promise<void> {
     const reference = dataKey === undefined ? null : keyReference(dataKey, await this.tasks.proveKey(dataKey));
+    this.#allotDevice(volumeId, sizeGiB);
     createEmptyVolume(this.layout, { format: 1, volumeId, sizeGiB, dataKey: reference, sourceSnapshotId: null });
   }
 
@@ -135,6 +140,7 @@ export class AllocateVolume {
         'encryption is never taken away: an encrypted snapshot makes encrypted volumes',
       );
     }
+    this.#allotDevice(volumeId, sizeGiB);
     try {
       await this.tasks.reEncryptVolume(
         { volumeId, sizeGiB, sourceSnapshotId: source.snapshotId },
@@ -143,8 +149,21 @@ export class AllocateVolume {
       );
     } catch (error) {
       // Whoever asks again begins again; a volume that nobody asks for must not keep its space.
-      if (readVolumeHeader(this.layout, volumeId) === null) removeVolumeFiles(this.layout, volumeId);
+      if (readVolumeHeader(this.layout, volumeId) === null) {
+        this.devices.release(volumeId);
+        removeVolumeFiles(this.layout, volumeId);
+      }
       throw error;
+    }
+  }
+
+  /** Where volumes are on devices. @throws AwsError InsufficientVolumeCapacity */
+  #allotDevice(volumeId: VolumeId, sizeGiB: number): void {
+    if (!this.devices.isUsed) return;
+    try {
+      this.devices.allot(volumeId, sizeGiB);
+    } catch (error) {
+      throw error instanceof NoDeviceLeft ? refusal('InsufficientVolumeCapacity', error.message) : error;
     }
   }
 

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { makeDirectory, removeVolumeFiles, type StoreLayout } from '@holdfast/block-store';
+import { type DevicePool, makeDirectory, removeVolumeFiles, type StoreLayout } from '@holdfast/block-store';
 import {
   accountId,
   AwsError,
@@ -38,6 +38,7 @@ export interface DataPlaneParts {
   readonly bus: Pick<Requests, 'call'>;
   readonly logger: Logger;
   readonly hosts: VolumeHosts;
+  readonly devices: DevicePool;
   readonly tasks: HostTasks;
   readonly allocateVolume: AllocateVolume;
   readonly snapshots: Snapshots;
@@ -69,6 +70,7 @@ export class DataPlane {
       if (/^data-plane\.[0-9a-f]{8}\.removed$/.test(entry))
         void rm(join(home, entry), { recursive: true, force: true });
     }
+    this.parts.devices.start();
     await this.#removeStaleSockets();
     snapshots.resume();
     for (const volumeId of layout.volumeIds()) this.parts.hosts.continueInBackground(parseVolumeId(volumeId));
@@ -79,20 +81,24 @@ export class DataPlane {
   /** Called by Nest when the service closes. */
   async onApplicationShutdown(): Promise<void> {
     this.#stopped = true;
-    const { snapshots, snapshotExports, tlsExports, archives, hosts, tasks, transfers, uploads } = this.parts;
+    const { devices, snapshots, snapshotExports, tlsExports, archives, hosts, tasks, transfers, uploads } = this.parts;
     await tlsExports.close();
-    await Promise.all([snapshots.close(), archives.close(), uploads.close()]);
+    await Promise.all([devices.close(), snapshots.close(), archives.close(), uploads.close()]);
     await Promise.all([hosts.closeAll(), tasks.killAll(), transfers.close(), snapshotExports.closeAll()]);
   }
 
   /** Idempotent. @throws AwsError VolumeBusy */
   async removeVolume({ volumeId }: Input<'RemoveVolume'>): Promise<Record<string, never>> {
-    const { hosts, layout } = this.parts;
-    await hosts.exclusively(volumeId, () => Promise.resolve(removeVolumeFiles(layout, volumeId)));
+    const { hosts, devices, layout } = this.parts;
+    await hosts.exclusively(volumeId, () => {
+      devices.release(volumeId);
+      removeVolumeFiles(layout, volumeId);
+      return Promise.resolve();
+    });
     return {};
   }
 
-  /** What the disk has room for is not asked: files are sparse. @throws AwsError VolumeNotFound, InsufficientVolumeCapacity */
+  /** What the disk has room for is not asked where files are sparse; a device is as large as it is. @throws AwsError VolumeNotFound, InsufficientVolumeCapacity */
   checkGrowth({ volumeId, sizeGiB }: Input<'CheckGrowth'>): Record<string, never> {
     this.parts.hosts.checkGrowth(volumeId, sizeGiB);
     return {};
@@ -163,7 +169,8 @@ export class DataPlane {
 
   /** Development mode: as if this host had just been set up. */
   async reset(): Promise<void> {
-    const { hosts, tasks, snapshots, snapshotExports, archives, transfers, uploads, layout, home } = this.parts;
+    const { hosts, devices, tasks, snapshots, snapshotExports, archives, transfers, uploads, layout, home } =
+      this.parts;
     await Promise.all([snapshots.close(), archives.close(), uploads.close()]);
     await Promise.all([hosts.killAll(), tasks.killAll(), transfers.kill(), snapshotExports.closeAll()]);
     // Moved away in one step; the bytes go in their own time.
@@ -171,6 +178,7 @@ export class DataPlane {
     await rename(layout.root, aside);
     rmSync(join(home, 'instances'), { recursive: true, force: true });
     for (const folder of [layout.root, layout.volumes, layout.blocks, layout.snapshots]) makeDirectory(folder);
+    devices.reset();
     snapshots.reopen();
     void rm(aside, { recursive: true, force: true });
   }

@@ -1,6 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { MAX_VOLUME_GIB, readVolumeHeader, type StoreLayout } from '@holdfast/block-store';
+import { readVolumeHeader,
+  type StoreLayout,
+} from '@holdfast/block-store';
 import {
   type DeviceFaults,
   type HostAttachment,
@@ -15,7 +17,7 @@ import { HOST_ERRORS, openVolumeReply } from '../host-protocol.ts';
 import { messageOf } from '../ipc.ts';
 import type { KmsKeys } from '../kms-keys.ts';
 import { Serial } from '../serial.ts';
-import { checkShared, deviceSocketPath, hasFreezes, needsBackground } from './volume-rules.ts';
+import { checkCapacity, checkShared, deviceSocketPath, hasFreezes, needsBackground } from './volume-rules.ts';
 import { newSlot, type Slot } from './volume-slot.ts';
 
 const FIRST_RESTART_MS = 100;
@@ -154,8 +156,7 @@ export class VolumeHosts {
   /** @throws AwsError VolumeNotFound, InsufficientVolumeCapacity */
   checkGrowth(volumeId: VolumeId, sizeGiB: number): void {
     this.#header(volumeId);
-    if (sizeGiB > MAX_VOLUME_GIB)
-      throw refusal('InsufficientVolumeCapacity', `no volume has more than ${String(MAX_VOLUME_GIB)} GiB`);
+    checkCapacity(this.#options.layout, volumeId, sizeGiB);
   }
 
   /** Runs `work` while no process has the volume open. @throws AwsError VolumeBusy: exported, or snapshots need it. */

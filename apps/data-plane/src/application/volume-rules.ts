@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { StoreLayout } from '@holdfast/block-store';
+import { deviceCapacityBytes, devicePointer, GIB, MAX_VOLUME_GIB, type StoreLayout } from '@holdfast/block-store';
 import { type HostAttachment, instanceId as parseInstanceId, type VolumeId } from '@holdfast/contracts';
 import { refusal } from '../errors.ts';
 
@@ -31,3 +31,12 @@ export const hasFreezes = (layout: StoreLayout, volumeId: VolumeId): boolean => 
 /** Whether it has anything to copy or to fetch, attached or not. */
 export const needsBackground = (layout: StoreLayout, volumeId: VolumeId): boolean =>
   existsSync(layout.volume(volumeId).source) || hasFreezes(layout, volumeId);
+
+/** @throws AwsError InsufficientVolumeCapacity */
+export const checkCapacity = (layout: StoreLayout, volumeId: VolumeId, sizeGiB: number): void => {
+  const tooSmall = (message: string) => refusal('InsufficientVolumeCapacity', message);
+  if (sizeGiB > MAX_VOLUME_GIB) throw tooSmall(`no volume has more than ${String(MAX_VOLUME_GIB)} GiB`);
+  const pointer = devicePointer(layout.volume(volumeId));
+  if (pointer !== null && sizeGiB * GIB > deviceCapacityBytes(pointer.path))
+    throw tooSmall(`the device of volume ${volumeId} has less than ${String(sizeGiB)} GiB`);
+};

@@ -169,7 +169,7 @@ describe('a launch', () => {
 });
 
 describe('a copy', () => {
-  it('gets a data key, and reads its source under a grant of exactly its context', async () => {
+  it('gets a data key, or that of the copy before, and reads its source under a grant of exactly its context', async () => {
     const [from, to] = [await account.newKey(), await account.newKey()];
     const { VolumeId } = await account.volume(encrypted(from));
     const source = await snapshotOf(VolumeId);
@@ -187,7 +187,24 @@ describe('a copy', () => {
       'S Decrypt source under a grant',
       'S RetireGrant',
     ]);
-    for (const SnapshotId of [source, copy]) await account.ec2.send(new DeleteSnapshotCommand({ SnapshotId }));
+    const later = await snapshotOf(VolumeId);
+    const next = await copyOf(later, to);
+    expect((await traffic(to, { ...names, [next]: 'next' })).slice(4)).toEqual([
+      'F CreateGrant to S: Decrypt = copy',
+      'F CreateGrant to S: Encrypt = next',
+      'S Decrypt copy under a grant',
+      'S Encrypt next under a grant',
+      'S Decrypt copy under a grant',
+      'S RetireGrant',
+      'S RetireGrant',
+    ]);
+    expect((await traffic(from, names)).slice(-3)).toEqual([
+      'F CreateGrant to S: Decrypt = source',
+      'S Decrypt source under a grant',
+      'S RetireGrant',
+    ]);
+    for (const SnapshotId of [source, copy, later, next])
+      await account.ec2.send(new DeleteSnapshotCommand({ SnapshotId }));
     expect([...(await grantsOf(from)), ...(await grantsOf(to))]).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import { region, type SnapshotRecord } from '@holdfast/contracts';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { CONTEXT, EC2, ROOT, SnapshotsStack } from './testing/snapshots-stack.ts';
 
 const snapshots = new SnapshotsStack();
@@ -16,7 +16,7 @@ describe('CopySnapshot', () => {
     const source = await call<SnapshotRecord>('GetSnapshot', { snapshotId: sourceId });
     dataPlane.next = { state: 'copying', progress: 50 };
     const { SnapshotId = '' } = await copy({ SourceSnapshotId: sourceId, KmsKeyId: 'alias/to', Description: 'copy' });
-    await vi.waitUntil(() => dataPlane.copies.has(SnapshotId));
+    await expect.poll(() => dataPlane.copies.has(SnapshotId)).toBe(true);
     const forwarded = { principal: ROOT, viaService: EC2, region: 'eu-central-1' };
     const grant = (KeyId: string, context: object, purpose: string) => ({
       action: 'CreateGrant',
@@ -130,6 +130,23 @@ describe('CopySnapshot', () => {
       dataKey: { encryptedDataKey: dataKey?.encryptedDataKey },
     });
   });
+
+  it.each(['CreateGrant', 'Decrypt', 'Encrypt'])(
+    'incremental to the one before comes to the same when the answer to %s is lost',
+    async (lost) => {
+      const [from, to] = [kms.key(), kms.key()];
+      const sourceId = await ready(from);
+      const copied = async () => settled((await copy({ SourceSnapshotId: sourceId, KmsKeyId: to })).SnapshotId);
+      const first = await call<SnapshotRecord>('GetSnapshot', { snapshotId: await copied() });
+      const times = snapshots.loseAnswerTo(lost);
+      const second = await call<SnapshotRecord>('GetSnapshot', { snapshotId: await copied() });
+      expect(times()).toBeGreaterThan(0);
+      expect(kms.grants.size).toBe(0);
+      const [one, other] = [first, second].map(({ dataKey }) => kms.dataKeyOf(dataKey?.encryptedDataKey ?? ''));
+      expect(other).toBe(one);
+      expect(second.dataKey?.encryptionContext).toEqual({ [CONTEXT]: second.snapshotId });
+    },
+  );
 
   it.each<[string, () => Promise<Partial<ec2.CopySnapshotRequest>>, string, string?]>([
     ['no source', async () => Promise.resolve({}), 'MissingParameter', 'The request must contain the parameter SourceSnapshotId'],

@@ -2,7 +2,7 @@ import type { ec2, rbin } from '@holdfast/aws-protocol';
 import { accountId, AwsError } from '@holdfast/contracts';
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
-import { SnapshotsStack } from './testing/snapshots-stack.ts';
+import { EC2, SnapshotsStack } from './testing/snapshots-stack.ts';
 
 const snapshots = new SnapshotsStack();
 beforeAll(() => snapshots.start(inject('postgresAdminUrl')));
@@ -48,7 +48,7 @@ describe('CreateSnapshots', () => {
     dataPlane.next = { state: 'copying', progress: 50 };
     const [first, ...rest] = await createSet(instance().instanceId);
     for (const { SnapshotId = '' } of rest) snapshots.finish(SnapshotId);
-    await vi.waitUntil(async () => (await describeOne(first?.SnapshotId ?? ''))?.Progress === '50%', 20_000);
+    await vi.waitUntil(async () => (await describeOne(first?.SnapshotId ?? ''))?.Progress === '50%', 60_000);
     expect((await describeOne(rest[0]?.SnapshotId ?? ''))?.State).toBe('pending');
     snapshots.finish(first?.SnapshotId ?? '');
     for (const { SnapshotId } of [first, ...rest].map((found) => found ?? {})) await settled(SnapshotId);
@@ -132,13 +132,13 @@ describe('the archive tier', () => {
     return found.SnapshotTierStatuses?.[0];
   };
   const reached = (id: string, status: string) =>
-    vi.waitUntil(async () => (await tierOf(id))?.LastTieringOperationStatus === status, 20_000);
+    vi.waitUntil(async () => (await tierOf(id))?.LastTieringOperationStatus === status, 60_000);
 
   it('takes a snapshot’s blocks only when nothing is made of them any more', async () => {
     const SnapshotId = await ready();
     snapshots.inUse.add(SnapshotId);
     await call('ModifySnapshotTier', { SnapshotId, StorageTier: 'archive' });
-    await vi.waitUntil(() => dataPlane.tiers.get(SnapshotId)?.archive === true, 20_000);
+    await vi.waitUntil(() => dataPlane.tiers.get(SnapshotId)?.archive === true, 60_000);
     expect(dataPlane.calls).not.toContain('ReleaseArchive');
     expect((await tierOf(SnapshotId))?.LastTieringOperationStatus).toBe('archival-in-progress');
     snapshots.inUse.delete(SnapshotId);
@@ -283,7 +283,18 @@ describe('a copy of a later snapshot of a volume', () => {
     };
     const [first, second] = [await copied(keys[0] ?? ''), await copied(keys[0] ?? '')];
     expect(second?.DataEncryptionKeyId).toBe(first?.DataEncryptionKeyId);
-    expect(dataPlane.copies.get(second?.SnapshotId ?? '')).toMatchObject({ previousCopy: first?.SnapshotId });
+    const firstsKey = { encryptionContext: { 'aws:ebs:id': first?.SnapshotId }, principal: { arn: EC2 } };
+    expect(dataPlane.copies.get(second?.SnapshotId ?? '')).toMatchObject({
+      previousCopy: first?.SnapshotId,
+      dataKey: firstsKey,
+    });
+    const byIdOf = (snapshot?: ec2.Snapshot) => ({ 'aws:ebs:id': snapshot?.SnapshotId });
+    const wrapping = kms.calls.filter(({ action }) => action === 'Decrypt' || action === 'Encrypt');
+    expect(wrapping.map(({ action, principal, input }) => [action, principal, input['EncryptionContext']])).toEqual([
+      ['Decrypt', EC2, byIdOf(first)],
+      ['Encrypt', EC2, byIdOf(second)],
+    ]);
+    expect(kms.grants.size).toBe(0);
     const third = await copied(keys[1] ?? '');
     expect(third?.DataEncryptionKeyId).not.toBe(first?.DataEncryptionKeyId);
     expect(dataPlane.copies.get(third?.SnapshotId ?? '')).not.toHaveProperty('previousCopy');

@@ -7,6 +7,7 @@ import { snapshotConsumers } from './adapters/inbound/snapshot-work.consumer.ts'
 import { ruleStreamOf, StoredRules } from './adapters/outbound/recycle-rules.ts';
 import { PostgresSnapshotTable } from './adapters/outbound/snapshot-details.table.ts';
 import { EventSourcedSnapshots, streamOf } from './adapters/outbound/snapshot-streams.ts';
+import { CopyKeys } from './application/copy-keys.ts';
 import { CopySnapshot } from './application/copy-snapshot.ts';
 import { CreateSnapshot } from './application/create-snapshot.ts';
 import { DeleteSnapshot } from './application/delete-snapshot.ts';
@@ -89,7 +90,7 @@ export class SnapshotsModule {
           inject: [STREAMS, TABLE],
           useFactory: (snapshots: EventSourcedSnapshots, table: PostgresSnapshotTable) =>
             snapshotConsumers(
-              new FollowSnapshot(snapshots, table, keys, bus, clock),
+              new FollowSnapshot(snapshots, new CopyKeys(snapshots, table, keys, clock), bus, clock),
               new RemoveSnapshot(snapshots, table, bus, clock),
               new FollowTier(snapshots, table, bus, clock),
             ),

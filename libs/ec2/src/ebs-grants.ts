@@ -33,9 +33,17 @@ const grant = (
 export const volumeGrant = (keyArn: string, region: Region, context: EncryptionContext, name: string): GrantRequest =>
   grant(keyArn, `ec2.${region}.amazonaws.com`, region, { EncryptionContextSubset: context }, name);
 
-/** Lets EBS read the data key of a copy's source, or of the copy itself. */
-export const copyGrant = (keyArn: string, region: Region, context: EncryptionContext, name: string): GrantRequest =>
-  grant(keyArn, `ec2.${region}.amazonaws.com`, region, { EncryptionContextEquals: context }, name);
+/** Lets EBS read the data key of a copy's source, of the copy itself or of the one before it; or wrap the copy's. */
+export const copyGrant = (
+  keyArn: string,
+  region: Region,
+  context: EncryptionContext,
+  name: string,
+  operation: 'Decrypt' | 'Encrypt' = 'Decrypt',
+): GrantRequest => ({
+  ...grant(keyArn, `ec2.${region}.amazonaws.com`, region, { EncryptionContextEquals: context }, name),
+  Operations: [operation],
+});
 
 /** Lets the host of an instance read a volume's data key as long as the volume is attached. */
 export const attachmentGrant = (

@@ -76,6 +76,12 @@ describe('the grants of EBS', () => {
       GranteePrincipal: EC2,
       Constraints: { EncryptionContextEquals: id },
     });
+    expect(copyGrant(key, here, id, 'n', 'Encrypt')).toEqual({
+      ...common,
+      Operations: ['Encrypt'],
+      GranteePrincipal: EC2,
+      Constraints: { EncryptionContextEquals: id },
+    });
     const instance = instanceId('i-0123456789abcdef0');
     expect(attachmentGrant(key, { accountId: account, region: here }, instance, id, 'n')).toEqual({
       ...common,

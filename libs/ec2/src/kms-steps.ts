@@ -50,7 +50,7 @@ export const KMS_USES: readonly KmsUse[] = [
   ec2(['RunInstances'], 'as CreateVolume for each of its volumes, and', key('CreateGrant')),
   ec2(['CopySnapshot'], 'of an unencrypted snapshot', key('DescribeKey', ...NEW)),
   ec2(['CopySnapshot', 'CopyImage'], 'of an encrypted snapshot', key('DescribeKey', ...NEW), source('CreateGrant')),
-  ec2(['CopySnapshot', 'CopyImage'], 'of a later snapshot of a volume that the last copy under the key is of', key('DescribeKey', 'ReEncryptFrom', 'ReEncryptTo', 'CreateGrant'), source('CreateGrant')), // prettier-ignore
+  ec2(['CopySnapshot', 'CopyImage'], 'of a later snapshot of a volume that the last copy under the key is of', key('DescribeKey', 'CreateGrant'), source('CreateGrant')), // prettier-ignore
   ec2(['ModifyEbsDefaultKmsKeyId'], '', key('DescribeKey')),
   ec2(['CreateSnapshot', 'CreateSnapshots', 'DeleteSnapshot', 'DeleteVolume', 'DetachVolume', 'ModifyVolume'], '', []),
   ec2(['ModifySnapshotAttribute', 'StopInstances', 'TerminateInstances', 'CreateImage', 'RegisterImage'], '', []),

@@ -1,21 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import {
-  type Caller,
-  type DataKeyUse,
-  ebsServicePrincipal,
-  type Region,
-  type RequestContext,
-  type SnapshotId,
-  type WrappedDataKey,
-} from '@holdfast/contracts';
+import type { DataKeyUse, RequestContext, SnapshotId } from '@holdfast/contracts';
 import { DomainError } from '@holdfast/decider';
-import { copyGrant, type EbsKeys, ebsServiceContext, forwardedContext, isRefusal } from '@holdfast/ec2';
+import { ebsServiceContext, isRefusal } from '@holdfast/ec2';
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
-import type { SnapshotState } from '../domain/snapshot.decider.ts';
-import type { CopyGrant, SnapshotCopyStarted, SnapshotStarted } from '../domain/snapshot.events.ts';
+import type { SnapshotCopyStarted, SnapshotStarted } from '../domain/snapshot.events.ts';
+import type { CopyKeys } from './copy-keys.ts';
 import { deadline } from './deadline.ts';
-import type { Cause, SnapshotStreams, SnapshotTable } from './ports.ts';
+import type { Cause, SnapshotStreams } from './ports.ts';
 
 /** How soon to ask for the progress again, in milliseconds: often at first, since most snapshots are small. */
 const SOON_MS = 100;
@@ -35,8 +26,7 @@ const KEY_NOT_ACCESSIBLE = 'Given key ID is not accessible';
 export class FollowSnapshot {
   constructor(
     private readonly snapshots: SnapshotStreams,
-    private readonly table: SnapshotTable,
-    private readonly keys: EbsKeys,
+    private readonly keys: CopyKeys,
     private readonly requests: Requests,
     private readonly clock: Clock,
   ) {}
@@ -82,7 +72,7 @@ export class FollowSnapshot {
   /** Reacts to SnapshotFailed: nothing of a failed snapshot stays but its name and its message. */
   async undo(snapshotId: SnapshotId, cause: Cause): Promise<void> {
     const state = await this.snapshots.load(snapshotId);
-    await this.retireGrants(state, cause, true);
+    await this.keys.retire(state, cause, true);
     const context = ebsServiceContext(cause.caller, deadline());
     await this.requests.call('data-plane', 'RemoveSnapshot', { snapshotId }, context);
   }
@@ -115,22 +105,22 @@ export class FollowSnapshot {
       return false;
     }
     try {
-      if (keyArn !== null) await this.obtainKeys(copy, keyArn, cause);
+      if (keyArn !== null) await this.keys.obtain(copy, keyArn, cause);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       await this.fail(snapshotId, KEY_NOT_ACCESSIBLE, `${error.code}: ${error.message}`, cause);
       return false;
     }
-    const { dataKey, previousCopy } = await this.snapshots.load(snapshotId);
-    const use = (key: WrappedDataKey | null, region: Region) => (key ? keyUse(key, region, cause.caller) : undefined);
-    if (source.empty === true) return this.makeEmpty(copy, use(dataKey, copy.region), cause);
+    const { previousCopy } = await this.snapshots.load(snapshotId);
+    const uses = await this.keys.uses(copy, cause);
+    if (source.empty === true) return this.makeEmpty(copy, uses.destination, cause);
     await this.requests.call(
       'data-plane',
       'StartSnapshotCopy',
       {
         snapshotId,
-        source: { snapshotId: source.snapshotId, dataKey: use(source.dataKey, source.region) },
-        dataKey: use(dataKey, copy.region),
+        source: { snapshotId: source.snapshotId, dataKey: uses.source },
+        dataKey: uses.destination,
         ...(previousCopy === null ? {} : { previousCopy }),
       },
       ebsServiceContext(cause.caller, deadline()),
@@ -151,63 +141,14 @@ export class FollowSnapshot {
     return true;
   }
 
-  private async obtainKeys(copy: SnapshotCopyStarted, keyArn: string, cause: Cause): Promise<void> {
-    const { snapshotId } = copy;
-    let { dataKey, grants } = await this.snapshots.load(snapshotId);
-    if (dataKey === null) {
-      const context = { 'aws:ebs:id': snapshotId };
-      const forwarded = forwardedContext(cause.caller, deadline());
-      const previous = await this.previousCopy(copy, keyArn);
-      dataKey =
-        previous === null
-          ? { ...(await this.keys.newDataKey(keyArn, context, forwarded)), dataKeyId: randomUUID() }
-          : await this.keys.rewrap(previous.dataKey, keyArn, context, forwarded);
-      const obtained = { dataKey, previousCopy: previous?.snapshotId, at: this.clock.instant() };
-      await this.snapshots.handle({ type: 'RecordDataKey', snapshotId, ...obtained }, cause);
-    }
-    for (const wanted of wantedGrants(copy, dataKey)) {
-      ({ grants } = await this.snapshots.load(snapshotId));
-      if (grants.some(({ purpose }) => purpose === wanted.purpose)) continue;
-      const { purpose, region, request } = wanted;
-      const grantId = await this.keys.createGrant(request, forwardedContext({ ...cause.caller, region }, deadline()));
-      const grant: CopyGrant = { purpose, keyArn: request.KeyId, region, grantId };
-      await this.snapshots.handle({ type: 'RecordGrant', snapshotId, grant, at: this.clock.instant() }, cause);
-    }
-  }
-
-  /** The copy before, in the same account and Region, of the same volume: this one is incremental to it if its key is the same. */
-  private async previousCopy({ ownerId, region, source }: SnapshotCopyStarted, keyArn: string) {
-    if (source.volumeId === undefined) return null;
-    const latest = await this.table.latestCopy(source.volumeId, ownerId, region);
-    return latest?.dataKey?.keyArn === keyArn ? { ...latest, dataKey: latest.dataKey } : null;
-  }
-
   private async complete(snapshotId: SnapshotId, cause: Cause): Promise<undefined> {
-    await this.retireGrants(await this.snapshots.load(snapshotId), cause, false);
+    await this.keys.retire(await this.snapshots.load(snapshotId), cause, false);
     await this.snapshots.handle({ type: 'CompleteSnapshot', snapshotId, at: this.clock.instant() }, cause);
   }
 
   private async fail(snapshotId: SnapshotId, message: string, text: string, cause: Cause): Promise<undefined> {
     const at = this.clock.instant();
     await this.snapshots.handle({ type: 'FailSnapshot', snapshotId, message, cause: text, at }, cause);
-  }
-
-  /** @param search for grants, too, whose id a crash kept from being noted. */
-  private async retireGrants(
-    { started, dataKey, grants }: SnapshotState,
-    cause: Cause,
-    search: boolean,
-  ): Promise<void> {
-    const found = [...grants];
-    if (search && started?.type === 'SnapshotCopyStarted' && dataKey !== null) {
-      for (const { purpose, region, request } of wantedGrants(started, dataKey)) {
-        if (grants.some((grant) => grant.purpose === purpose)) continue;
-        const grantId = await this.keys.findGrant(request, forwardedContext({ ...cause.caller, region }, deadline()));
-        if (grantId !== null) found.push({ purpose, region, keyArn: request.KeyId, grantId });
-      }
-    }
-    for (const { keyArn, region, grantId } of found)
-      await this.keys.retireGrant(keyArn, grantId, ebsServiceContext({ ...cause.caller, region }, deadline()));
   }
 }
 
@@ -217,22 +158,3 @@ const problemOf = ({ source }: SnapshotCopyStarted): string | null => {
   if (source.status === 'archived') return 'Source snapshot is archived';
   return source.status === 'completed' ? null : 'Source snapshot is not complete';
 };
-
-/** A full copy reads the source's data key and writes under its own. */
-const wantedGrants = ({ snapshotId, region, source }: SnapshotCopyStarted, dataKey: WrappedDataKey) => {
-  const wanted = (purpose: CopyGrant['purpose'], key: WrappedDataKey, where: Region) => ({
-    purpose,
-    region: where,
-    request: copyGrant(key.keyArn, where, key.encryptionContext, `ebs-copy-${snapshotId}-${purpose}`),
-  });
-  const destination = wanted('destination', dataKey, region);
-  return source.dataKey === null ? [destination] : [destination, wanted('source', source.dataKey, source.region)];
-};
-
-const keyUse = (key: WrappedDataKey, region: Region, { accountId, requestId }: Caller): DataKeyUse => ({
-  ...key,
-  principal: ebsServicePrincipal(region, accountId),
-  accountId,
-  region,
-  requestId,
-});

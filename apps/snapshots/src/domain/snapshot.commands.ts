@@ -15,7 +15,8 @@ export type SnapshotCommand =
   | (Omit<SnapshotStarted, 'type'> & { type: 'CreateSnapshot' })
   | (Omit<SnapshotCopyStarted, 'type'> & { type: 'CopySnapshot' })
   | (Omit<AmazonSnapshotProvided, 'type'> & { type: 'ProvideAmazonSnapshot' })
-  | (Command<'RecordDataKey'> & { dataKey: WrappedDataKey; previousCopy?: SnapshotId })
+  | (Command<'ChoosePreviousCopy'> & { previousCopy: SnapshotId })
+  | (Command<'RecordDataKey'> & { dataKey: WrappedDataKey })
   | (Command<'RecordGrant'> & { grant: CopyGrant })
   | (Command<'RecordProgress'> & { progress: number })
   | Command<'CompleteSnapshot'>

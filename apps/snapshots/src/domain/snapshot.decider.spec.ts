@@ -63,6 +63,17 @@ describe("a copy's keys", () => {
     given(copying).when(recordKey).then(keyed);
     given(copying, keyed).when(recordGrant).then(granted);
   });
+  it('are those of the copy before once that one is chosen', () => {
+    const [previousCopy, other] = [snapshotId('snap-0fedcba9876543210'), id];
+    const choose = { type: 'ChoosePreviousCopy', snapshotId: id, previousCopy, at } as const;
+    const chosen: SnapshotEvent = { type: 'PreviousCopyChosen', snapshotId: id, previousCopy, at };
+    given(copying).when(choose).then(chosen);
+    given(copying, chosen)
+      .when({ ...choose, previousCopy: other })
+      .thenRefuses('SnapshotNotPending');
+    given(copying, keyed).when(choose).thenRefuses('SnapshotNotPending');
+    given(copying, chosen, granted).when(recordKey).then(keyed);
+  });
   it('are noted once', () => {
     given(copying, keyed).when(recordKey).thenRefuses('SnapshotNotPending');
     given(copying, keyed, granted).when(recordGrant).thenNothing();

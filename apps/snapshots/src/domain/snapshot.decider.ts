@@ -128,8 +128,10 @@ const evolve = (state: SnapshotState, event: SnapshotEvent): SnapshotState => {
       return { ...state, status: 'pending', started: event, tags: event.tags };
     case 'AmazonSnapshotProvided':
       return { ...state, status: 'completed', started: ofNoVolume(event), progress: 100, sharing: PUBLIC };
+    case 'PreviousCopyChosen':
+      return { ...state, previousCopy: event.previousCopy };
     case 'CopyDataKeyObtained':
-      return { ...state, dataKey: event.dataKey, previousCopy: event.previousCopy ?? null };
+      return { ...state, dataKey: event.dataKey, previousCopy: event.previousCopy ?? state.previousCopy };
     case 'CopyGrantCreated':
       return { ...state, grants: [...state.grants, event.grant] };
     case 'SnapshotProgressed':
@@ -191,7 +193,10 @@ const startCopy = (command: CommandOf<'CopySnapshot'>, { status }: SnapshotState
   ];
 };
 
-const recordKeys = (command: CommandOf<'RecordDataKey' | 'RecordGrant'>, state: SnapshotState): Decision => {
+const recordKeys = (
+  command: CommandOf<'ChoosePreviousCopy' | 'RecordDataKey' | 'RecordGrant'>,
+  state: SnapshotState,
+): Decision => {
   const { snapshotId, at } = command;
   if (command.type === 'RecordGrant') {
     const { grant } = command;
@@ -201,9 +206,10 @@ const recordKeys = (command: CommandOf<'RecordDataKey' | 'RecordGrant'>, state: 
   }
   // A second data key must not replace one that blocks may already be under.
   if (state.status !== 'pending' || state.dataKey !== null) return refuse('SnapshotNotPending', command);
-  const { dataKey, previousCopy } = command;
-  const previous = previousCopy === undefined ? {} : { previousCopy };
-  return [{ type: 'CopyDataKeyObtained', snapshotId, dataKey, ...previous, at }];
+  if (command.type === 'RecordDataKey')
+    return [{ type: 'CopyDataKeyObtained', snapshotId, dataKey: command.dataKey, at }];
+  if (state.previousCopy !== null) return refuse('SnapshotNotPending', command);
+  return [{ type: 'PreviousCopyChosen', snapshotId, previousCopy: command.previousCopy, at }];
 };
 
 /** Into the Recycle Bin where a rule keeps it, else away. Nobody restores from it any faster. */
@@ -344,6 +350,7 @@ const decide = (command: SnapshotCommand, state: SnapshotState): Decision => {
       if (state.status !== 'absent') return []; // By another process, or at an earlier start.
       return [{ type: 'AmazonSnapshotProvided', snapshotId, ownerId, region, volumeSizeGiB, description, at }];
     }
+    case 'ChoosePreviousCopy':
     case 'RecordDataKey':
     case 'RecordGrant':
       return recordKeys(command, state);

@@ -7,6 +7,7 @@ import type { SnapshotEvent } from './snapshot.events.ts';
 /** A name that is missing here, or one too many, does not compile. */
 const types: Readonly<Record<SnapshotEvent['type'], true>> = {
   AmazonSnapshotProvided: true,
+  PreviousCopyChosen: true,
   CopyDataKeyObtained: true,
   CopyGrantCreated: true,
   SnapshotCompleted: true,
@@ -52,13 +53,14 @@ it('understands its samples as they were stored', () => {
   expect(states.map(({ status }) => status)).toEqual([
     'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending', 'pending',
     'pending', 'pending', 'error', 'completed', 'deleting', 'gone', 'completed',
-    ...Array.from({ length: 14 }, () => 'completed'), 'recycled', 'completed',
+    ...Array.from({ length: 14 }, () => 'completed'), 'recycled', 'completed', 'completed',
   ]); // prettier-ignore
   expect(states[18]?.lock).toMatchObject({ mode: 'compliance', expiresOn: '2026-03-02T12:00:00.000Z' });
   expect(states[19]?.lock).toBeNull();
   expect(Object.values(states[22]?.fastRestores ?? {})).toMatchObject([{ zone: 'eu-central-1a', credits: 9 }]);
   expect(states[29]?.tier).toMatchObject({ stage: 'restored', restoreDays: 7 });
   expect(states[31]?.exitsAt).toBe('2026-02-07T12:00:00.000Z');
+  expect(states[33]?.previousCopy).toBe('snap-0fedcba9876543210');
   expect(states[16]).toMatchObject({ started: { ownerId: '137112412989' }, sharing: { public: true } });
   expect(states[0]).toMatchObject({ started: { volumeSizeGiB: 8 }, tags: { Name: 'data' } });
   expect(states[4]).toMatchObject({ progress: 50, grants: [{ purpose: 'destination', grantId: 'g1' }] });

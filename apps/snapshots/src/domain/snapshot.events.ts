@@ -54,9 +54,12 @@ export interface SnapshotCopyStarted {
   at: Instant;
 }
 
-/** Under which EBS may unwrap a copy's own data key, or its source's, until the copy is made. */
+/**
+ * Under which EBS may, until the copy is made, unwrap its source's data key, the copy's own, or that of the copy before it; and
+ * wrap that one for the copy.
+ */
 export interface CopyGrant {
-  purpose: 'destination' | 'source';
+  purpose: 'destination' | 'source' | 'previous';
   keyArn: string;
   region: Region;
   grantId: string;
@@ -87,7 +90,9 @@ export type SnapshotEvent =
   | SnapshotStarted
   | SnapshotCopyStarted
   | AmazonSnapshotProvided
-  /** `previousCopy`: whose data key it is, under which what did not change is taken over. */
+  /** It is incremental to this one: it goes on with its data key, and takes over what did not change. */
+  | { type: 'PreviousCopyChosen'; snapshotId: SnapshotId; previousCopy: SnapshotId; at: Instant }
+  /** `previousCopy`: as above, where nothing was chosen before. */
   | {
       type: 'CopyDataKeyObtained';
       snapshotId: SnapshotId;

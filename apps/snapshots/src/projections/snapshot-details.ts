@@ -103,6 +103,7 @@ const project = async ({ data: event, globalPosition }: StoredEvent<SnapshotEven
         [event.accounts, event.public],
         sql,
       );
+    case 'PreviousCopyChosen':
     case 'CopyGrantCreated':
     case 'SnapshotDeletionRequested':
     case 'SnapshotDeleted':

@@ -92,6 +92,19 @@ export class FakeKms {
         const blob = wrap({ keyArn, context: input.DestinationEncryptionContext, key: source.key });
         return { KeyId: keyArn, SourceKeyId: source.keyArn, CiphertextBlob: blob };
       },
+      GetTransportKey: () => ({ publicKey: 'kms' }),
+      Decrypt: ({ CiphertextBlob, EncryptionContext }: { CiphertextBlob: string; EncryptionContext: object }) => {
+        const { keyArn, context, key } = unwrap(CiphertextBlob);
+        this.usable(keyArn);
+        if (JSON.stringify(context) !== JSON.stringify(EncryptionContext))
+          return refuse('InvalidCiphertextException', '');
+        return { KeyId: keyArn, Plaintext: `sealed ${key}` };
+      },
+      Encrypt: (input: { KeyId: string; Plaintext: string; EncryptionContext: Record<string, string> }) => {
+        const keyArn = this.usable(input.KeyId);
+        const key = input.Plaintext.replace(/^sealed /, '');
+        return { KeyId: keyArn, CiphertextBlob: wrap({ keyArn, context: input.EncryptionContext, key }) };
+      },
       CreateGrant: (input: { KeyId: string; Name: string }) => {
         const keyArn = this.usable(input.KeyId);
         const existing = this.grantsOf(keyArn).find((grant) => grant.input['Name'] === input.Name);

@@ -7,6 +7,10 @@ export default defineConfig({
     pool: 'forks',
     // Vitest would leave one of two cores idle; most of an integration test waits for a disk or a server.
     maxWorkers: 2,
+    // Limits are there to end what hangs. A slow or busy machine may take many times what a fast one does.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 60_000 } },
     projects: [
       {
         extends: true,
@@ -22,8 +26,8 @@ export default defineConfig({
           name: 'int',
           include: ['{apps,libs}/**/*.int.spec.ts'],
           globalSetup: ['tools/testing/servers.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {
@@ -31,8 +35,8 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['apps/**/*.e2e.spec.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
     ],

@@ -16,9 +16,10 @@ const CACHE = join(findRoot(dirname(fileURLToPath(import.meta.url))), '.cache', 
 const SETS = {
   'nbd-clients': {
     packages: ['libnbd-bin', 'qemu-utils', 'fio'],
-    programs: ['nbdinfo', 'nbdcopy', 'qemu-img', 'qemu-io', 'qemu-nbd', 'fio'],
+    programs: ['nbdinfo', 'nbdcopy', 'nbdfuse', 'qemu-img', 'qemu-io', 'qemu-nbd', 'fio'],
   },
   nbdkit: { packages: ['nbdkit'], programs: ['nbdkit'] },
+  rsync: { packages: ['rsync'], programs: ['rsync'] },
   openssl: { packages: ['openssl'], programs: ['openssl'] },
   softhsm: { packages: ['softhsm2'], programs: ['softhsm2-util'] },
 };

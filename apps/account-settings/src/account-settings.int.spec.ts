@@ -41,7 +41,7 @@ beforeAll(async () => {
 afterAll(() => stack.close());
 
 const call = (action: string, input: object = {}, fields = {}) =>
-  stack.bus.request('account-settings', action, input, testContext(5000, fields));
+  stack.bus.request('account-settings', action, input, testContext(60_000, fields));
 
 describe('encryption by default', () => {
   it('is off, on and off again, for one account in one Region', async () => {

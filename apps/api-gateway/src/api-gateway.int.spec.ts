@@ -146,13 +146,11 @@ describe('a request', () => {
       stack.bus.connection.publish('identity.event.AccessKeyDeleted.v1', JSON.stringify(event));
       await stack.bus.connection.flush();
       await expect
-        .poll(
-          () =>
-            client.send(new DescribeVolumesCommand({})).then(
-              () => '',
-              (error: Error) => error.name,
-            ),
-          { timeout: 500 },
+        .poll(() =>
+          client.send(new DescribeVolumesCommand({})).then(
+            () => '',
+            (error: Error) => error.name,
+          ),
         )
         .toBe('AuthFailure');
     } finally {

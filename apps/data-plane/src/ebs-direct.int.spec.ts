@@ -14,7 +14,7 @@ beforeAll(async () => {
   bundle = await buildDataPlane();
   host = new TestHost(bundle);
   await host.start();
-}, 60_000);
+}, 300_000);
 afterAll(async () => {
   await host.stop();
   removeBundle(bundle);

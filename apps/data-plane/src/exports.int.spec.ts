@@ -209,7 +209,7 @@ describe('a volume with Multi-Attach', () => {
 });
 
 describe('a volume made from a snapshot', () => {
-  it('is initialized no faster than it was to be, and tells how far it is', { timeout: 60_000 }, async () => {
+  it('is initialized no faster than it was to be, and tells how far it is', { timeout: 300_000 }, async () => {
     const MIB = 1_048_576;
     const { socketPath, volumeId, dataKey } = await host.attached({ key: 'rate' });
     const client = await NbdClient.connect(socketPath);
@@ -289,7 +289,7 @@ describe('a key that can not be used', () => {
 });
 
 describe('clients of other projects', () => {
-  it('nbdcopy writes a file and reads it back; qemu-io trims and reads zeros', { timeout: 120_000 }, async () => {
+  it('nbdcopy writes a file and reads it back; qemu-io trims and reads zeros', { timeout: 300_000 }, async () => {
     const { socketPath } = await host.attached({ key: 'a' });
     const run = async (program: string, ...args: string[]) => {
       const { path, env } = await debianTool(program);

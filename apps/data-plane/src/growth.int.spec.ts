@@ -14,7 +14,7 @@ beforeAll(async () => {
   bundle = await buildDataPlane();
   host = new TestHost(bundle);
   await host.start();
-}, 60_000);
+}, 300_000);
 afterAll(async () => {
   await host.stop();
   removeBundle(bundle);
@@ -49,7 +49,7 @@ describe.each([['unencrypted', undefined], ['encrypted', 'grows']])('an %s volum
     const list = { startingBlockIndex: 0, limit: 100 };
     const { sizeGiB, blocks } = await host.call('ListBlocks', { snapshotId: second, firstSnapshotId: first, ...list });
     expect([sizeGiB, blocks.map(([index]) => index)]).toEqual([3, [0, 1, 6142, 6143]]);
-  }, 60_000);
+  }, 300_000);
 
   it('while its blocks still come from a snapshot', async () => {
     const { volumeId, instanceId, socketPath, dataKey } = await host.attached({ key });
@@ -68,7 +68,7 @@ describe.each([['unencrypted', undefined], ['encrypted', 'grows']])('an %s volum
       expect((await device.read(at, MIB)).equals(data.subarray(at, at + MIB))).toBe(true);
     expect((await device.read(2 * GIB - MIB, MIB)).equals(Buffer.alloc(MIB))).toBe(true);
     await device.close();
-  }, 60_000);
+  }, 300_000);
 }); // prettier-ignore
 
 it('a growth that was killed after its header is finished when the volume is opened', async () => {

@@ -18,7 +18,7 @@ beforeAll(async () => {
   bundle = await buildDataPlane();
   host = new TestHost(bundle);
   await host.start();
-}, 60_000);
+}, 300_000);
 afterAll(async () => {
   await host.stop();
   removeBundle(bundle);
@@ -36,7 +36,7 @@ const files = (folder: string): string[] =>
     .filter((entry) => !entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name));
 
-it(`24 hours of a data plane, against a model in memory`, { timeout: 60_000 + steps * 5_000 }, async () => {
+it(`24 hours of a data plane, against a model in memory`, { timeout: 300_000 + steps * 30_000 }, async () => {
   process.stdout.write(`life: HOLDFAST_LIFE_SEED=${seed} HOLDFAST_LIFE_STEPS=${steps}\n`);
   const verbose = process.env['HOLDFAST_LIFE_VERBOSE'] !== undefined;
   const onStep = (step: number, what: string) =>

@@ -26,7 +26,7 @@ afterAll(async () => {
 
 const tool = async (program: string, ...args: string[]): Promise<string> => {
   const { path, env } = await debianTool(program);
-  return (await run(path, args, { env, timeout: 60_000 })).stdout;
+  return (await run(path, args, { env, timeout: 120_000 })).stdout;
 };
 
 /** A snapshot with data at odd places, whose volume was overwritten since. */
@@ -47,7 +47,7 @@ const taken = async (key?: string) => {
 describe('a snapshot that is exported', () => {
   it.each([['encrypted', 'a'] as const, ['unencrypted', undefined] as const])(
     'is read as a device: %s',
-    { timeout: 60_000 },
+    { timeout: 300_000 },
     async (_, key) => {
       const { snapshotId, dataKey, first, second } = await taken(key);
       const asked = host.kms.asked.length;

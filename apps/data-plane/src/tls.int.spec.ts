@@ -7,12 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { NbdClient } from '@holdfast/nbd/client';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { debianTool } from '../../../tools/testing/debian-tools.mjs';
 import { TestAuthority } from './testing/certificates.ts';
 import { buildDataPlane, removeBundle, TestHost, until } from './testing/harness.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const GIB = 1_073_741_824;
 const run = promisify(execFile);
@@ -45,7 +43,7 @@ afterAll(async () => {
 
 const tool = async (program: string, ...args: string[]): Promise<string> => {
   const { path, env } = await debianTool(program);
-  return (await run(path, args, { env, cwd: folder, timeout: 30_000 })).stdout;
+  return (await run(path, args, { env, cwd: folder, timeout: 120_000 })).stdout;
 };
 const uriOf = (volumeId: string, certificates: string) =>
   `nbds://localhost:${String(port)}/${volumeId}?tls-certificates=${certificates}`;

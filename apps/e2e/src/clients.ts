@@ -19,7 +19,7 @@ export type Clients = ReturnType<typeof clientsFor>;
 export const eventually = async <T>(
   ask: () => Promise<T>,
   done: (answer: T) => boolean,
-  timeoutMs = 30_000,
+  timeoutMs = 120_000,
 ): Promise<T> => {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -19,7 +19,7 @@ import { tracesOf } from './traces.ts';
 
 const CLIENTS = 200;
 const CALLS_EACH = Number(process.env['CROWD_CALLS'] ?? 3);
-const SETTLES_WITHIN_MS = 60_000;
+const SETTLES_WITHIN_MS = 180_000;
 /** What each client asks for follows from it; who comes first does not. */
 const SEED = Number(process.env['CROWD_SEED'] ?? 1);
 
@@ -70,7 +70,7 @@ const clear = async (before: readonly string[]) => {
 };
 
 describe(`${String(CLIENTS)} clients at the same few resources, seed ${String(SEED)}`, () => {
-  it('are answered or refused, break no rule, and leave nothing behind', { timeout: 240_000 }, async () => {
+  it('are answered or refused, break no rule, and leave nothing behind', { timeout: 900_000 }, async () => {
     const launched = await Promise.all([account.launch(), account.launch(), account.launch()]);
     const keys = await Promise.all([account.newKey(), account.newKey(), account.newKey()]);
     const before = await tracesOf(account, stack.home);

@@ -27,7 +27,7 @@ const traces = () => tracesOf(account, stack.home);
 
 /** What was there before is there again, and nothing else, once everything has come to its end. */
 const leavesNothing = async (before: Traces) => {
-  await expect.poll(traces, { timeout: 30_000, interval: 200 }).toEqual(before);
+  await expect.poll(traces, { interval: 200 }).toEqual(before);
 };
 
 beforeAll(async () => {
@@ -44,11 +44,11 @@ beforeAll(async () => {
   snapshots = { plain: await snapshotOf({}), encrypted: await snapshotOf(good) };
   const { Images } = await account.ec2.send(new DescribeImagesCommand({ Owners: ['amazon'] }));
   imageId = Images?.find(({ RootDeviceType }) => RootDeviceType === 'ebs')?.ImageId ?? '';
-}, 60_000);
+}, 300_000);
 afterAll(() => stack.stop());
 
 describe('what is left behind', () => {
-  it('is noticed', { timeout: 60_000 }, async () => {
+  it('is noticed', { timeout: 300_000 }, async () => {
     const before = await traces();
     const { VolumeId } = await account.volume({ Size: 1, Encrypted: true, KmsKeyId: await account.newKey() });
     await account.attach(VolumeId, await account.launch(), '/dev/sdf');
@@ -59,7 +59,7 @@ describe('what is left behind', () => {
 });
 
 describe('CreateVolume', () => {
-  it('under a key that EBS can not use is answered, and the volume vanishes', { timeout: 60_000 }, async () => {
+  it('under a key that EBS can not use is answered, and the volume vanishes', { timeout: 300_000 }, async () => {
     const before = await traces();
     for (const SnapshotId of [undefined, snapshots.plain, snapshots.encrypted])
       for (const KmsKeyId of Object.values(keys)) {
@@ -72,7 +72,7 @@ describe('CreateVolume', () => {
 });
 
 describe('RunInstances', () => {
-  it('under a key that EBS can not use ends terminated', { timeout: 90_000 }, async () => {
+  it('under a key that EBS can not use ends terminated', { timeout: 300_000 }, async () => {
     const before = await traces();
     const states = ['disabled', 'pending deletion', 'pending import'];
     await Promise.all(
@@ -102,7 +102,7 @@ describe('RunInstances', () => {
 });
 
 describe('AttachVolume', () => {
-  it('under a key that can not be used any more is refused', { timeout: 60_000 }, async () => {
+  it('under a key that can not be used any more is refused', { timeout: 300_000 }, async () => {
     const InstanceId = await account.launch();
     const spoilt = Object.entries(SPOILERS).map(async ([how, spoil]) => {
       const KmsKeyId = how === 'pending import' ? await importedKey(account) : await account.newKey();
@@ -125,7 +125,7 @@ describe('AttachVolume', () => {
 });
 
 describe('CreateVolume, ModifyVolume and CopySnapshot', () => {
-  it('leave nothing when they are refused', { timeout: 60_000 }, async () => {
+  it('leave nothing when they are refused', { timeout: 300_000 }, async () => {
     const { VolumeId } = await account.volume({ Size: 2 });
     const before = await traces();
     const creations = [

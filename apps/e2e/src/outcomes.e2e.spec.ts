@@ -196,7 +196,7 @@ beforeAll(async () => {
   await account.ec2.send(new EnableEbsEncryptionByDefaultCommand({}));
   await account.ec2.send(new ModifyEbsDefaultKmsKeyIdCommand({ KmsKeyId: otherDefault }));
   await observe(true, first);
-}, 240_000);
+}, 300_000);
 afterAll(() => stack.stop());
 
 /** The default key is AWS's own in the beginning, and one of the account's with encryption by default. */

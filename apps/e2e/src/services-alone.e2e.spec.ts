@@ -2,7 +2,7 @@ import { CreateSnapshotCommand } from '@aws-sdk/client-ec2';
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { KMSClient } from '@aws-sdk/client-kms';
 import { STSClient } from '@aws-sdk/client-sts';
-import { freePort, type RunningNats, type RunningPostgres, startNats, startPostgres } from '@holdfast/embedded';
+import { type RunningNats, type RunningPostgres, startNats, startPostgres } from '@holdfast/embedded';
 import { createTestDatabase } from '@holdfast/embedded/testing';
 import { NbdClient } from '@holdfast/nbd/client';
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestAccount } from './account.ts';
 import { eventually } from './clients.ts';
+import { freePort } from './stack.ts';
 
 const ACCESS_KEY_ID = 'AKIAIOSFODNN7EXAMPLE';
 const ACCOUNT = '111122223333';
@@ -71,7 +72,7 @@ beforeAll(async () => {
         .then((response) => response.status)
         .catch(() => 0),
     (status) => status === 200,
-    60_000,
+    240_000,
   ).catch((error: unknown) => {
     throw new Error([...services].map(([app, { output }]) => `${app}: ${output.join('')}`).join('\n'), {
       cause: error,

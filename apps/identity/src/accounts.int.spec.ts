@@ -86,11 +86,11 @@ describe('uses of access keys', () => {
     expect(await call('ResolveSigningKey', scope)).not.toBeNull();
     const used = await last();
     expect(used.AccessKeyLastUsed).toMatchObject({ Region: 'eu-west-1', ServiceName: 'kms' });
-    expect(Math.abs(Date.parse(used.AccessKeyLastUsed.LastUsedDate) - Date.now())).toBeLessThan(60_000);
+    expect(Math.abs(Date.parse(used.AccessKeyLastUsed.LastUsedDate) - Date.now())).toBeLessThan(600_000);
     const replica = await identity.replica();
     try {
       const answers = () => Promise.all(Array.from({ length: 8 }, last));
-      await expect.poll(answers, { timeout: 30_000 }).toEqual(Array(8).fill(used));
+      await expect.poll(answers).toEqual(Array(8).fill(used));
     } finally {
       await replica.close();
     }

@@ -47,7 +47,7 @@ describe('secrets', () => {
     const recipient = await generateRecipient();
     const seen: string[] = [];
     const ask = async (action: string, input: object, path: 'AccessKey' | 'Credentials') => {
-      const context = testContext(10_000, { recipientPublicKey: recipient.publicKeyBase64 });
+      const context = testContext(60_000, { recipientPublicKey: recipient.publicKeyBase64 });
       const answer = await stack.bus.request<Record<string, Record<string, string>>>(
         'identity',
         action,
@@ -92,7 +92,7 @@ describe('secrets', () => {
       'identity',
       'CreateAccessKey',
       { UserName: 'bob' },
-      testContext(5000, { recipientPublicKey }),
+      testContext(60_000, { recipientPublicKey }),
     );
     await first.close();
     await expect(start({ ...environment, settings: { secretsKey: other } })).rejects.toThrow('lacks root key');

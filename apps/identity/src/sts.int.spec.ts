@@ -62,7 +62,7 @@ describe('AssumeRole', () => {
       ...{ Account: ACCOUNT, Arn: principal.arn, UserId: `${RoleId}:session` },
     });
     const lifeMs = Date.parse(credentials.Expiration) - Date.now();
-    expect(lifeMs).toBeGreaterThan(3_590_000);
+    expect(lifeMs).toBeGreaterThan(3_400_000);
     expect(lifeMs).toBeLessThanOrEqual(3_600_000);
   });
 

@@ -27,7 +27,7 @@ describe('the launch permission', () => {
     // The volumes service is told through which image a snapshot may be used.
     const made = () =>
       [...volumes.volumes.values()].find(({ instanceId }) => instanceId === Instances?.[0]?.InstanceId);
-    await expect.poll(made, { timeout: 20_000 }).toMatchObject({ throughImage: id });
+    await expect.poll(made).toMatchObject({ throughImage: id });
     expect(await refused(run(id, EVE))).toBe('AuthFailure');
     await modify(id, { Attribute: 'launchPermission', OperationType: 'add', UserGroups: ['all'] });
     expect(await image(id, EVE)).toMatchObject({ Public: true });

@@ -101,7 +101,7 @@ describe('CreateImage', () => {
     const SnapshotId = (await image(id))?.BlockDeviceMappings?.[0]?.Ebs?.SnapshotId ?? '';
     snapshots.add(SnapshotId, { state: 'error' });
     expect(await reaches(id, 'failed')).toMatchObject({ StateReason: { Code: 'Client.InternalError' } });
-    await expect.poll(() => snapshots.snapshots.has(SnapshotId), { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => snapshots.snapshots.has(SnapshotId)).toBe(false);
     await call('DeregisterImage', { ImageId: id });
   });
 

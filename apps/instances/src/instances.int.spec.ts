@@ -21,7 +21,7 @@ beforeEach(() => {
 afterAll(() => stack.close());
 
 const call = <Output>(action: string, input: object = {}, fields = {}) =>
-  stack.bus.request<Output>('instances', action, input, testContext(5000, fields));
+  stack.bus.request<Output>('instances', action, input, testContext(60_000, fields));
 const imageId = async () =>
   (await call<ec2.DescribeImagesResult>('DescribeImages', { Owners: ['amazon'] })).Images?.[0]?.ImageId ?? '';
 const launch = async (input: Partial<ec2.RunInstancesRequest> = {}) =>

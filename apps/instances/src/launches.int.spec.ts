@@ -21,7 +21,7 @@ beforeEach(() => {
 afterAll(() => stack.close());
 
 const call = <Output>(action: string, input: object = {}, fields = {}) =>
-  stack.bus.request<Output>('instances', action, input, testContext(5000, fields));
+  stack.bus.request<Output>('instances', action, input, testContext(60_000, fields));
 const launch = async (input: Partial<ec2.RunInstancesRequest> = {}) => {
   const { Images } = await call<ec2.DescribeImagesResult>('DescribeImages', { Owners: ['amazon'] });
   const wish = { ImageId: Images?.[0]?.ImageId, InstanceType: 't3.micro', MinCount: 1, MaxCount: 1, ...input };
@@ -31,7 +31,7 @@ const describeOne = async (id: string) =>
   (await call<ec2.DescribeInstancesResult>('DescribeInstances', { InstanceIds: [id] })).Reservations?.[0]
     ?.Instances?.[0];
 const reaches = async (id: string, state: string) => {
-  await expect.poll(async () => (await describeOne(id))?.State?.Name, { timeout: 8000 }).toBe(state);
+  await expect.poll(async () => (await describeOne(id))?.State?.Name).toBe(state);
   return describeOne(id);
 };
 const data = { DeviceName: '/dev/sdf', Ebs: { VolumeSize: 1, DeleteOnTermination: false } };

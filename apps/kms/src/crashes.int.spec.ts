@@ -3,29 +3,35 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type ServiceEnvironment, turnClocks } from '@holdfast/service-kit';
 import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { Caller } from './testing/caller.ts';
 import { KmsProgram } from './testing/kms-process.ts';
 import { ACCOUNT } from './testing/running-kms.ts';
 
+let program: KmsProgram;
 let folder: string;
 let stack: TestStack;
 let environment: ServiceEnvironment;
-let program: KmsProgram;
 let sql: pg.Pool;
 
 beforeAll(async () => {
+  program = await KmsProgram.build();
+});
+afterAll(() => program.remove());
+
+// Servers and a log of each test's own: what a killed process leaves, and what a failed test does, is nobody else's.
+beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast-kms-'));
-  [stack, program] = await Promise.all([startTestStack(inject('postgresAdminUrl')), KmsProgram.build()]);
+  stack = await startTestStack(inject('postgresAdminUrl'));
   environment = await stack.environment();
   sql = new pg.Pool({ connectionString: environment.migrationDatabaseUrl, max: 2 });
+  sql.on('error', () => undefined); // Postgres ends idle connections when it drops the database.
 });
-afterAll(async () => {
-  await program.remove();
+afterEach(async () => {
+  await program.killAll();
   await sql.end();
   await stack.close();
   await rm(folder, { recursive: true });
@@ -33,45 +39,79 @@ afterAll(async () => {
 
 const start = () => program.start(environment, join(folder, 'root.key'));
 const DAY_MS = 86_400_000;
+/** Longest wait for what should happen; reached only when it does not. */
+const PATIENCE = { timeout: 60_000, interval: 2 };
+
+/** Users of one key and accounts that come to EBS for the first time, who ask until they are told to stop. */
+class Load {
+  /** Requests for data keys that were answered. */
+  readonly answered: string[] = [];
+  readonly accounts = new Set<string>();
+  private stopped = false;
+  private readonly working: Promise<unknown>;
+
+  constructor(
+    private readonly me: Caller,
+    private readonly KeyId: string,
+  ) {
+    const users = Array.from({ length: 6 }, () => this.useKey());
+    this.working = Promise.all([...users, ...Array.from({ length: 3 }, () => this.comeNew())]);
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.working;
+  }
+
+  /** Whoever was killed with a request does not answer it; the next one goes to another, and waits longer on a slow machine. */
+  private async asking(ask: (fields: { requestId: string; deadlineMs: number }) => Promise<boolean>): Promise<void> {
+    let patienceMs = 2000;
+    while (!this.stopped) {
+      const isAnswered = await ask({ requestId: randomUUID(), deadlineMs: Date.now() + patienceMs });
+      patienceMs = isAnswered ? 2000 : Math.min(2 * patienceMs, 30_000);
+    }
+  }
+
+  private useKey(): Promise<void> {
+    const input = { KeyId: this.KeyId, NumberOfBytes: 64 };
+    return this.asking(async (fields) => {
+      const isAnswered = await isFulfilled(this.me.raw('GenerateDataKeyWithoutPlaintext', input, fields));
+      if (isAnswered) this.answered.push(fields.requestId);
+      return isAnswered;
+    });
+  }
+
+  private comeNew(): Promise<void> {
+    return this.asking(async ({ deadlineMs }) => {
+      const account = String(randomInt(10 ** 11, 10 ** 12 - 1));
+      this.accounts.add(account);
+      const caller = new Caller(stack.bus, account);
+      const describeEbs = () =>
+        isFulfilled(caller.raw('DescribeKey', { KeyId: 'alias/aws/ebs' }, { requestId: randomUUID(), deadlineMs }));
+      return (await Promise.all([describeEbs(), describeEbs(), describeEbs()])).every(Boolean);
+    });
+  }
+}
+
+const isFulfilled = (work: Promise<unknown>): Promise<boolean> => work.then(() => true, () => false); // prettier-ignore
 
 describe('two replicas that are killed in turn, under load', () => {
   it('answer nothing that is not in the log, and leave no account with two EBS keys or half of one', async () => {
     let replicas: [ChildProcess, ChildProcess] = [await start(), await start()];
     const me = new Caller(stack.bus, ACCOUNT);
-    const { id: KeyId } = await me.newKey();
-    const answered: string[] = [];
-    const accounts = new Set<string>();
-    let stopped = false;
-    /** Whoever was killed with a request does not answer it; the next one is sent to the other. */
-    const attempt = (work: () => Promise<unknown>) => work().then(() => true, () => false); // prettier-ignore
-    const soon = () => ({ requestId: randomUUID(), deadlineMs: Date.now() + 3000 });
-    const users = Array.from({ length: 6 }, async () => {
-      while (!stopped) {
-        const fields = soon();
-        const input = { KeyId, NumberOfBytes: 64 };
-        const isAnswered = await attempt(() => me.raw('GenerateDataKeyWithoutPlaintext', input, fields));
-        if (isAnswered) answered.push(fields.requestId);
+    const load = new Load(me, (await me.newKey()).id);
+    const { answered, accounts } = load;
+    try {
+      for (let round = 0; round < 3; round++) {
+        const enough = { answered: answered.length + randomInt(8, 24), accounts: accounts.size + 2 };
+        await vi.waitUntil(() => answered.length >= enough.answered && accounts.size >= enough.accounts, PATIENCE);
+        const [oldest, other] = replicas;
+        await program.kill(oldest);
+        replicas = [other, await start()];
       }
-    });
-    const newcomers = Array.from({ length: 3 }, async () => {
-      while (!stopped) {
-        const account = String(randomInt(10 ** 11, 10 ** 12 - 1));
-        accounts.add(account);
-        const caller = new Caller(stack.bus, account);
-        const describeEbs = () => attempt(() => caller.raw('DescribeKey', { KeyId: 'alias/aws/ebs' }, soon()));
-        await Promise.all([describeEbs(), describeEbs(), describeEbs()]);
-      }
-    });
-    for (let round = 0; round < 3; round++) {
-      await sleep(randomInt(100, 400));
-      const [oldest, other] = replicas;
-      await program.kill(oldest);
-      replicas = [other, await start()];
+    } finally {
+      await load.stop();
     }
-    stopped = true;
-    await Promise.all([...users, ...newcomers]);
-
-    expect(answered.length).toBeGreaterThan(20);
     const { rows } = await sql.query<{ id: string }>(
       `SELECT data->>'requestId' AS id FROM events WHERE type = 'KeyUsed'`,
     );
@@ -83,8 +123,7 @@ describe('two replicas that are killed in turn, under load', () => {
       const { Keys } = await caller.call('ListKeys');
       expect(Keys).toEqual([{ KeyId: KeyMetadata.KeyId, KeyArn: KeyMetadata.Arn }]);
     }
-    await Promise.all(replicas.map((replica) => program.kill(replica)));
-  }, 120_000);
+  }, 240_000);
 });
 
 describe('a process that is killed while it deletes keys', () => {
@@ -112,50 +151,51 @@ describe('a process that is killed while it deletes keys', () => {
     for (let kills = 0; kills < 3; kills++) {
       await turnClocks(stack.bus.connection, ['kms'], 8 * DAY_MS);
       const before = await left();
-      await expect.poll(left, { timeout: 10_000, interval: 2 }).toBeLessThanOrEqual(Math.max(0, before - 5));
+      await expect.poll(left, PATIENCE).toBeLessThanOrEqual(Math.max(0, before - 5));
       await program.kill(child);
       child = await start();
     }
     await turnClocks(stack.bus.connection, ['kms'], 8 * DAY_MS);
-    await expect.poll(left, { timeout: 10_000 }).toBe(0);
+    await expect.poll(left, PATIENCE).toBe(0);
     const { id: TargetKeyId } = await me.newKey();
     for (const AliasName of names.slice(0, 10)) await me.call('CreateAlias', { AliasName, TargetKeyId });
-    await program.kill(child);
-  }, 120_000);
+  }, 240_000);
 });
 
 describe('a process that is killed between making material and creating its key', () => {
   it('leaves nothing behind: the material is swept, and that of keys stays', async () => {
-    const stopped = new pg.Client({ connectionString: environment.migrationDatabaseUrl });
-    await stopped.connect();
-    let child = await start();
-    const me = new Caller(stack.bus, ACCOUNT);
-    const { id: kept } = await me.newKey();
-    const orphans = async (): Promise<string[]> => {
-      const { rows } = await sql.query<{ key_id: string }>(
-        `SELECT key_id FROM key_material m WHERE NOT EXISTS (SELECT FROM key_versions v WHERE v.key_id = m.key_id)`,
-      );
-      return rows.map(({ key_id: id }) => id);
-    };
-    expect(await orphans()).toEqual([]);
-    // Whoever appends waits for this session, so the process can be killed right there.
-    await sql.query(`
-      CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END $$;
-      CREATE TRIGGER wait_here BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION wait_here()`);
-    await stopped.query('SELECT pg_advisory_lock(4711)');
-    const creating = me.raw('CreateKey', {}, { deadlineMs: Date.now() + 60_000 }).catch(() => undefined);
-    await expect.poll(async () => (await orphans()).length, { timeout: 20_000 }).toBe(1);
-    await program.kill(child);
-    await stopped.query('SELECT pg_advisory_unlock(4711)');
-    await sql.query('DROP TRIGGER wait_here ON events; DROP FUNCTION wait_here');
-    expect(await orphans()).toHaveLength(1); // A key could still come to name it, as far as anybody knows.
-    await sql.query(`UPDATE key_material SET created_at = created_at - interval '2 hours'`);
-    child = await start();
-    await expect.poll(orphans, { timeout: 20_000 }).toEqual([]);
-    await me.call('Encrypt', { KeyId: kept, Plaintext: Buffer.from('x') });
-    await program.kill(child);
-    await stopped.end();
-    void creating; // Nobody is left to answer it.
-  }, 120_000);
+    const gate = new pg.Client({ connectionString: environment.migrationDatabaseUrl });
+    gate.on('error', () => undefined); // The same as for the pool, if this test fails.
+    await gate.connect();
+    try {
+      const child = await start();
+      const me = new Caller(stack.bus, ACCOUNT);
+      const { id: kept } = await me.newKey();
+      const orphans = async (): Promise<string[]> => {
+        const { rows } = await sql.query<{ key_id: string }>(
+          `SELECT key_id FROM key_material m WHERE NOT EXISTS (SELECT FROM key_versions v WHERE v.key_id = m.key_id)`,
+        );
+        return rows.map(({ key_id: id }) => id);
+      };
+      expect(await orphans()).toEqual([]);
+      // Whoever appends waits for this session, so the process can be killed right there.
+      await sql.query(`
+        CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS
+          $$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END $$;
+        CREATE TRIGGER wait_here BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION wait_here()`);
+      await gate.query('SELECT pg_advisory_lock(4711)');
+      void me.raw('CreateKey', {}).catch(() => undefined); // Nobody will be left to answer it.
+      await expect.poll(async () => (await orphans()).length, PATIENCE).toBe(1);
+      await program.kill(child);
+      await gate.query('SELECT pg_advisory_unlock(4711)');
+      await sql.query('DROP TRIGGER wait_here ON events; DROP FUNCTION wait_here');
+      expect(await orphans()).toHaveLength(1); // A key could still come to name it, as far as anybody knows.
+      await sql.query(`UPDATE key_material SET created_at = created_at - interval '2 hours'`);
+      await start();
+      await expect.poll(orphans, PATIENCE).toEqual([]);
+      await me.call('Encrypt', { KeyId: kept, Plaintext: Buffer.from('x') });
+    } finally {
+      await gate.end();
+    }
+  }, 240_000);
 });

@@ -188,10 +188,13 @@ describe('grants', () => {
     const EncryptionContext = { 'aws:ebs:id': 'vol-19999' };
     const { CiphertextBlob } = await me().call('Encrypt', { KeyId, Plaintext: Buffer.from('x'), EncryptionContext });
     const decrypt = () => them().call('Decrypt', { KeyId: arn, CiphertextBlob, EncryptionContext });
-    await decrypt();
-    const startMs = performance.now();
-    for (let n = 0; n < 20; n++) await decrypt();
-    expect((performance.now() - startMs) / 20).toBeLessThan(50);
+    // Once: a busy machine may take longer the other times, and a search through all grants would always.
+    const tookMs = async () => {
+      const startMs = performance.now();
+      await decrypt();
+      return performance.now() - startMs;
+    };
+    await expect.poll(tookMs, { interval: 1 }).toBeLessThan(50);
     await kms().sql.query('DELETE FROM grants WHERE key_id = $1', [KeyId]);
   });
 });

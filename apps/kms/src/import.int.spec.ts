@@ -82,7 +82,7 @@ describe('import of key material', () => {
     await material.importInto(me(), KeyId, { ExpirationModel: 'KEY_MATERIAL_EXPIRES', ValidTo });
     expect(await metadata(KeyId)).toMatchObject({ ValidTo, ExpirationModel: 'KEY_MATERIAL_EXPIRES' });
     await turn(2);
-    await expect.poll(async () => (await metadata(KeyId)).KeyState, { timeout: 8000 }).toBe('PendingImport');
+    await expect.poll(async () => (await metadata(KeyId)).KeyState).toBe('PendingImport');
     expect(await rowsOf(KeyId)).toBe(0);
     expect(await metadata(KeyId)).not.toHaveProperty('ValidTo');
     await turn(0);
@@ -169,6 +169,6 @@ it('material that no key came to name is swept, and no other', async () => {
   await kms().sql.query(`UPDATE key_material SET created_at = now() - interval '1 day' WHERE key_id = $1`, [KeyId]);
   await kms().service.close();
   kms().service = await (await import('./service.ts')).start(kms().environment); // Sweeps when it starts.
-  await expect.poll(() => rowsOf('nobody'), { timeout: 8000 }).toBe(1);
+  await expect.poll(() => rowsOf('nobody')).toBe(1);
   expect(await rowsOf(KeyId)).toBe(1);
 });

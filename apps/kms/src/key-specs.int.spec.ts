@@ -28,7 +28,7 @@ const rsaPadding = (algorithm: string) =>
       : {};
 
 describe('signing keys', () => {
-  it.each(SIGNING)('%s', { timeout: 60_000 }, async (KeySpec, algorithms) => {
+  it.each(SIGNING)('%s', { timeout: 300_000 }, async (KeySpec, algorithms) => {
     const { id: KeyId, arn } = await me().newKey({ KeySpec, KeyUsage: 'SIGN_VERIFY' });
     const { KeyMetadata } = await me().call('DescribeKey', { KeyId });
     expect(KeyMetadata).toMatchObject({ KeySpec, KeyUsage: 'SIGN_VERIFY', SigningAlgorithms: expect.arrayContaining(algorithms) }); // prettier-ignore

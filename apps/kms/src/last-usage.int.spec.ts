@@ -114,7 +114,7 @@ describe('GetKeyLastUsage', () => {
     await turnClocks(kms().stack.bus.connection, ['kms'], 8 * DAY_MS);
     try {
       const isGone = () => there.call('DescribeKey', { KeyId }).then(() => false, () => true); // prettier-ignore
-      await expect.poll(isGone, { timeout: 30_000 }).toBe(true);
+      await expect.poll(isGone).toBe(true);
     } finally {
       await turnClocks(kms().stack.bus.connection, ['kms'], 0);
     }
@@ -137,14 +137,14 @@ describe('GetKeyLastUsage', () => {
     for (let use = 0; use < 3; use++) await encrypt(KeyId);
     const last = await usage(KeyId);
     const isProjected = async () => (await projected(KeyId))[0]?.event_id;
-    await expect.poll(isProjected, { timeout: 30_000 }).toBe(last.CloudTrailEventId);
+    await expect.poll(isProjected).toBe(last.CloudTrailEventId);
     expect(await usage(KeyId)).toEqual(last);
     await kms().service.close();
     await kms().sql.query(`DELETE FROM key_last_uses`);
     await kms().sql.query(`DELETE FROM checkpoints WHERE name = 'key-last-uses'`);
     kms().service = await start(kms().environment);
     expect(await usage(KeyId)).toEqual(last);
-    await expect.poll(isProjected, { timeout: 30_000 }).toBe(last.CloudTrailEventId);
+    await expect.poll(isProjected).toBe(last.CloudTrailEventId);
     expect(await usage(KeyId)).toEqual(last);
   });
 });

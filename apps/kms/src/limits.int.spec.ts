@@ -54,9 +54,13 @@ describe('limits', () => {
     await expect(me().call('CreateGrant', grant)).rejects.toMatchObject(LIMIT);
     const { CiphertextBlob } = await me().call('Encrypt', { KeyId, Plaintext: Buffer.from('x') });
     const principal = kms().giveUser(user('1'), []);
-    const startedAt = performance.now();
-    for (let n = 0; n < 20; n++) await me().as({ principal }).call('Decrypt', { CiphertextBlob });
-    expect((performance.now() - startedAt) / 20).toBeLessThan(250);
+    // Once: a busy machine may take longer the other times, and a search through all grants would always.
+    const tookMs = async () => {
+      const startedMs = performance.now();
+      await me().as({ principal }).call('Decrypt', { CiphertextBlob });
+      return performance.now() - startedMs;
+    };
+    await expect.poll(tookMs, { interval: 1 }).toBeLessThan(250);
     expect((await me().call('ListGrants', { KeyId, Limit: 100 })).Grants).toHaveLength(100);
   });
 });

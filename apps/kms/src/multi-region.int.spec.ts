@@ -111,7 +111,7 @@ describe('a multi-Region key', () => {
     });
   });
 
-  it('is deleted after its replicas', { timeout: 40_000 }, async () => {
+  it('is deleted after its replicas', { timeout: 300_000 }, async () => {
     const { id: KeyId } = await here().newKey({ MultiRegion: true });
     await here().call('ReplicateKey', { KeyId, ...REPLICA });
     const { CiphertextBlob } = await there().call('Encrypt', { KeyId, Plaintext: Buffer.from('x') });
@@ -130,13 +130,13 @@ describe('a multi-Region key', () => {
     expect((await there().call('Decrypt', { CiphertextBlob })).Plaintext.toString()).toBe('x');
     await there().call('ScheduleKeyDeletion', { KeyId, PendingWindowInDays: 7 });
     await turn(18);
-    await expect.poll(async () => (await metadata(here(), KeyId)).KeyState, { timeout: 8000 }).toBe('PendingDeletion');
+    await expect.poll(async () => (await metadata(here(), KeyId)).KeyState).toBe('PendingDeletion');
     await expect(there().call('DescribeKey', { KeyId })).rejects.toMatchObject({ code: 'NotFoundException' });
     expect((await kms().sql.query('SELECT FROM key_material WHERE key_id = $1', [KeyId])).rowCount).toBe(1);
     const { DeletionDate } = await metadata(here(), KeyId);
-    expect(Math.abs(Date.parse(DeletionDate) - Date.now() - 25 * 86_400_000)).toBeLessThan(60_000);
+    expect(Math.abs(Date.parse(DeletionDate) - Date.now() - 25 * 86_400_000)).toBeLessThan(600_000);
     await turn(26);
-    await expect.poll(() => here().call('DescribeKey', { KeyId }).then(() => '', (error: { code: string }) => error.code), { timeout: 8000 }).toBe('NotFoundException'); // prettier-ignore
+    await expect.poll(() => here().call('DescribeKey', { KeyId }).then(() => '', (error: { code: string }) => error.code)).toBe('NotFoundException'); // prettier-ignore
     for (const table of ['key_material', 'key_versions', 'kms_keys', 'grants', 'imported_materials']) {
       expect((await kms().sql.query(`SELECT FROM ${table} WHERE key_id = $1`, [KeyId])).rowCount, table).toBe(0);
     }

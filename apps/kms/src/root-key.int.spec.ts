@@ -38,8 +38,7 @@ afterAll(async () => {
 
 const me = () => new Caller(stack.bus, ACCOUNT);
 const status = (): Promise<RootKeyStatus> => me().raw('GetRootKeyStatus', {});
-const allUnderCurrent = () =>
-  expect.poll(async () => (await status()).blobsUnderOthers, { timeout: 30_000, interval: 50 }).toBe(0);
+const allUnderCurrent = () => expect.poll(async () => (await status()).blobsUnderOthers, { interval: 50 }).toBe(0);
 
 describe('kms with its root key in a PKCS#11 token', () => {
   it('does not start before there is one', async () => {
@@ -195,23 +194,27 @@ describe('replicas that are killed while the root key is rotated, under load', (
     const program = await KmsProgram.build();
     const run = () => program.start(environment, file);
     let replicas: ChildProcess[] = await Promise.all([run(), run()]);
-    const soon = () => ({ requestId: randomUUID(), deadlineMs: Date.now() + 2000 });
+    /** Whoever was killed with a request does not answer it; on a slow machine the living need longer for theirs. */
+    let patienceMs = 2000;
+    const soon = () => ({ requestId: randomUUID(), deadlineMs: Date.now() + patienceMs });
     const made: string[] = [];
     let stopped = false;
     const users = Array.from({ length: 4 }, async () => {
       while (!stopped) {
-        // Whoever was killed with a request does not answer it.
         await (async () => {
           const { KeyMetadata } = await me().raw('CreateKey', {}, soon());
           const input = { KeyId: KeyMetadata.KeyId, NumberOfBytes: 32 };
           made.push((await me().raw('GenerateDataKeyWithoutPlaintext', input, soon())).CiphertextBlob);
           await sleep(20);
-        })().catch(() => sleep(20));
+        })().catch(() => {
+          patienceMs = Math.min(1.2 * patienceMs, 30_000);
+          return sleep(20);
+        });
       }
     });
     /** Asked until a replica that lives answers. */
     const persist = async <T>(action: string, input: object): Promise<T> => {
-      const giveUpAt = Date.now() + 30_000;
+      const giveUpAt = Date.now() + 120_000;
       for (;;) {
         try {
           return (await me().raw(action, input, soon())) as T;
@@ -222,7 +225,7 @@ describe('replicas that are killed while the root key is rotated, under load', (
       }
     };
     try {
-      await expect.poll(() => made.length, { timeout: 30_000 }).toBeGreaterThan(40);
+      await expect.poll(() => made.length).toBeGreaterThan(40);
       const rotated = persist('RotateRootKey', {});
       // A second to ask the replicas, then the switch, then the work: it may happen anywhere in it, to both at once.
       await sleep(draw(1500));
@@ -253,5 +256,5 @@ describe('replicas that are killed while the root key is rotated, under load', (
       await Promise.all(users);
       await program.remove();
     }
-  }, 120_000);
+  }, 300_000);
 });

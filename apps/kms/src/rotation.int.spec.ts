@@ -23,14 +23,14 @@ describe('rotation by period', () => {
     await me().call('EnableKeyRotation', { KeyId, RotationPeriodInDays: 90 });
     const enabled = await status(KeyId);
     expect(enabled).toMatchObject({ KeyId: arn, KeyRotationEnabled: true, RotationPeriodInDays: 90 });
-    expect(Math.abs(Date.parse(enabled.NextRotationDate) - inDays(90))).toBeLessThan(10_000);
+    expect(Math.abs(Date.parse(enabled.NextRotationDate) - inDays(90))).toBeLessThan(600_000);
     const first = await materialId(KeyId);
     const { CiphertextBlob } = await me().call('Encrypt', { KeyId, Plaintext: Buffer.from('old') });
     await turn(89);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     expect(await materialId(KeyId)).toBe(first);
     await turn(91);
-    await expect.poll(() => materialId(KeyId), { timeout: 8000 }).not.toBe(first);
+    await expect.poll(() => materialId(KeyId)).not.toBe(first);
     const second = await materialId(KeyId);
     const opened = await me().call('Decrypt', { CiphertextBlob });
     expect([opened.Plaintext.toString(), opened.KeyMaterialId]).toEqual(['old', first]);
@@ -59,7 +59,7 @@ describe('rotation by period', () => {
     for (const [days, rotated] of [[364, 0], [366, 1], [732, 2]] as const) {
       await turn(days);
       const count = async () => (await caller.call('ListKeyRotations', { KeyId })).Rotations.length as number;
-      await expect.poll(count, { timeout: 8000 }).toBe(rotated);
+      await expect.poll(count).toBe(rotated);
     }
     expect(await told()).toMatchObject({ KeyId: Arn, KeyRotationEnabled: true, RotationPeriodInDays: 365 });
     const { CiphertextBlob } = made;
@@ -74,10 +74,10 @@ describe('rotation by period', () => {
     await kms().service.close();
     kms().service = await start(kms().environment);
     await turn(5 * 365);
-    await expect.poll(() => rotations(KeyId), { timeout: 8000 }).toHaveLength(1);
+    await expect.poll(() => rotations(KeyId)).toHaveLength(1);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     expect(await rotations(KeyId)).toHaveLength(1);
-    expect(Math.abs(Date.parse((await status(KeyId)).NextRotationDate) - inDays(6 * 365))).toBeLessThan(60_000);
+    expect(Math.abs(Date.parse((await status(KeyId)).NextRotationDate) - inDays(6 * 365))).toBeLessThan(600_000);
   });
 
   it('waits while the key is disabled or to be deleted', async () => {
@@ -93,12 +93,12 @@ describe('rotation by period', () => {
     await new Promise((resolve) => setTimeout(resolve, 2500));
     expect([await rotations(one.id), await rotations(two.id)]).toEqual([[], []]);
     for (const { id: KeyId } of [one, two]) await me().call('EnableKey', { KeyId });
-    for (const { id } of [one, two]) await expect.poll(() => rotations(id), { timeout: 8000 }).toHaveLength(1);
+    for (const { id } of [one, two]) await expect.poll(() => rotations(id)).toHaveLength(1);
   });
 });
 
 describe('rotation on demand', () => {
-  it('happens at once, up to its limit', { timeout: 60_000 }, async () => {
+  it('happens at once, up to its limit', { timeout: 300_000 }, async () => {
     const { id: KeyId, arn } = await me().newKey();
     const { CiphertextBlob } = await me().call('Encrypt', { KeyId, Plaintext: Buffer.from('old') });
     for (let n = 0; n < 25; n++) expect(await me().call('RotateKeyOnDemand', { KeyId })).toEqual({ KeyId: arn });

@@ -21,15 +21,13 @@ describe('time and storage', () => {
     await turnClocks(kms().stack.bus.connection, ['kms'], 7 * 86_400_000 + 1000);
     try {
       await expect
-        .poll(
-          () =>
-            me()
-              .call('DescribeKey', { KeyId })
-              .then(
-                () => '',
-                (error: Error) => error.message,
-              ),
-          { timeout: 8000 },
+        .poll(() =>
+          me()
+            .call('DescribeKey', { KeyId })
+            .then(
+              () => '',
+              (error: Error) => error.message,
+            ),
         ) // prettier-ignore
         .toBe(`Key '${arn}' does not exist`);
     } finally {

@@ -157,7 +157,7 @@ describe('DeleteSnapshot', () => {
     await settled(copyId);
     expect(dataPlane.snapshots.has(id)).toBe(true);
     inUse.delete(id);
-    await expect.poll(() => dataPlane.snapshots.has(id), { timeout: 5000 }).toBe(false);
+    await expect.poll(() => dataPlane.snapshots.has(id)).toBe(false);
   });
 
   it('takes a pending one away when it is completed', async () => {

@@ -174,7 +174,7 @@ describe('AttachVolume and DetachVolume', () => {
     expect(await describeOne(id)).toMatchObject({ State: 'in-use', Attachments: [{ State: 'attaching' }] });
     dataPlane.refuse = {};
     await expect
-      .poll(() => describeOne(id), { timeout: 20_000 })
+      .poll(() => describeOne(id))
       .toMatchObject({ Attachments: [{ State: 'attached', InstanceId: instance }] });
   });
 

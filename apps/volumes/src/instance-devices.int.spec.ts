@@ -1,5 +1,5 @@
 import { AwsError } from '@holdfast/contracts';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { VolumesStack } from './testing/volumes-stack.ts';
 
 const volumes = new VolumesStack();
@@ -44,7 +44,7 @@ describe('a launch', () => {
     expect(await stateOf(id)).toBe('available');
     const { VolumeId } = await create({ Encrypted: true, KmsKeyId: key });
     const creation = () => call('GetCreation', { volumeId: VolumeId });
-    await vi.waitUntil(async () => ((await creation()) as { state: string }).state === 'gone');
+    await expect.poll(async () => ((await creation()) as { state: string }).state).toBe('gone');
     expect(await creation()).toEqual({ state: 'gone', cause: `${key} is disabled.` });
     expect(await call('GetCreation', { volumeId: id })).toEqual({ state: 'ready', cause: null });
   });

@@ -90,7 +90,7 @@ describe.runIf(botocoreVersion !== undefined)('botocore’s clients', () => {
     expect(inputOf('GetSnapshotBlock')).toEqual({ SnapshotId: 'snap-1', BlockIndex: 3, BlockToken: 'AA+/==' });
     expect(seen.find(({ operation }) => operation === 'PutSnapshotBlock')?.payload).toEqual(BLOCK);
     expect(seen.at(-1)).toMatchObject({ operation: 'DescribeVolumes', input: { VolumeIds: ['vol-1'] } });
-  }, 30_000);
+  }, 300_000);
 
   it('are refused with a wrong secret', async () => {
     const results = await call('other');
@@ -104,5 +104,5 @@ describe.runIf(botocoreVersion !== undefined)('botocore’s clients', () => {
       ...Array<string>(2).fill('InvalidSignatureException 403'),
       'SignatureDoesNotMatch 403',
     ]);
-  }, 30_000);
+  }, 300_000);
 });

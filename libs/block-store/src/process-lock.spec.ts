@@ -15,7 +15,7 @@ describe('the lock of a volume', () => {
     const path = join(folder, 'lock');
     const unlock = await lockVolume(path, 0);
     await expect(lockVolume(path, 100)).rejects.toThrow(VolumeLocked);
-    const waiting = lockVolume(path, 5_000);
+    const waiting = lockVolume(path, 60_000);
     setTimeout(unlock, 120);
     (await waiting)();
     expect(readdirSync(folder)).toEqual([]);

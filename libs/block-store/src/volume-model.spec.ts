@@ -89,7 +89,7 @@ const FOUND: Operation[][] = [
 ];
 
 describe('a volume, whatever happens to it', () => {
-  it.each([true, false])('keeps what it promised (encrypted: %s)', { timeout: 120_000 }, async (encrypted) => {
+  it.each([true, false])('keeps what it promised (encrypted: %s)', { timeout: 300_000 }, async (encrypted) => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), fc.array(operation, { minLength: 5, maxLength: 40 }), async (seed, operations) => {
         const model = new VolumeModel(seed, encrypted);

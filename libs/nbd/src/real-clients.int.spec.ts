@@ -69,7 +69,7 @@ describe.each([
 
   const tool = async (program: string, ...args: string[]): Promise<string> => {
     const { path, env } = await debianTool(program);
-    return (await run(path, args, { env, cwd: folder, timeout: 60_000, maxBuffer: 16 * MIB })).stdout;
+    return (await run(path, args, { env, cwd: folder, timeout: 120_000, maxBuffer: 16 * MIB })).stdout;
   };
 
   /** A file with data, holes, and data again. */

@@ -29,7 +29,7 @@ afterEach(async () => {
   rmSync(layout.root, { recursive: true, force: true });
 });
 
-const soon = (check: () => void) => vi.waitFor(check, { timeout: 20_000, interval: 50 });
+const soon = (check: () => void) => vi.waitFor(check, { timeout: 60_000, interval: 50 });
 
 /** A complete one of one block. */
 const completed = async () => {
@@ -53,7 +53,7 @@ it('a snapshot that is removed while its host clears up after it goes once the h
   await soon(() => expect(existsSync(paths.folder)).toBe(false));
 });
 
-it('blocks that only a volume kept go after it, without another removal', { timeout: 40_000 }, async () => {
+it('blocks that only a volume kept go after it, without another removal', { timeout: 300_000 }, async () => {
   const { snapshotId, paths } = await completed();
   const volumeId = newVolumeId();
   const header = { format: 1, volumeId, sizeGiB: 1, dataKey: null, sourceSnapshotId: snapshotId } as const;

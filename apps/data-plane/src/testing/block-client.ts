@@ -27,7 +27,7 @@ export class BlockClient {
 
   static async open(host: TestHost, session: Omit<Requests['OpenBlockSession']['in'], 'accountId'>) {
     const recipient = await generateRecipient();
-    const context = { ...testContext(30_000), recipientPublicKey: recipient.publicKeyBase64 };
+    const context = { ...testContext(60_000), recipientPublicKey: recipient.publicKeyBase64 };
     const input = { ...session, accountId: context.accountId };
     const answer = await host.bus.call('data-plane', 'OpenBlockSession', input, context);
     const key = await recipient.open(answer.sealedTicketKey, answer.sessionId);

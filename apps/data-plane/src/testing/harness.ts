@@ -150,8 +150,8 @@ export class TestHost {
     const service = spawn(process.execPath, [join(this.bundle, 'main.js')], { env: this.#environment });
     this.#service = service;
     for (const stream of [service.stdout, service.stderr]) stream.on('data', (data) => (this.log += String(data)));
-    for (let tries = 0; tries < 200; tries++) {
-      const answer = await this.bus.request('data-plane', 'Ping', {}, testContext(1000)).catch(() => null);
+    for (let tries = 0; tries < 2400; tries++) {
+      const answer = await this.bus.request('data-plane', 'Ping', {}, testContext(5000)).catch(() => null);
       if (answer !== null) return;
       if (service.exitCode !== null) throw new Error(`the service ended: ${this.log}`);
       await sleep(50);
@@ -180,7 +180,7 @@ export class TestHost {
     input: InternalRequests['data-plane'][Action]['in'],
   ): Promise<InternalRequests['data-plane'][Action]['out']> {
     try {
-      return await this.bus.request('data-plane', action, input, testContext(30_000));
+      return await this.bus.request('data-plane', action, input, testContext(60_000));
     } catch (error) {
       // Whatever is no refusal has its reason in the log only.
       if (error instanceof Error && !(error instanceof AwsError)) error.message += `; log: ${this.log.slice(-3000)}`;
@@ -222,7 +222,7 @@ export class TestHost {
   }
 
   async settled(snapshotId: SnapshotId) {
-    for (let tries = 0; tries < 1200; tries++) {
+    for (let tries = 0; tries < 4800; tries++) {
       const progress = await this.call('GetSnapshotProgress', { snapshotId });
       if (progress.state !== 'copying') return progress;
       await sleep(25);
@@ -234,7 +234,7 @@ export class TestHost {
 export const until = async (
   what: string,
   done: () => boolean | Promise<boolean>,
-  timeoutMs = 15_000,
+  timeoutMs = 60_000,
 ): Promise<void> => {
   for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await sleep(25)) if (await done()) return;
   throw new Error(`waited in vain until ${what}`);

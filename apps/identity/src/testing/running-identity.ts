@@ -40,7 +40,7 @@ export class RunningIdentity {
   }
 
   call<Output = Record<string, unknown>>(action: string, input: object = {}, fields: Partial<RequestContext> = {}) {
-    return this.stack.bus.request<Output>('identity', action, input, testContext(10_000, fields));
+    return this.stack.bus.request<Output>('identity', action, input, testContext(60_000, fields));
   }
 
   /** The same as a principal of its account. */
@@ -52,7 +52,7 @@ export class RunningIdentity {
   async credentials(action: string, input: object, principal?: Principal) {
     const { publicKeyBase64: recipientPublicKey } = this.recipient;
     const who = principal === undefined ? {} : { principal, accountId: principal.accountId };
-    const context = testContext(10_000, { recipientPublicKey, ...who });
+    const context = testContext(60_000, { recipientPublicKey, ...who });
     interface Answer {
       Credentials?: Credentials;
       AccessKey?: Credentials;

@@ -9,7 +9,7 @@ import { start } from '../service.ts';
 import { FakeSnapshots } from './fake-snapshots.ts';
 import { FakeVolumes } from './fake-volumes.ts';
 
-const UNTIL = { timeout: 20_000, interval: 30 };
+const UNTIL = { timeout: 60_000, interval: 30 };
 
 /** Accounts besides the one that calls when nothing else is said. */
 export const BOB = { accountId: '444455556666' };
@@ -51,7 +51,7 @@ export class ImagesStack {
 
   readonly call = <Output>(action: string, input: object = {}, fields = {}): Promise<Output> => {
     if (this.stack === undefined) throw new Error('not started');
-    return this.stack.bus.request<Output>('instances', action, input, testContext(8000, fields));
+    return this.stack.bus.request<Output>('instances', action, input, testContext(60_000, fields));
   };
 
   readonly images = async (input: ec2.DescribeImagesRequest, fields = {}) =>

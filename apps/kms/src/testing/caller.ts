@@ -55,7 +55,7 @@ export class Caller {
       principal,
       sourceIp: '192.0.2.7',
       userAgent: 'test',
-      deadlineMs: Date.now() + 20_000,
+      deadlineMs: Date.now() + 60_000,
       viaService,
       ...fields,
     };

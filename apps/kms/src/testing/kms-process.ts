@@ -69,15 +69,21 @@ export class KmsProgram {
     return child;
   }
 
-  /** What a power cut does to a process. */
+  /** What a power cut does to a process; one that has ended already stays so. */
   async kill(child: ChildProcess): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, 'exit');
     child.kill('SIGKILL');
     await gone;
   }
 
-  async remove(): Promise<void> {
+  /** Whatever a test has left running, whether it passed or not. */
+  async killAll(): Promise<void> {
     await Promise.all([...this.running].map((child) => this.kill(child)));
+  }
+
+  async remove(): Promise<void> {
+    await this.killAll();
     await rm(this.folder, { recursive: true });
   }
 }

@@ -182,7 +182,7 @@ export class SnapshotsStack {
 
   readonly call = <Output>(action: string, input: object, fields: Parameters<typeof testContext>[1] = {}) => {
     if (this.stack === undefined) throw new Error('not started');
-    return this.stack.bus.request<Output>('snapshots', action, input, testContext(8000, fields));
+    return this.stack.bus.request<Output>('snapshots', action, input, testContext(60_000, fields));
   };
 
   readonly volumeUnder = (keyArn: string | null, fields: Partial<VolumeRecord> = {}): VolumeRecord => {
@@ -218,7 +218,7 @@ export class SnapshotsStack {
 
   readonly settled = async (id = '', state = 'completed', fields = {}) => {
     const isSettled = async () => (await this.describeOne(id, fields))?.State === state;
-    await vi.waitUntil(isSettled, { timeout: 20_000, interval: 20 });
+    await vi.waitUntil(isSettled, { timeout: 60_000, interval: 20 });
     return id;
   };
 
@@ -232,6 +232,6 @@ export class SnapshotsStack {
           () => false,
           (error: AwsError) => error.code === 'InvalidSnapshot.NotFound',
         ),
-      { timeout: 20_000, interval: 20 },
+      { timeout: 60_000, interval: 20 },
     );
 }

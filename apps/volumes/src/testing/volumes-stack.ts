@@ -162,7 +162,7 @@ export class VolumesStack {
 
   readonly call = <Output>(action: string, input: object, fields: Parameters<typeof testContext>[1] = {}) => {
     if (this.stack === undefined) throw new Error('not started');
-    return this.stack.bus.request<Output>('volumes', action, input, testContext(8000, fields));
+    return this.stack.bus.request<Output>('volumes', action, input, testContext(60_000, fields));
   };
 
   readonly create = (input: ec2.CreateVolumeRequest = {}) => {
@@ -183,7 +183,7 @@ export class VolumesStack {
     );
 
   readonly settled = async (id = '', state = 'available') => {
-    await vi.waitUntil(async () => (await this.stateOf(id)) === state, { timeout: 20_000, interval: 20 });
+    await vi.waitUntil(async () => (await this.stateOf(id)) === state, { timeout: 60_000, interval: 20 });
     return id;
   };
 

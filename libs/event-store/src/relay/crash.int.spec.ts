@@ -62,12 +62,11 @@ describe('a process that is killed', () => {
     for (let round = 0; round < 4; round++) {
       const killed = start('append-and-relay');
       const enough = 20 + Math.floor(Math.random() * 150);
-      await eventually(() => killed.lines.length >= enough, 20_000);
+      await eventually(() => killed.lines.length >= enough);
       killed.kill();
       expect(await killed.exited).toBe('SIGKILL');
       acknowledged.push(...killed.lines);
     }
-    await eventually(async () => !(await store.readLog((await store.readLog(null, 1_000_000)).checkpoint, 1)).heldBack);
     const log = (await readAll(store)).map(({ eventId }) => eventId);
     expect(log).toEqual(expect.arrayContaining(acknowledged));
     // Each event's first appearance: repetitions are allowed, gaps and swaps are not.
@@ -98,7 +97,7 @@ describe('a process that is killed', () => {
     for (let round = 0; round < 3; round++) {
       const killed = start('subscribe');
       const enough = 3 + Math.floor(Math.random() * 25);
-      await eventually(() => killed.lines.length >= enough, 20_000);
+      await eventually(() => killed.lines.length >= enough);
       killed.kill();
       await killed.exited;
     }

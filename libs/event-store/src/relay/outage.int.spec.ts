@@ -15,7 +15,7 @@ import type { StoredEvent } from '../types.ts';
 import { type RebuildReason, Relay } from './relay.ts';
 
 // Servers of this file's own: they are killed here.
-describe('the relay survives', { timeout: 60_000 }, () => {
+describe('the relay survives', { timeout: 300_000 }, () => {
   let folder: string;
   beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'holdfast-outage-'))));
   afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -55,24 +55,25 @@ describe('the relay survives', { timeout: 60_000 }, () => {
     const store = new PostgresEventStore({ database, service });
     const nats = await connectForEver({ servers: inject('natsUrl'), user: inject('natsUser'), pass: inject('natsPassword') }); // prettier-ignore
     const relay = new Relay({ store, connection: nats });
+    const writers = appendAll(store);
     try {
-      const writers = appendAll(store);
       for (let restart = 0; restart < 2; restart++) {
         const before = writers.acknowledged.length;
-        await eventually(() => writers.acknowledged.length > before + 50, 20_000);
+        await eventually(() => writers.acknowledged.length > before + 50);
         process.kill(postgres.pid, 'SIGKILL');
         await postgres.exited;
         postgres = await startPostgres(options);
       }
       const before = writers.acknowledged.length;
-      await eventually(() => writers.acknowledged.length > before + 50, 20_000);
+      await eventually(() => writers.acknowledged.length > before + 50);
       await writers.stop();
       expect(writers.failures.length).toBeGreaterThan(0);
-      await eventually(async () => relay.isLeader && (await relay.behind()) === 0, 20_000);
+      await eventually(async () => relay.isLeader && (await relay.behind()) === 0);
       const log = await readAll(store);
       expect(inOrder(log)).toEqual(expect.arrayContaining(writers.acknowledged));
       expect(inOrder(await readStreamOf(service, nats))).toEqual(inOrder(log));
     } finally {
+      await writers.stop();
       await relay.close();
       await store.close();
       await database.close();
@@ -91,14 +92,14 @@ describe('the relay survives', { timeout: 60_000 }, () => {
     const nats = await connectForEver({ servers: server.servers, user: options.user, pass: options.password });
     const rebuilt: RebuildReason[] = [];
     const relay = new Relay({ store, connection: nats, observer: { rebuilding: (reason) => rebuilt.push(reason) } });
-    const caughtUp = () => eventually(async () => relay.isLeader && (await relay.behind()) === 0, 30_000);
+    const caughtUp = () => eventually(async () => relay.isLeader && (await relay.behind()) === 0);
+    const writers = appendAll(store);
     try {
-      const writers = appendAll(store);
       for (const storage of ['kept', 'deleted']) {
         const before = writers.acknowledged.length;
-        await eventually(() => writers.acknowledged.length > before + 100, 20_000);
+        await eventually(() => writers.acknowledged.length > before + 100);
         // Only a stream that was noted to be longer can be seen to be lost.
-        await eventually(async () => (await relay.behind()) < writers.acknowledged.length, 20_000);
+        await eventually(async () => (await relay.behind()) < writers.acknowledged.length);
         process.kill(server.pid, 'SIGKILL');
         await server.exited;
         if (storage === 'deleted') await rm(join(storeDir, 'jetstream'), { recursive: true });
@@ -117,10 +118,11 @@ describe('the relay survives', { timeout: 60_000 }, () => {
       await server.exited;
       await rm(join(storeDir, 'jetstream'), { recursive: true });
       server = await startNats(options);
-      await eventually(() => rebuilt.length === 2, 20_000);
-      await eventually(async () => (await readStreamOf(service, nats).catch(() => [])).length === log.length, 30_000);
+      await eventually(() => rebuilt.length === 2);
+      await eventually(async () => (await readStreamOf(service, nats).catch(() => [])).length === log.length);
       expect(inOrder(await readStreamOf(service, nats))).toEqual(log);
     } finally {
+      await writers.stop();
       await relay.close();
       await store.close();
       await database.close();

@@ -1,86 +1,67 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { debianTool } from '../../../tools/testing/debian-tools.mjs';
+import { hasAwsCli, type Outcome, partsOf, runSession, SESSION_LIMIT_MS } from './shell-session.ts';
 import { type Stack, startStack } from './stack.ts';
 
 const run = promisify(execFile);
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-const DONE = 'holds: ';
-const SESSION_LIMIT_MS = 240_000;
 
-const awsCli = await run('aws', ['--version']).then(
-  () => true,
-  () => false,
-);
-if (!awsCli) process.stderr.write('NOT RUN: the encryption guide, since there is no aws command on this machine\n');
+/** Takes away what a session with devices that failed left behind. */
+const CLOSE_DEVICES = [
+  'umount mnt/* 2> /dev/null',
+  'losetup --list --noheadings --output NAME,BACK-FILE 2> /dev/null | grep -F "$PWD/guest/" | cut -d" " -f1 | xargs -r losetup --detach',
+  'umount guest/* 2> /dev/null',
+  'true',
+].join('; ');
 
-/** The Python that has the CLI's code, where that can be loaded once for all the commands; else they start it one by one. */
-const python = await run('python3', ['-c', 'import sys, awscli.clidriver; print(sys.executable)']).then(
-  ({ stdout }) => stdout.trim(),
-  () => undefined,
-);
-
-/** @returns the CLI, loaded, and the shell function that has it run a command. */
-const loadedCli = async (folder: string): Promise<{ process?: ChildProcess; function: string }> => {
-  if (python === undefined) return { function: '' };
-  const [program, socket] = [join(ROOT, 'apps/e2e/src/aws-cli.py'), join(folder, 'aws.sock')];
-  const server = spawn(python, [program, 'serve', socket], { stdio: ['pipe', 'pipe', 'inherit'] });
-  await once(server.stdout, 'data');
-  return { process: server, function: `aws() { '${python}' -IS '${program}' run '${socket}' "$@"; }` };
+/** @returns why no volume can be mounted here; null when it can. */
+const whyNoMounts = async (): Promise<string | null> => {
+  if (process.getuid?.() !== 0) return 'only root may mount';
+  for (const device of ['/dev/fuse', '/dev/loop-control']) {
+    const error = await access(device, constants.R_OK | constants.W_OK).then(() => null, String);
+    if (error !== null) return error;
+  }
+  for (const program of ['losetup', 'mkfs.ext4', 'fsck.ext4', 'mount'])
+    if ((await run('sh', ['-c', `command -v ${program}`]).catch(() => null)) === null) return `there is no ${program}`;
+  // Devices may be there to be seen only.
+  return run('sh', ['-c', 'd=$(losetup --find --show --read-only /etc/hostname) && losetup --detach "$d"']).then(
+    () => null,
+    (error: unknown) => String((error as { stderr?: unknown }).stderr),
+  );
 };
 
-/** The guide as parts, each a heading and the commands under it. */
-const parts = (await readFile(join(ROOT, 'docs/encryption-guide.md'), 'utf8'))
-  .split(/^#{2,3} /m)
-  .slice(1)
-  .map((section) => ({
-    heading: section.slice(0, section.indexOf('\n')),
-    commands: [...section.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, commands = '']) => commands).join('\n'),
-  }))
-  .filter(({ commands }) => commands !== '');
+const awsCli = await hasAwsCli();
+const noMounts = await whyNoMounts();
+if (!awsCli) process.stderr.write('NOT RUN: the encryption guide, since there is no aws command on this machine\n');
+else if (noMounts !== null) process.stderr.write(`NOT RUN: a guest with two file systems: ${noMounts}\n`);
+const [guide, guest] = await Promise.all([partsOf('encryption-guide.md'), partsOf('guest.md')]);
 
-describe.runIf(awsCli)('the encryption guide', () => {
+describe.runIf(awsCli)('documents that are shell sessions', () => {
   let stack: Stack;
-  let folder: string;
-  let cli: ChildProcess | undefined;
-  let held: string[];
-  let complaint: string;
-
   beforeAll(async () => {
     stack = await startStack();
-    folder = await mkdtemp(join(tmpdir(), 'holdfast-guide-'));
-    await symlink(stack.home, join(folder, '.holdfast'));
-    const { path, env } = await debianTool('nbdcopy');
-    const loaded = await loadedCli(folder);
-    cli = loaded.process;
-    const script = [
-      loaded.function,
-      'set -Eeuo pipefail',
-      `trap 'echo "failed: $BASH_COMMAND" >&2' ERR`,
-      `nbdcopy() { LD_LIBRARY_PATH='${env['LD_LIBRARY_PATH'] ?? ''}' '${path}' "$@"; }`,
-      `npx() { shift 2; node '${join(ROOT, 'dist/holdfast/main.js')}' "$@"; }`,
-      ...parts.flatMap(({ commands }, at) => [commands, `echo '${DONE}${String(at)}'`]),
-    ];
-    const shell = { cwd: folder, env: { ...process.env, HOLDFAST_HOME: stack.home }, timeout: SESSION_LIMIT_MS };
-    const text = script.join('\n').replaceAll('http://127.0.0.1:4566', stack.endpoint);
-    const result = await run('bash', ['-c', text], shell).catch((error: unknown) => error as Record<string, unknown>);
-    held = String(result['stdout']).match(new RegExp(`(?<=^${DONE})\\d+$`, 'gm')) ?? [];
-    complaint = String(result['stderr']);
-  }, SESSION_LIMIT_MS + 60_000);
+  }, SESSION_LIMIT_MS);
+  afterAll(() => stack.stop());
 
-  afterAll(async () => {
-    cli?.stdin?.end();
-    await rm(folder, { recursive: true, force: true });
-    await stack.stop();
+  describe('the encryption guide', () => {
+    let outcome: Outcome;
+    beforeAll(async () => {
+      outcome = await runSession(stack, guide, { programs: ['nbdcopy'] });
+    }, SESSION_LIMIT_MS + 60_000);
+    it.each(guide.map(({ heading }, at) => [heading, at] as const))('%s', (_heading, at) => {
+      expect(outcome.held, outcome.complaint).toContain(String(at));
+    });
   });
 
-  it.each(parts.map(({ heading }, at) => [heading, at] as const))('%s', (_heading, at) => {
-    expect(held, complaint).toContain(String(at));
+  describe.runIf(noMounts === null)('a guest with two file systems', () => {
+    let outcome: Outcome;
+    beforeAll(async () => {
+      outcome = await runSession(stack, guest, { programs: ['nbdfuse', 'rsync'], atExit: CLOSE_DEVICES });
+    }, SESSION_LIMIT_MS + 60_000);
+    it.each(guest.map(({ heading }, at) => [heading, at] as const))('%s', (_heading, at) => {
+      expect(outcome.held, outcome.complaint).toContain(String(at));
+    });
   });
 });

@@ -1,9 +1,14 @@
+import { CompleteSnapshotCommand, EBSClient, StartSnapshotCommand } from '@aws-sdk/client-ebs';
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, open, rm, stat, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { TestAccount, ZONE } from './account.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { REGION, TestAccount, ZONE } from './account.ts';
+import { Coldsnap } from './coldsnap.ts';
 import { CsiDriver } from './csi-driver.ts';
 import { readDevice, writeDevice } from './devices.ts';
+import { BLOCK_BYTES, makeImage, readAt } from './image-transfer.ts';
 import { type Stack, startStack } from './stack.ts';
 
 let stack: Stack;
@@ -88,4 +93,95 @@ it('moves a volume between nodes that ask for it at once', async () => {
     await driver.detachDisk(volumeId, won[0] ?? '');
   }
   expect(await driver.deleteDisk(volumeId)).toBe('done');
+});
+
+describe('coldsnap', () => {
+  const FILLED_BLOCKS = 48;
+  const IMAGE_BLOCKS = 129;
+  /** Its last block is not a whole one. */
+  const IMAGE_BYTES = IMAGE_BLOCKS * BLOCK_BYTES - 1000;
+  let folder: string;
+  let image: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'holdfast-coldsnap-'));
+    image = join(folder, 'image');
+    await makeImage(image, IMAGE_BLOCKS * BLOCK_BYTES, FILLED_BLOCKS);
+    await truncate(image, IMAGE_BYTES);
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  const client = () =>
+    new EBSClient({
+      ...{ endpoint: stack.endpoint, region: REGION, maxAttempts: 1 },
+      credentials: { accessKeyId: account.accountId, secretAccessKey: 'test' },
+    });
+  const coldsnap = (ebs: EBSClient = client()) => new Coldsnap(ebs, account.ec2);
+  const firstBytes = async (path: string) => {
+    const file = await open(path);
+    try {
+      return await readAt(file, 0, IMAGE_BLOCKS * BLOCK_BYTES);
+    } finally {
+      await file.close();
+    }
+  };
+
+  /** Every third call is answered to nobody; every fourth is made twice at once, which its server may refuse. */
+  const overBadLine = (): EBSClient => {
+    const ebs = client();
+    let calls = 0;
+    ebs.middlewareStack.add(
+      (next, { commandName }) =>
+        async (args) => {
+          const isPut = commandName === 'PutSnapshotBlockCommand';
+          if (!isPut && commandName !== 'GetSnapshotBlockCommand') return next(args);
+          const nth = calls++;
+          // The body of an answer that nobody reads would hold its connection.
+          if (nth % 3 === 0 && !isPut) throw new Error('the request was lost');
+          const [first, second] = await Promise.allSettled(isPut && nth % 4 === 0 ? [next(args), next(args)] : [next(args)]);
+          if (nth % 3 === 0) throw new Error('the answer was lost');
+          if (second?.status === 'rejected') throw second.reason;
+          if (first?.status === 'rejected') throw first.reason;
+          if (first === undefined) throw new Error('nothing was sent');
+          return first.value;
+        },
+      { step: 'initialize' },
+    ); // prettier-ignore
+    return ebs;
+  };
+
+  it('turns an image into a snapshot and back, over a line that loses and doubles what it carries', async () => {
+    const KmsKeyArn = await account.newKey();
+    const { snapshotId, blocks } = await coldsnap(overBadLine()).upload(image, { KmsKeyArn, Description: 'image' });
+    await coldsnap().wait(snapshotId);
+    expect(blocks).toBe(FILLED_BLOCKS);
+    const copies = [join(folder, 'copy-1'), join(folder, 'copy-2')];
+    // Two clients at once, which do not hinder one another.
+    const counts = await Promise.all(copies.map((copy) => coldsnap(overBadLine()).download(snapshotId, copy)));
+    expect(counts).toEqual([FILLED_BLOCKS, FILLED_BLOCKS]);
+    const expected = await firstBytes(image);
+    for (const copy of copies) {
+      expect((await stat(copy)).size).toBe(2 ** 30);
+      expect((await firstBytes(copy)).equals(expected)).toBe(true);
+    }
+  });
+
+  it('gives up an upload of which one block is never taken, and a snapshot that does not add up', async () => {
+    const ebs = client();
+    let refused = 0;
+    ebs.middlewareStack.add(
+      (next, { commandName }) =>
+        async (args) => {
+          const { BlockIndex } = args.input as { BlockIndex?: number };
+          if (commandName !== 'PutSnapshotBlockCommand' || BlockIndex !== 0) return next(args);
+          refused++;
+          throw new Error('never');
+        },
+      { step: 'initialize' },
+    );
+    await expect(coldsnap(ebs).upload(image)).rejects.toThrow('never');
+    expect(refused).toBe(12);
+    const { SnapshotId = '' } = await client().send(new StartSnapshotCommand({ VolumeSize: 1 }));
+    await client().send(new CompleteSnapshotCommand({ SnapshotId, ChangedBlocksCount: 1 }));
+    await expect(coldsnap().wait(SnapshotId)).rejects.toThrow('Changed blocks count mismatch for snapshot');
+  });
 });

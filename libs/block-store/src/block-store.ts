@@ -1,13 +1,14 @@
-import { createHash, webcrypto } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { readFile, utimes } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openNodeFile } from './backing-file.ts';
-import { makeDirectory, syncDirectoryAsync, writeFileDurablyAsync, writeFileThenSync } from './durable-files.ts';
+import { blockPath, findEntry, renewEntry, UnsyncedFolders } from './block-index.ts';
+import { makeDirectory, writeFileDurablyAsync, writeFileThenSync } from './durable-files.ts';
+import { digestOf, digestOfSync } from './digests.ts';
 import { BLOCK_SIZE_BYTES } from './geometry.ts';
 import { ReadPace } from './read-pace.ts';
 
-export const DIGEST_BYTES = 32;
+export { DIGEST_BYTES, digestOf, digestOfSync } from './digests.ts';
 
 /** A stored block is missing, or its bytes are not the ones it is named after. It is never served. */
 export class BlockDamaged extends Error {
@@ -19,36 +20,26 @@ export class BlockDamaged extends Error {
   }
 }
 
-/** SHA-256 in the platform's thread pool, so that a copy of a snapshot does not hold up the guest. */
-export const digestOf = async (bytes: Uint8Array<ArrayBuffer>): Promise<Buffer> =>
-  Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes));
-
-export const digestOfSync = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
-
 /** Blocks of 512 KiB by the SHA-256 of their bytes (ciphertext, where the volume is encrypted). */
 export interface BlockStore {
+  /** Blocks that are best put between two calls of `settle`; absent: few are as good as many. */
+  readonly batchBlocks?: number;
   /**
    * Keeps a block, which is durable only after `settle`. Repeating it is cheap and renews the block's age, which keeps a
-   * concurrent collection from taking it.
+   * concurrent collection from taking it. @throws StoreUnavailable
    */
   put(digest: Buffer, bytes: Uint8Array): Promise<void>;
-  /** Makes everything put so far durable. */
+  /** Makes everything put so far durable. @throws StoreUnavailable: some of it is not; the next call tries again. */
   settle(): Promise<void>;
-  /** @throws BlockDamaged */
+  /** @throws BlockDamaged, StoreUnavailable */
   get(digest: Buffer): Promise<Buffer<ArrayBuffer>>;
 }
 
-/** @returns folder and file name of a block under the store's root. */
-export const blockPath = (digest: Buffer): { folder: string; file: string } => {
-  const name = digest.toString('hex');
-  return { folder: name.slice(0, 2), file: name.slice(2) };
-};
-
-/** Where a collector keeps the blocks that it is about to remove. */
-export const trashFolder = (root: string): string => join(root, 'trash');
-
-/** @param name of the block: its digest in hexadecimal. */
-export const asidePath = (root: string, name: string): string => join(trashFolder(root), name);
+/** One that reads into memory of its caller's, which saves a copy where the store can. */
+export interface DirectBlockStore extends BlockStore {
+  /** Like `get`; the target has a block's length, and is not to be looked at before this settles. @throws BlockDamaged, StoreUnavailable */
+  getInto(digest: Buffer, target: Buffer): Promise<void>;
+}
 
 export interface FolderBlockStoreOptions {
   /**
@@ -58,44 +49,41 @@ export interface FolderBlockStoreOptions {
   readonly onLoop?: boolean;
 }
 
+/** @throws RangeError */
+export const assertWholeBlock = (bytes: Uint8Array): void => {
+  if (bytes.length !== BLOCK_SIZE_BYTES)
+    throw new RangeError(`a block has ${BLOCK_SIZE_BYTES} bytes, not ${bytes.length}`);
+};
+
 /** A folder on a local disk, shared by all processes of a host. */
-export class FolderBlockStore implements BlockStore {
+export class FolderBlockStore implements DirectBlockStore {
   readonly root: string;
   readonly #onLoop: boolean;
   readonly #pace = new ReadPace();
-  readonly #unsettled = new Set<string>();
-  readonly #known = new Set<string>();
+  readonly #folders: UnsyncedFolders;
 
   constructor(root: string, { onLoop = false }: FolderBlockStoreOptions = {}) {
     this.root = root;
     this.#onLoop = onLoop;
+    this.#folders = new UnsyncedFolders(root);
     makeDirectory(root);
   }
 
   async put(digest: Buffer, bytes: Uint8Array): Promise<void> {
-    if (bytes.length !== BLOCK_SIZE_BYTES)
-      throw new RangeError(`a block has ${BLOCK_SIZE_BYTES} bytes, not ${bytes.length}`);
+    assertWholeBlock(bytes);
     const { folder, file } = blockPath(digest);
     const path = join(this.root, folder, file);
-    const isThere = (!this.#onLoop || existsHere(path)) && (await this.#renew(path));
+    const isThere = (!this.#onLoop || existsHere(path)) && (await renewEntry(path));
     if (!isThere) {
-      if (!this.#known.has(folder)) makeDirectory(join(this.root, folder));
-      this.#known.add(folder);
+      this.#folders.prepare(folder);
       await (this.#onLoop ? writeFileThenSync(path, bytes) : writeFileDurablyAsync(path, bytes, false));
     }
     // Not before the file is there: others may settle meanwhile.
-    this.#unsettled.add(folder);
+    this.#folders.add(folder);
   }
 
-  async settle(): Promise<void> {
-    const folders = [...this.#unsettled];
-    this.#unsettled.clear();
-    try {
-      await Promise.all(folders.map((folder) => syncDirectoryAsync(join(this.root, folder))));
-    } catch (error) {
-      for (const folder of folders) this.#unsettled.add(folder);
-      throw error;
-    }
+  settle(): Promise<void> {
+    return this.#folders.sync();
   }
 
   async get(digest: Buffer): Promise<Buffer<ArrayBuffer>> {
@@ -107,7 +95,6 @@ export class FolderBlockStore implements BlockStore {
     return bytes;
   }
 
-  /** Like `get`, into memory of the caller's: a block long, not to be looked at before this settles. @throws BlockDamaged */
   async getInto(digest: Buffer, target: Buffer): Promise<void> {
     const file = await this.#found(digest, (path) => openNodeFile(path, 'existing'));
     try {
@@ -125,37 +112,11 @@ export class FolderBlockStore implements BlockStore {
     if (!digestOfSync(target).equals(digest)) throw new BlockDamaged(digest.toString('hex'), 'damaged');
   }
 
-  /** A collector moves a block aside before it looks whether it was put again just now, and then moves it back. */
   async #found<Found>(digest: Buffer, read: (path: string) => Found | Promise<Found>): Promise<Found> {
-    const { folder, file } = blockPath(digest);
-    const path = join(this.root, folder, file);
-    for (const place of [path, asidePath(this.root, folder + file)]) {
-      try {
-        return await read(place);
-      } catch (error) {
-        if (!isAbsent(error)) throw error;
-      }
-    }
-    try {
-      return await read(path);
-    } catch (error) {
-      throw isAbsent(error) ? new BlockDamaged(folder + file, 'missing') : error;
-    }
-  }
-
-  /** One system call, so that a collector either sees the new age or has already taken the file away. */
-  async #renew(path: string): Promise<boolean> {
-    const now = new Date();
-    try {
-      await utimes(path, now, now);
-      return true;
-    } catch (error) {
-      if (isAbsent(error)) return false;
-      throw error;
-    }
+    const found = await findEntry(this.root, digest, read);
+    if (found === null) throw new BlockDamaged(digest.toString('hex'), 'missing');
+    return found;
   }
 }
 
 const existsHere = (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined;
-
-const isAbsent = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';

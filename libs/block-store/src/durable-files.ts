@@ -29,7 +29,8 @@ export const makeDirectory = (path: string): void => {
   if (first !== undefined) syncDirectory(dirname(path));
 };
 
-const temporaryName = (path: string) => `${path}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`;
+/** Of a file that is to get another name; a collector knows from it which process it belongs to. */
+export const temporaryName = (path: string) => `${path}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`;
 
 /** The file is there whole or not at all, whatever fails and when; an older one is replaced. */
 export const writeFileDurably = (path: string, content: Uint8Array | string): void => {

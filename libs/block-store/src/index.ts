@@ -4,7 +4,15 @@ export { BackgroundWork } from './background.ts';
 export { Bitmap } from './bitmap.ts';
 export type { BlockDevice, SectorCipher, SyncDevice } from './block-device.ts';
 export { BlockJournal, journalLength } from './block-journal.ts';
-export { BlockDamaged, type BlockStore, digestOf, digestOfSync, FolderBlockStore } from './block-store.ts';
+export { blockStoreSettings, blockStoreVariables, s3SettingsSchema } from './block-store-settings.ts';
+export {
+  BlockDamaged,
+  type BlockStore,
+  type DirectBlockStore,
+  digestOf,
+  digestOfSync,
+  FolderBlockStore,
+} from './block-store.ts';
 export {
   BlockUpload,
   createUpload,
@@ -33,6 +41,12 @@ export {
   reEncryptIntoVolume,
   reEncryptSnapshot,
 } from './re-encryption.ts';
+export { type ObjectStore, StoreUnavailable } from './object-store.ts';
+export { openBlockStore, openObjects } from './open-block-store.ts';
+export { patientStore } from './patient-store.ts';
+export { rebuildIndex, type RebuiltIndex } from './rebuild-index.ts';
+export type { S3Settings } from './s3-objects.ts';
+export { claimStore, ForeignStore, readClaim } from './store-claim.ts';
 export { SnapshotDevice } from './snapshot-device.ts';
 export { type Finding, isLoss, type Verification, verifyStore } from './verify.ts';
 export { deviceCapacityBytes, devicePointer } from './volume-data.ts';

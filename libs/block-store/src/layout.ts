@@ -15,6 +15,14 @@ export class StoreLayout {
   get blocks(): string {
     return join(this.root, 'blocks');
   }
+  /** What this host noted of its place in an object store. */
+  get claim(): string {
+    return join(this.root, 'block-store.json');
+  }
+  /** Process that collects unused blocks of an object store. */
+  get collecting(): string {
+    return join(this.root, 'collecting.lock');
+  }
   get volumes(): string {
     return join(this.root, 'volumes');
   }

@@ -9,7 +9,7 @@ export class VolumeLocked extends Error {
 const RETRY_MS = 50;
 
 /** Process id and start time: a number that is used again after a restart names another process. */
-const identityOf = (pid: number): string | null => {
+export const identityOf = (pid: number): string | null => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The name, in parentheses, may hold anything; start time is field 22, the 20th after it.
@@ -26,7 +26,8 @@ const identityOf = (pid: number): string | null => {
   }
 };
 
-const isHeld = (content: string): boolean => identityOf(Number.parseInt(content, 10)) === content;
+/** @param content what `identityOf` once said. @returns whether that process still runs. */
+export const isHeld = (content: string): boolean => identityOf(Number.parseInt(content, 10)) === content;
 
 const holderOf = (path: string): string | null => {
   try {

@@ -1,22 +1,27 @@
 import { type Dirent, existsSync, statSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { verifyArchive } from './archive.ts';
 import { blockReferences } from './block-references.ts';
-import { asidePath, digestOf } from './block-store.ts';
-import { BLOCK_SIZE_BYTES, GIB } from './geometry.ts';
+import { asidePath, isAbsent } from './block-index.ts';
+import { BlockInspector, entryExists, modifiedMs } from './block-inspection.ts';
+import { GIB } from './geometry.ts';
 import type { StoreLayout } from './layout.ts';
 import { Manifest, ManifestDamaged } from './manifest.ts';
+import type { ObjectStore } from './object-store.ts';
+import { unusedObjects } from './segment-garbage.ts';
 import { devicePointer } from './volume-data.ts';
 import { readVolumeHeader } from './volume-header.ts';
 
-/** Blocks read at once. */
+/** Blocks read at once; those that lie side by side in a segment come with one request. */
 const CONCURRENCY = 4;
+const SEGMENT_CONCURRENCY = 32;
 
 export interface Finding {
   /**
    * Data is lost: `block-damaged`, `block-missing`, `index-damaged`, `archive-damaged`, `volume-damaged`. It only takes room:
-   * `unreferenced-block`, which the next collection takes away, and `stray-file`, which is nothing of ours.
+   * `unreferenced-block` and `unreferenced-segment`, which the next collection takes away, and `stray-file`, which is nothing of
+   * ours, there or in the object store.
    */
   readonly kind:
     | 'block-damaged'
@@ -25,6 +30,7 @@ export interface Finding {
     | 'archive-damaged'
     | 'volume-damaged'
     | 'unreferenced-block'
+    | 'unreferenced-segment'
     | 'stray-file';
   /** A path, or a block's digest in hexadecimal. */
   readonly subject: string;
@@ -42,28 +48,34 @@ export interface Verification {
   readonly findings: readonly Finding[];
 }
 
-export const isLoss = ({ kind }: Finding): boolean => kind !== 'unreferenced-block' && kind !== 'stray-file';
+const TAKES_ROOM: readonly Finding['kind'][] = ['unreferenced-block', 'unreferenced-segment', 'stray-file'];
+
+export const isLoss = ({ kind }: Finding): boolean => !TAKES_ROOM.includes(kind);
 
 /**
  * Reads everything of a host that can be held to a digest, and changes nothing. It may run while the host does: what is made
  * or removed meanwhile is looked at again before anything is said of it. Takes as long as reading all blocks.
+ * @param objects where the host's segments are, if it has any. @throws StoreUnavailable
  */
-export const verifyStore = async (layout: StoreLayout): Promise<Verification> => {
+export const verifyStore = async (layout: StoreLayout, objects?: ObjectStore): Promise<Verification> => {
   // What is younger may belong to work that goes on; a file system's clock can be a little behind.
   const startedMs = Date.now() - 1_000;
   const counts = countReferences(layout);
   const found = await findFiles(layout, startedMs);
+  const inspector = new BlockInspector(objects);
   const suspects: Suspect[] = [];
-  await eachAtOnce([...found.blocks], async ([digest, path]) => {
-    const reason = await damageOf(digest, path);
-    if (reason !== null) suspects.push({ kind: 'block-damaged', subject: digest, reason });
+  const concurrency = objects === undefined ? CONCURRENCY : SEGMENT_CONCURRENCY;
+  await eachAtOnce(concurrency, await inspector.inOrder(found.blocks), async ([digest, path]) => {
+    const damage = await inspector.inspect(digest, path);
+    if (damage !== null) suspects.push({ ...damage, subject: digest });
     else if (!counts.byDigest.has(digest) && modifiedMs(path) < startedMs)
       suspects.push({ kind: 'unreferenced-block', subject: digest, reason: 'nothing names it' });
   });
   for (const digest of counts.byDigest.keys())
     if (!found.blocks.has(digest)) suspects.push({ kind: 'block-missing', subject: digest, reason: 'it is not there' });
   const findings = [
-    ...(await confirmed(layout, suspects, found.blocks)),
+    ...(await confirmed(layout, suspects, found.blocks, inspector)),
+    ...(objects === undefined ? [] : await objectFindings(layout, objects)),
     ...indexFindings(layout),
     ...(await archiveFindings(layout)),
     ...layout.volumeIds().flatMap((volumeId) => volumeFinding(layout, volumeId) ?? []),
@@ -80,8 +92,6 @@ export const verifyStore = async (layout: StoreLayout): Promise<Verification> =>
 };
 
 type Suspect = Omit<Finding, 'owners'>;
-
-const isAbsent = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
 /** Of blocks that must be there; damaged indexes are told by themselves. */
 const countReferences = (layout: StoreLayout): { byDigest: Map<string, number> } => {
@@ -112,6 +122,7 @@ const confirmed = async (
   layout: StoreLayout,
   suspects: readonly Suspect[],
   paths: ReadonlyMap<string, string>,
+  inspector: BlockInspector,
 ): Promise<Finding[]> => {
   const owners = new Map(suspects.map(({ subject }) => [subject, new Set<string>()]));
   const announced = new Set<string>();
@@ -130,12 +141,13 @@ const confirmed = async (
     const needing = [...(owners.get(subject) ?? [])].sort();
     const path = paths.get(subject) ?? blockFile(layout, subject);
     // A collection may have it aside for a moment.
-    const isThere = [path, asidePath(layout.blocks, subject), path].some((place) => existsSync(place));
+    const isThere = [path, asidePath(layout.blocks, subject), path].some((place) => entryExists(place));
+    const damage = isThere && kind !== 'unreferenced-block' ? await inspector.inspect(subject, path) : null;
     const holds =
       kind === 'block-missing'
-        ? needing.length > 0 && !isThere
+        ? needing.length > 0 && (!isThere || damage?.kind === kind)
         : kind === 'block-damaged'
-          ? isThere && (await damageOf(subject, path)) !== null
+          ? damage?.kind === kind
           : isThere && needing.length === 0 && !announced.has(subject);
     if (holds) findings.push({ ...suspect, owners: needing });
   }
@@ -143,22 +155,6 @@ const confirmed = async (
 };
 
 const blockFile = ({ blocks }: StoreLayout, digest: string) => join(blocks, digest.slice(0, 2), digest.slice(2));
-
-/** @returns null: it is what its name says, or has gone meanwhile. */
-const damageOf = async (digest: string, path: string): Promise<string | null> => {
-  let bytes: Buffer<ArrayBuffer>;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    if (isAbsent(error)) return null;
-    return `it can't be read: ${(error as Error).message}`;
-  }
-  if (bytes.length !== BLOCK_SIZE_BYTES) return `it has ${bytes.length} bytes`;
-  const actual = (await digestOf(bytes)).toString('hex');
-  return actual === digest ? null : `its content has the digest ${actual}`;
-};
-
-const modifiedMs = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
 
 /** Blocks by digest, and whatever has no place where it is. */
 const findFiles = async (
@@ -183,7 +179,7 @@ const findFiles = async (
         if (/^[0-9a-f]{62}$/.test(name)) blocks.set(folder.name + name, join(path, name));
         else stray(join(path, name));
       }
-    } else stray(path);
+    } else if (folder.name !== 'writing') stray(path);
   }
   const known = new Set([...layout.volumeIds(), ...layout.snapshotIds()]);
   for (const parent of [layout.volumes, layout.snapshots])
@@ -268,10 +264,25 @@ const volumeFinding = (layout: StoreLayout, volumeId: string): Finding | null =>
   return existsSync(map) ? null : damaged(map, 'it is not there');
 };
 
-const eachAtOnce = async <Item>(items: Item[], work: (item: Item) => Promise<void>): Promise<void> => {
+const objectFindings = async (layout: StoreLayout, objects: ObjectStore): Promise<Finding[]> => {
+  const { segments, strays } = await unusedObjects(layout.blocks, objects);
+  const finding = (kind: Finding['kind'], key: string, reason: string): Finding => {
+    return { kind, subject: `${objects.url}/${key}`, owners: [], reason };
+  };
+  return [
+    ...segments.map((key) => finding('unreferenced-segment', key, 'no block of it is in use')),
+    ...strays.map((key) => finding('stray-file', key, 'nothing of ours has such a name')),
+  ];
+};
+
+const eachAtOnce = async <Item>(
+  concurrency: number,
+  items: readonly Item[],
+  work: (item: Item) => Promise<void>,
+): Promise<void> => {
   const left = items[Symbol.iterator]();
   await Promise.all(
-    Array.from({ length: CONCURRENCY }, async () => {
+    Array.from({ length: concurrency }, async () => {
       for (let next = left.next(); next.done !== true; next = left.next()) await work(next.value);
     }),
   );

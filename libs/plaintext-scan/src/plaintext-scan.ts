@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { Needles } from './needles.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 const DISK_SECTOR_BYTES = 512;
@@ -17,13 +18,14 @@ export interface ScanResult {
 
 /** Looks for any of `needles` in every file below `folder`: the proof that what must stay secret is nowhere on disk. */
 export const scanForPlaintext = async (folder: string, needles: readonly Buffer[]): Promise<ScanResult> => {
+  const all = new Needles(needles);
   const found: string[] = [];
   let fileCount = 0;
   let scannedBytes = 0;
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
-    const result = await scanFile(path, needles).catch(ifGone);
+    const result = await scanFile(path, all).catch(ifGone);
     if (result === null) continue;
     fileCount++;
     scannedBytes += result.bytes;
@@ -38,7 +40,7 @@ const ifGone = (error: NodeJS.ErrnoException): null => {
   throw error;
 };
 
-const scanFile = async (path: string, needles: readonly Buffer[]): Promise<{ hit: boolean; bytes: number }> => {
+const scanFile = async (path: string, needles: Needles): Promise<{ hit: boolean; bytes: number }> => {
   const { size, blocks } = await stat(path);
   const isSparse = blocks * DISK_SECTOR_BYTES < size / 2;
   return isSparse
@@ -47,7 +49,7 @@ const scanFile = async (path: string, needles: readonly Buffer[]): Promise<{ hit
 };
 
 /** Node can't ask where a file's holes are. tar can, and passes over them: a volume is mostly holes. */
-const scanSparse = async (path: string, needles: readonly Buffer[]) => {
+const scanSparse = async (path: string, needles: Needles) => {
   const tar = spawn('tar', ['--create', '--sparse', '--file', '-', '--absolute-names', path], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
@@ -58,16 +60,15 @@ const scanSparse = async (path: string, needles: readonly Buffer[]) => {
   return result;
 };
 
-const scanStream = async (stream: Readable, needles: readonly Buffer[]): Promise<{ hit: boolean; bytes: number }> => {
-  const overlap = Math.max(...needles.map(({ length }) => length)) - 1;
+const scanStream = async (stream: Readable, needles: Needles): Promise<{ hit: boolean; bytes: number }> => {
   let tail: Buffer = Buffer.alloc(0);
   let hit = false;
   let bytes = 0;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     const window = Buffer.concat([tail, chunk]);
-    hit ||= needles.some((needle) => window.includes(needle));
-    tail = Buffer.from(window.subarray(Math.max(0, window.length - overlap)));
+    hit ||= needles.areIn(window);
+    tail = Buffer.from(window.subarray(Math.max(0, window.length - needles.overlapBytes)));
   }
   return { hit, bytes };
 };

@@ -5,7 +5,7 @@ export { LocalResponders } from './local-responders.ts';
 export { type BusLogger, silentLogger } from './logger.ts';
 export { type ParkedEvent, ParkedEvents } from './parked.ts';
 export { RequestServer, type ServeOptions } from './request-server.ts';
-export { currentScope, inScope, type WorkScope } from './scope.ts';
+export { scopeOf, type WorkScope } from './scope.ts';
 export { childSpan, parseTraceparent, type TraceSpan } from './trace.ts';
 export type {
   ConsumerOptions,

@@ -4,9 +4,8 @@ import type { StoredEvent } from '@holdfast/event-store';
 import { type Delivery, parseEvent } from './delivery.ts';
 import { errorText, isOutage } from './errors.ts';
 import type { BusLogger } from './logger.ts';
-import { inScope } from './scope.ts';
+import { scopeOf } from './scope.ts';
 import { Semaphore } from './semaphore.ts';
-import { childSpan } from './trace.ts';
 import type { DeliveredEvent, EventHandlers, ServiceName } from './types.ts';
 
 export type Outcome = 'handled' | 'skipped' | 'failed' | 'postponed' | 'parked';
@@ -162,13 +161,10 @@ export class Lanes {
     const handler = this.handlerOf(event.type);
     // A permit may have been long in coming.
     if (signal.aborted || handler === undefined) return 'stopped';
-    const { source, label } = this.options;
-    const { requestId, traceparent } = event.metadata.caller;
-    const { traceId, spanId } = childSpan(traceparent);
-    const delivered = { ...event, service: source, deliveryCount: delivery.deliveryCount + failures };
-    const scope = { requestId, traceId, spanId, work: `${label}/${event.type}` };
-    const result = await inScope(scope, () => handler(delivered));
-    return result ?? 'handled';
+    const { source } = this.options;
+    return (
+      (await handler({ ...event, service: source, deliveryCount: delivery.deliveryCount + failures })) ?? 'handled'
+    );
   }
 
   /** @returns whether the delivery is settled, because it was parked. */
@@ -176,8 +172,9 @@ export class Lanes {
     const { logger, maxAttempts, backoffMs, onOutcome, label } = this.options;
     held.failures++;
     if (!isOutage(error)) held.attempts++;
-    const { eventId, streamId, type } = held.event;
-    const fields = { err: error, consumer: label, eventId, streamId, type, failures: held.failures };
+    const { eventId, streamId, type, metadata } = held.event;
+    const scope = scopeOf(metadata.caller, `${label}/${type}`);
+    const fields = { err: error, ...scope, consumer: label, eventId, streamId, type, failures: held.failures };
     onOutcome('failed');
     if (!(error instanceof DomainError) && held.attempts < (held.delivery.maxAttempts ?? maxAttempts)) {
       logger.warn(fields, 'an event could not be handled and is tried again');

@@ -8,8 +8,7 @@ import type { BusLogger } from './logger.ts';
 import type { BusMetrics } from './metrics.ts';
 import { PING } from './ping.ts';
 import { payloadLimitBytes } from './requester.ts';
-import { inScope } from './scope.ts';
-import { parseTraceparent } from './trace.ts';
+import { scopeOf } from './scope.ts';
 import type { RequestHandlers } from './types.ts';
 import {
   type Envelope,
@@ -182,32 +181,21 @@ export class RequestServer implements LocalResponder {
     const { action, body } = envelope;
     // Nobody waits for the answer any more, so the work must not begin.
     if (Date.now() >= context.deadlineMs) return this.refuse(arrived, arrivedMs, { kind: 'timeout' });
-    const span = parseTraceparent(context.traceparent);
-    const scope = {
-      requestId: context.requestId,
-      traceId: span?.traceId ?? '',
-      spanId: span?.spanId ?? '',
-      work: action,
-    };
-    await inScope(scope, async () => {
-      try {
-        const handler = this.handlers.get(action);
-        if (handler === undefined) {
-          const text = `${this.service} has no request ${action}`;
-          return this.refuse(arrived, arrivedMs, {
-            kind: 'aws-error', code: 'InvalidAction', message: text, status: 400,
-          }); // prettier-ignore
-        }
-        const output = await handler(JSON.parse(body), context);
-        arrived.answer(writeOutput(output, payloadLimitBytes(this.connection)));
-        this.measure(action, 'ok', arrivedMs);
-      } catch (error) {
-        this.refuse(arrived, arrivedMs, this.refusalOf(error, action, context));
+    try {
+      const handler = this.handlers.get(action);
+      if (handler === undefined) {
+        const message = `${this.service} has no request ${action}`;
+        return this.refuse(arrived, arrivedMs, { kind: 'aws-error', code: 'InvalidAction', message, status: 400 });
       }
-    });
+      const output = await handler(JSON.parse(body), context);
+      arrived.answer(writeOutput(output, payloadLimitBytes(this.connection)));
+      this.measure(action, 'ok', arrivedMs);
+    } catch (error) {
+      this.refuse(arrived, arrivedMs, this.refusalOf(error, action, context));
+    }
   }
 
-  private refusalOf(error: unknown, action: string, { requestId }: RequestContext): Refusal {
+  private refusalOf(error: unknown, action: string, context: RequestContext): Refusal {
     if (error instanceof AwsError) {
       const { code, message, status, members } = error;
       return { kind: 'aws-error', code, message: message === '' ? undefined : message, status, members };
@@ -217,7 +205,8 @@ export class RequestServer implements LocalResponder {
     const retryable =
       error instanceof VersionConflict || isOutage(error) || (error instanceof InternalError && error.retryable);
     // Logged here, once: the caller gets the request id and never the cause.
-    this.logger.error({ err: error, action, requestId, retryable }, 'a request failed');
+    this.logger.error({ err: error, ...scopeOf(context, action), retryable }, 'a request failed');
+    const { requestId } = context;
     return { kind: 'internal', requestId, retryable, message: 'An internal error has occurred' };
   }
 

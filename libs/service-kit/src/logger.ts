@@ -1,4 +1,3 @@
-import { currentScope } from '@holdfast/messaging';
 import type { LoggerService } from '@nestjs/common';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { redact } from './redaction.ts';
@@ -26,7 +25,7 @@ export interface LoggerOptions {
   readonly stream?: DestinationStream;
 }
 
-/** Structured logs; lines written while a request or an event is worked on carry its request id, trace and span. */
+/** Structured logs. A line about a request or an event carries its request id, trace and span (`scopeOf` of messaging). */
 export const createLogger = ({ name, level, file, stream }: LoggerOptions): Logger =>
   pino(
     {
@@ -36,7 +35,6 @@ export const createLogger = ({ name, level, file, stream }: LoggerOptions): Logg
       formatters: { level: (label) => ({ level: label }), log: redact },
       // `redact` has made errors plain already.
       serializers: { err: (error: unknown) => error },
-      mixin: () => ({ ...currentScope() }),
     },
     stream ?? destination(file),
   );

@@ -25,7 +25,7 @@ export const relayObserver = (logger: Logger, registry: Registry): RelayObserver
       leader.set(leads ? 1 : 0);
       logger.debug({ leads }, 'relay leadership changed');
     },
-    published: (events) => published.inc(events.length),
+    published: (events) => published.inc(events),
     rebuilding: (reason) => logger.warn({ reason }, 'the event stream is published again from the log'),
     failed: (error) => {
       failures.inc();

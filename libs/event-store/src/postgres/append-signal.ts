@@ -4,8 +4,11 @@ import { WakeUp } from '../wake-up.ts';
 import type { Database } from './database.ts';
 
 const CHANNEL = 'events_appended';
-/** NOTIFY takes a lock that all of a server's commits with notifications share; one each 10 ms is cheap and soon enough. */
-const NOTIFY_INTERVAL_MS = 10;
+/**
+ * NOTIFY takes a lock that all of a server's commits with notifications share, and costs as much as a small query. The first
+ * one after a pause goes at once; of many one each 50 ms is soon enough for other processes.
+ */
+const NOTIFY_INTERVAL_MS = 50;
 const RECONNECT_AFTER_MS = 500;
 
 /**

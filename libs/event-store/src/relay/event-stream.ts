@@ -56,6 +56,19 @@ export class TakenForDuplicates extends Error {
   override readonly name = 'TakenForDuplicates';
 }
 
+/** An event, written as the message that carries it. */
+export interface EventMessage {
+  readonly eventId: string;
+  readonly subject: string;
+  /** JSON. */
+  readonly body: string;
+  readonly traceparent: string | undefined;
+}
+
+/** Headers by which the server tells repetitions, and whether a message follows the one that it must follow. */
+const [MESSAGE_ID, EXPECTED_STREAM] = ['Nats-Msg-Id', 'Nats-Expected-Stream'];
+const [EXPECTED_SEQUENCE, EXPECTED_MESSAGE_ID] = ['Nats-Expected-Last-Sequence', 'Nats-Expected-Last-Msg-Id'];
+
 const identityIn = (body: string): EventIdentity | null => {
   try {
     const { eventId, streamId, version } = JSON.parse(body) as Partial<EventIdentity>;
@@ -71,10 +84,12 @@ export class EventStream {
   private readonly js: JetStreamClient;
   private manager: JetStreamManager | undefined;
   private readonly name: string;
+  /** After a failure each event is acknowledged by itself, which tells what the matter is. */
+  private isWary = false;
 
   constructor(
     private readonly service: string,
-    connection: NatsConnection,
+    private readonly connection: NatsConnection,
     private readonly limits: StreamLimits = {},
   ) {
     this.js = jetstream(connection, { timeout: PUBLISH_TIMEOUT_MS });
@@ -108,39 +123,47 @@ export class EventStream {
     });
   }
 
+  messageOf(event: StoredEvent): EventMessage {
+    const { eventId, type, schemaVersion, metadata } = event;
+    return {
+      eventId,
+      subject: `${this.service}.event.${type}.v${String(schemaVersion)}`,
+      body: JSON.stringify({ ...event, service: this.service }),
+      traceparent: metadata.caller.traceparent,
+    };
+  }
+
   /**
-   * Publishes `events` in order without waiting in between, and resolves once all are acknowledged. Each names the
-   * sequence and the message that it must follow: when one is lost, or comes from a leader that was replaced, it and all
-   * behind it are refused. The first names no message, since a restarted server has forgotten the last one's id.
+   * Publishes `messages` in order without waiting in between, and resolves once all are stored. Each names the sequence and
+   * the message that it must follow: when one is lost, or comes from a leader that was replaced, it and all behind it are
+   * refused. So the acknowledgement of the last one stands for all, and no other is asked for. The first names no message,
+   * since a restarted server has forgotten the last one's id.
    * @param messageIdSuffix set when events are published again on purpose, so that the duplicate window lets them pass.
    * @returns the sequence of the last one.
-   * @throws TakenForDuplicates, or the first refusal; how many were stored is to be asked of the stream then.
+   * @throws TakenForDuplicates, or the refusal; how many were stored is to be asked of the stream then.
    */
-  async publish(events: readonly StoredEvent[], lastSequence: number, messageIdSuffix = ''): Promise<number> {
-    const messageId = (event?: StoredEvent) => `${event?.eventId ?? ''}${messageIdSuffix}`;
+  async publish(messages: readonly EventMessage[], lastSequence: number, messageIdSuffix = ''): Promise<number> {
+    const wasWary = this.isWary;
+    this.isWary = true;
     const outcomes = await Promise.allSettled(
-      events.map((event, index) => {
-        const { type, schemaVersion, metadata } = event;
-        const previous = index === 0 ? undefined : messageId(events[index - 1]);
-        const carried = headers();
-        if (metadata.caller.traceparent !== undefined) carried.set('traceparent', metadata.caller.traceparent);
-        return this.js.publish(
-          `${this.service}.event.${type}.v${String(schemaVersion)}`,
-          JSON.stringify({ ...event, service: this.service }),
-          {
-            msgID: messageId(event),
-            headers: carried,
-            timeout: PUBLISH_TIMEOUT_MS,
-            expect: { streamName: this.name, lastSequence: lastSequence + index, lastMsgID: previous },
-          },
-        );
+      messages.map(({ eventId, subject, body, traceparent }, index) => {
+        const previous = messages[index - 1];
+        const fields = headers();
+        fields.set(MESSAGE_ID, `${eventId}${messageIdSuffix}`);
+        fields.set(EXPECTED_STREAM, this.name);
+        fields.set(EXPECTED_SEQUENCE, String(lastSequence + index));
+        if (previous !== undefined) fields.set(EXPECTED_MESSAGE_ID, `${previous.eventId}${messageIdSuffix}`);
+        if (traceparent !== undefined) fields.set('traceparent', traceparent);
+        if (wasWary || index === messages.length - 1) return this.js.publish(subject, body, { headers: fields, timeout: PUBLISH_TIMEOUT_MS }); // prettier-ignore
+        return this.connection.publish(subject, body, { headers: fields });
       }),
     );
     const isDuplicate = (outcome: (typeof outcomes)[number]) =>
-      outcome.status === 'fulfilled' && outcome.value.duplicate;
+      outcome.status === 'fulfilled' && outcome.value?.duplicate === true;
     if (outcomes.some(isDuplicate)) throw new TakenForDuplicates('the stream had one of the events');
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-    return lastSequence + events.length;
+    this.isWary = false;
+    return lastSequence + messages.length;
   }
 
   private async manage(): Promise<JetStreamManager> {

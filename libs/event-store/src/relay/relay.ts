@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { follow, type StepOutcome } from '../follow.ts';
-import type { Checkpoint, StoredEvent } from '../types.ts';
+import type { Checkpoint } from '../types.ts';
 import type { PostgresEventStore } from '../postgres/postgres-event-store.ts';
-import { EventStream, type StreamLimits, TakenForDuplicates } from './event-stream.ts';
+import { type EventMessage, EventStream, type StreamLimits, TakenForDuplicates } from './event-stream.ts';
 import { whileLeading } from './leadership.ts';
 import { RelayCheckpoints } from './relay-checkpoints.ts';
 
@@ -13,8 +14,8 @@ export type RebuildReason = 'stream-lost' | 'stream-of-another-log';
 export interface RelayObserver {
   /** This process began or ceased to publish. */
   leading?(leads: boolean): void;
-  /** Acknowledged by JetStream. */
-  published?(events: readonly StoredEvent[]): void;
+  /** So many events were acknowledged by JetStream. */
+  published?(events: number): void;
   rebuilding?(reason: RebuildReason): void;
   /** The relay goes on by itself, after a pause. */
   failed?(error: unknown): void;
@@ -31,6 +32,9 @@ export interface RelayOptions {
 const BATCH_SIZE = 256;
 /** Published and not yet acknowledged, in bytes of JSON (counted in UTF-16 units). */
 const IN_FLIGHT_BYTES = 4 * 1024 * 1024;
+/** From so many events at a time on, the relay waits a little for more: each look at the log costs as much as some events. */
+const MANY_EVENTS = 8;
+const GATHER_MS = 20;
 /** How often an idle relay makes sure that the stream is still there. */
 const CHECK_MS = 15_000;
 const CHECKPOINT_INTERVAL_MS = 250;
@@ -130,7 +134,14 @@ export class Relay {
     this.observer.leading?.(true);
     await follow({
       store: this.options.store,
-      step: () => this.alone(() => this.step(term)),
+      step: async () => {
+        const { outcome, count } = await this.alone(() => this.step(term));
+        // A full batch may have left some behind.
+        if (count >= MANY_EVENTS && count < BATCH_SIZE) {
+          await sleep(GATHER_MS, undefined, { signal: term }).catch(() => undefined);
+        }
+        return outcome;
+      },
       signal: term,
       onError: (error) => {
         this.cursor = null; // What arrived is read from the stream.
@@ -144,16 +155,16 @@ export class Relay {
   }
 
   /** Publishes one batch. */
-  private async step(term: AbortSignal): Promise<StepOutcome> {
+  private async step(term: AbortSignal): Promise<{ outcome: StepOutcome; count: number }> {
     if (this.cursor === null || performance.now() > this.checkAt) this.cursor = await this.synchronize();
     const from = this.republishing === null ? this.cursor.checkpoint : this.republishing.from;
     const { events, checkpoint, heldBack } = await this.options.store.readLog(from, BATCH_SIZE);
     let { sequence } = this.cursor;
-    for (const chunk of chunksOf(events)) {
+    for (const chunk of chunksOf(events.map((event) => this.stream.messageOf(event)))) {
       if (term.aborted) throw new Error('leadership was lost');
       sequence = await this.stream.publish(chunk, sequence, this.newMessageIds ? `/${String(sequence)}` : '');
       this.republishing = null;
-      this.observer.published?.(chunk);
+      this.observer.published?.(chunk.length);
     }
     if (events.length > 0) {
       this.cursor = { checkpoint, sequence };
@@ -163,7 +174,7 @@ export class Relay {
       this.newMessageIds = false; // Whatever was published before has been published again.
     }
     await this.saveCheckpoint(false);
-    return events.length > 0 ? 'handled' : heldBack ? 'held-back' : 'end';
+    return { outcome: events.length > 0 ? 'handled' : heldBack ? 'held-back' : 'end', count: events.length };
   }
 
   /** Finds where in the log the stream ends; its beginning when the stream does not belong to this log. */
@@ -210,17 +221,17 @@ export class Relay {
   }
 }
 
-function* chunksOf(events: readonly StoredEvent[]): Generator<StoredEvent[]> {
-  let chunk: StoredEvent[] = [];
+function* chunksOf(messages: readonly EventMessage[]): Generator<EventMessage[]> {
+  let chunk: EventMessage[] = [];
   let size = 0;
-  for (const event of events) {
-    const length = JSON.stringify(event).length;
+  for (const message of messages) {
+    const { length } = message.body;
     if (chunk.length > 0 && size + length > IN_FLIGHT_BYTES) {
       yield chunk;
       chunk = [];
       size = 0;
     }
-    chunk.push(event);
+    chunk.push(message);
     size += length;
   }
   if (chunk.length > 0) yield chunk;

@@ -24,6 +24,9 @@ export const readBody = (request: IncomingMessage): Promise<Buffer | null> => {
     });
     request.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
     request.on('error', reject);
-    request.on('close', () => reject(new Error('the connection ended before its request did'))); // Settled by then, if all is well.
+    request.on('close', () => {
+      // An error costs its stack trace, so none is made of a request that came as a whole.
+      if (!request.readableEnded) reject(new Error('the connection ended before its request did'));
+    });
   });
 };

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { encodeContext, type EncryptionContext } from './encryption-context.ts';
+import { publicRandomBytes } from '../public-random.ts';
 import { GCM_IV_BYTES, GCM_TAG_BYTES, gcmDecrypt, gcmEncrypt, hkdf, KEY_BYTES } from './primitives.ts';
 
 /** Wrong key, wrong context, wrong tag, truncated, not a ciphertext at all: one error, from one place in `open`. */
@@ -42,8 +42,8 @@ const seal = (purpose: Purpose, key: EnvelopeKey, plaintext: Uint8Array, context
   if (!KEY_ID.test(key.keyId) || !MATERIAL_ID.test(key.materialId) || key.material.length !== KEY_BYTES) {
     throw new TypeError(`not an envelope key: ${key.keyId}, ${key.materialId}`);
   }
-  const salt = randomBytes(SALT_BYTES);
-  const iv = randomBytes(GCM_IV_BYTES);
+  const salt = publicRandomBytes(SALT_BYTES);
+  const iv = publicRandomBytes(GCM_IV_BYTES);
   const header = Buffer.concat([
     Buffer.from([VERSION, key.keyId.length]),
     Buffer.from(key.keyId, 'ascii'),

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { callerOf, type RequestContext } from '@holdfast/contracts';
 import type { EventStore, StreamAppend } from '@holdfast/event-store';
 import type { KeyUseLog } from '../../application/ports.ts';
@@ -15,7 +16,8 @@ interface Waiting {
 
 /**
  * One new stream per request: uses of a key wait neither for each other nor for changes of the key. What comes while a
- * commit is under way goes into the next one, all of it in one statement; nobody is answered before his own is through.
+ * commit is under way goes into the next one, all of it in one statement, and so does what the process has received but not
+ * yet got to: that is one turn of the event loop. Nobody is answered before his own is through.
  */
 export class KeyUseStreams implements KeyUseLog {
   private waiting: Waiting[] = [];
@@ -36,7 +38,10 @@ export class KeyUseStreams implements KeyUseLog {
 
   private async commitAll(): Promise<void> {
     this.committing = true;
-    while (this.waiting.length > 0) await this.commit(this.waiting.splice(0, MAX_BATCH));
+    do {
+      await nextTurn();
+      await this.commit(this.waiting.splice(0, MAX_BATCH));
+    } while (this.waiting.length > 0);
     this.committing = false;
   }
 

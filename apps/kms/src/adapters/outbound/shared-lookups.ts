@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 interface Waiting<Found> {
   readonly resolve: (found: Found | null) => void;
   readonly reject: (error: unknown) => void;
@@ -8,7 +10,9 @@ const MAX_NAMES = 256;
 
 /**
  * Many lookups of one kind in few queries. What is asked while a query is under way goes into the next one, which begins after
- * it was asked: everybody sees at least what was committed before they asked, as with a query of their own.
+ * it was asked: everybody sees at least what was committed before they asked, as with a query of their own. What the process
+ * has received already comes along: a turn of the event loop takes microseconds when there is nothing else to do, and as long
+ * as it takes to read many requests when there are many.
  */
 export class SharedLookups<Found> {
   private waiting = new Map<string, Waiting<Found>[]>();
@@ -28,7 +32,10 @@ export class SharedLookups<Found> {
 
   private async run(): Promise<void> {
     this.running = true;
-    while (this.waiting.size > 0) await this.runOnce();
+    do {
+      await nextTurn();
+      await this.runOnce();
+    } while (this.waiting.size > 0);
     this.running = false;
   }
 

@@ -1,4 +1,5 @@
 import { isAbsolute } from 'node:path';
+import { blockStoreSettings, blockStoreVariables, s3SettingsSchema } from '@holdfast/block-store';
 import type { OwnSettings } from '@holdfast/service-kit';
 import { z } from 'zod';
 
@@ -32,6 +33,8 @@ export const settingsSchema = z.object({
   volumeDevices: z.array(z.string().refine(isAbsolute, 'must be absolute paths')).default([]),
   /** Those of them that are taken although something is on them. */
   overwriteDevices: z.array(z.string().refine(isAbsolute, 'must be absolute paths')).default([]),
+  /** Where blocks of snapshots are; null: in a folder under `home`. */
+  blockStore: s3SettingsSchema.nullable().default(null),
   /** Where volumes are served over TLS, to guests whose certificates are for their instance or the volume; absent: nowhere. */
   nbdTls: z
     .strictObject({
@@ -56,6 +59,7 @@ const variables = z.object({
   HOLDFAST_NBD_TLS_KEY_FILE: z.string().min(1).optional(),
   HOLDFAST_NBD_TLS_CLIENT_CA_FILE: z.string().min(1).optional(),
   HOLDFAST_VOLUME_LIMITS: z.enum(['enforced', 'off']).optional(),
+  ...blockStoreVariables,
   HOLDFAST_VOLUME_DEVICES: z.string().optional(),
   HOLDFAST_VOLUME_DEVICES_OVERWRITE: z.string().optional(),
 });
@@ -85,6 +89,7 @@ export const ownSettings: OwnSettings<typeof variables.shape> = {
       volumeLimits: values.HOLDFAST_VOLUME_LIMITS,
       volumeDevices: pathsOf(values.HOLDFAST_VOLUME_DEVICES),
       overwriteDevices: pathsOf(values.HOLDFAST_VOLUME_DEVICES_OVERWRITE),
+      blockStore: blockStoreSettings(values),
       nbdTls: nbdTlsOf(values),
     }),
 };

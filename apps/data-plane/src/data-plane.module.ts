@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DevicePool, StoreLayout } from '@holdfast/block-store';
+import { DevicePool, openBlockStore, openObjects, StoreLayout } from '@holdfast/block-store';
 import type { SnapshotId } from '@holdfast/contracts';
 import type { Logger, ServiceParts } from '@holdfast/service-kit';
 import { type DynamicModule, Module } from '@nestjs/common';
@@ -13,12 +13,13 @@ import { DataPlane } from './application/data-plane.ts';
 import { HostTasks } from './application/host-tasks.ts';
 import { Initializations } from './application/initializations.ts';
 import { SnapshotExports } from './application/snapshot-exports.ts';
-import { Snapshots } from './application/snapshots.ts';
+import { Snapshots, type UploadWork } from './application/snapshots.ts';
 import { TlsExports } from './application/tls-exports.ts';
 import { VolumeHosts } from './application/volume-hosts.ts';
 import { type Settings, settingsSchema } from './config.ts';
 import { KmsKeys } from './kms-keys.ts';
 import { countNbdOperations } from './metrics.ts';
+import { storeEnvironment } from './store-environment.ts';
 
 /** The build puts shared code one folder above the entry points, so the block host is beside this file or below it. */
 const builtBlockHost = (): string => {
@@ -37,7 +38,11 @@ export class DataPlaneModule {
     const isDevelopment = environment.mode === 'development';
     const isLimited = (settings.volumeLimits ?? (isDevelopment ? 'off' : 'enforced')) === 'enforced';
     const layout = new StoreLayout(join(home, 'data-plane'));
-    const shared = { layout, logger, scriptPath: blockHostPath ?? builtBlockHost(), keys: new KmsKeys(bus) };
+    const objects = openObjects(settings.blockStore);
+    const shared = {
+      ...{ layout, logger, scriptPath: blockHostPath ?? builtBlockHost(), keys: new KmsKeys(bus) },
+      storeEnvironment: storeEnvironment(settings.blockStore, process.env),
+    };
     const devices = devicePool(layout, settings, logger);
     const tasks = new HostTasks(shared);
     const hosts = new VolumeHosts({ ...shared, home, isLimited });
@@ -52,32 +57,22 @@ export class DataPlaneModule {
       onPut: (snapshotId, progress) => uploads.noted(snapshotId, progress),
     });
     const closeBlocks = (snapshotId: string) => transfers.closeBlocks(snapshotId);
-    const snapshots: Snapshots = new Snapshots(layout, tasks, logger, {
+    const uploadWork: UploadWork = {
       resume: (snapshotId, job) => uploads.resume(snapshotId, job),
       progress: (snapshotId) => uploads.progress(snapshotId),
       closeBlocks,
-    });
+    };
+    const snapshots: Snapshots = new Snapshots(layout, tasks, logger, uploadWork, objects);
     const snapshotExports = new SnapshotExports({ ...shared, home });
-    const archives = new Archives(layout, logger, () => snapshots.collect());
+    const archives = new Archives(layout, openBlockStore(layout, settings.blockStore), logger, () =>
+      snapshots.collect(),
+    );
     const fail = (snapshotId: SnapshotId, reason: string) => snapshots.fail(snapshotId, reason);
     const uploads: BlockUploads = new BlockUploads({ layout, tasks, clock, logger, closeBlocks, fail });
     const allocateVolume = new AllocateVolume(layout, tasks, hosts, devices, hostId);
     const parts = {
-      home,
-      isDevelopment,
-      hostId,
-      layout,
-      bus,
-      logger,
-      ...{ hosts, devices },
-      tasks,
-      allocateVolume,
-      snapshots,
-      snapshotExports,
-      tlsExports,
-      archives,
-      transfers,
-      uploads,
+      ...{ home, isDevelopment, hostId, layout, objects, bus, logger, hosts, devices, tasks, allocateVolume },
+      ...{ snapshots, snapshotExports, tlsExports, archives, transfers, uploads },
     };
     countNbdOperations(metrics, hosts);
     return {

@@ -19,6 +19,8 @@ export interface HostOptions {
   readonly scriptPath: string;
   readonly keys: KmsKeys;
   readonly logger: Logger;
+  /** By which it finds its object store, if there is one: see `storeEnvironment`. */
+  readonly storeEnvironment?: Readonly<Record<string, string>> | undefined;
   /** Wrapped keys that this host may have unwrapped, and for whom. */
   readonly slots?: KeySlots;
   readonly onIdle?: () => void;
@@ -38,14 +40,15 @@ export class HostProcess {
   readonly #peer: Peer;
   #running = true;
 
-  constructor({ scriptPath, keys, logger, slots = [], onIdle, onNotice, onExit, handlers }: HostOptions) {
+  constructor(options: HostOptions) {
+    const { scriptPath, keys, logger, storeEnvironment = {}, slots = [], onIdle, onNotice, onExit, handlers } = options;
     this.slots = new Map(slots);
     // The shell takes core dumps away, for they would hold the data key, and becomes node.
     const script = 'ulimit -c 0 && exec "$0" "$@"';
     this.#child = spawn('/bin/sh', ['-c', script, process.execPath, '--enable-source-maps', scriptPath], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'json',
-      env: { PATH: process.env['PATH'], UV_THREADPOOL_SIZE: THREAD_POOL_SIZE },
+      env: { ...storeEnvironment, PATH: process.env['PATH'], UV_THREADPOOL_SIZE: THREAD_POOL_SIZE },
     });
     const child = this.#child;
     this.#peer = new Peer(

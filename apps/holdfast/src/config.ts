@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { blockStoreSettings, blockStoreVariables, type S3Settings } from '@holdfast/block-store';
 import { type Pkcs11Options, pkcs11Options, pkcs11Variables, RootKeyError } from '@holdfast/root-keys/pkcs11';
 import { z } from 'zod';
 import { UserError } from './errors.ts';
@@ -20,6 +21,7 @@ const variables = z.object({
   HOLDFAST_REQUEST_RATES: z.string().optional(),
   HOLDFAST_KMS_QUOTAS: z.string().optional(),
   HOLDFAST_VOLUME_LIMITS: z.enum(['enforced', 'off']).optional(),
+  ...blockStoreVariables,
   HOLDFAST_REQUESTS: z.enum(['local', 'nats']).default('local'),
 });
 
@@ -35,6 +37,12 @@ const MEANING: Record<keyof typeof variables.shape, string> = {
   HOLDFAST_REQUEST_RATES: 'off, aws, or some like aws,kms:CreateKey=10',
   HOLDFAST_KMS_QUOTAS: 'some like keys=500,aliasesPerKey=10',
   HOLDFAST_VOLUME_LIMITS: 'enforced or off',
+  HOLDFAST_BLOCK_STORE: 'folder, or s3://<bucket>/<prefix>',
+  HOLDFAST_S3_ENDPOINT: 'a URL',
+  HOLDFAST_S3_REGION: 'the name of a Region',
+  HOLDFAST_S3_PATH_STYLE: 'yes or no',
+  HOLDFAST_S3_CA_FILE: 'the path of a PEM file',
+  HOLDFAST_S3_CREDENTIALS_FILE: 'the path of a file like ~/.aws/credentials',
   HOLDFAST_REQUESTS: 'local or nats',
 };
 
@@ -57,6 +65,8 @@ export interface Config {
   /** The token that holds the root keys, in place of files. */
   readonly pkcs11?: Pkcs11Options;
   readonly limits: StackLimits;
+  /** Where blocks of snapshots are, unless they are in a folder of the home. */
+  readonly blockStore?: S3Settings;
   /** `local`: services ask each other within the process; `nats`: over NATS, as in a cluster. */
   readonly requests: 'local' | 'nats';
 }
@@ -78,6 +88,15 @@ const tokenOf = (values: z.infer<typeof variables>): Pkcs11Options | undefined =
   }
 };
 
+/** @throws UserError */
+const blockStoreOf = (values: z.infer<typeof variables>): S3Settings | null => {
+  try {
+    return blockStoreSettings(values);
+  } catch (error) {
+    throw new UserError((error as Error).message);
+  }
+};
+
 /** An empty variable counts as absent. @throws UserError naming the variable that is unknown or makes no sense. */
 export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
   refuseUnknown(environment);
@@ -93,5 +112,9 @@ export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
   const { HOLDFAST_VOLUME_LIMITS: volumeLimits } = parsed.data;
   const limits = { requestRates, kmsQuotas, volumeLimits };
   const { HOLDFAST_REQUESTS: requests } = parsed.data;
-  return { home: resolve(HOLDFAST_HOME), port: HOLDFAST_PORT, logLevel: HOLDFAST_LOG_LEVEL, limits, pkcs11, requests };
+  const blockStore = blockStoreOf(parsed.data);
+  return {
+    ...{ home: resolve(HOLDFAST_HOME), port: HOLDFAST_PORT, logLevel: HOLDFAST_LOG_LEVEL, limits, pkcs11, requests },
+    ...(blockStore === null ? {} : { blockStore }),
+  };
 };

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { EmbeddedServerError } from '@holdfast/embedded';
-import { blocksVerify } from './commands/blocks-verify.ts';
+import { openObjects } from '@holdfast/block-store';
+import { blocksReindex, blocksVerify } from './commands/blocks-verify.ts';
 import { doctor } from './commands/doctor.ts';
 import { events } from './commands/events.ts';
 import { explain } from './commands/explain.ts';
@@ -172,7 +173,19 @@ blocks
   .option('--home <folder>', 'of the host; default: HOLDFAST_HOME')
   .option('--json', 'one JSON document', false)
   .action(async ({ home, json }: { home?: string; json: boolean }) => {
-    if (!(await blocksVerify(home ?? readConfig(process.env).home, json, print))) process.exitCode = 1;
+    const { home: configured, blockStore = null } = readConfig(process.env);
+    if (!(await blocksVerify(home ?? configured, json, print, openObjects(blockStore)))) process.exitCode = 1;
+  });
+
+blocks
+  .command('reindex')
+  .description(
+    'enter the blocks of all segments in the object store into the index of the host, where they are missing',
+  )
+  .option('--home <folder>', 'of the host; default: HOLDFAST_HOME')
+  .action(async ({ home }: { home?: string }) => {
+    const { home: configured, blockStore = null } = readConfig(process.env);
+    if (!(await blocksReindex(home ?? configured, print, openObjects(blockStore)))) process.exitCode = 1;
   });
 
 program

@@ -15,6 +15,8 @@ export interface StackSettings {
   /** The token that holds the root keys, in place of files. */
   readonly pkcs11?: object;
   readonly limits: StackLimits;
+  /** The object store that blocks of snapshots are in, in place of a folder. */
+  readonly blockStore?: object | undefined;
 }
 
 export interface ServiceDescription {
@@ -38,7 +40,7 @@ export const SERVICES: readonly ServiceDescription[] = [
   {
     name: 'data-plane',
     database: false,
-    settings: ({ home, limits: { volumeLimits } }) => ({ home, hostId: HOST_ID, volumeLimits }),
+    settings: ({ home, blockStore, limits: { volumeLimits } }) => ({ home, hostId: HOST_ID, volumeLimits, blockStore }),
   },
   {
     name: 'identity',

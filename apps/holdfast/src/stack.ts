@@ -26,6 +26,8 @@ export interface StackOptions {
   /** The token that holds the root keys, in place of files. */
   readonly pkcs11?: object;
   readonly limits?: StackLimits;
+  /** The object store that blocks of snapshots are in, in place of a folder. */
+  readonly blockStore?: object | undefined;
   /** `local`: services ask each other within the process; `nats`: over NATS, as in a cluster. */
   readonly requests: 'local' | 'nats';
   /** False for a stack whose state is thrown away. */
@@ -58,7 +60,12 @@ export interface Stack {
 const CLOSE_TIMEOUT_MS = 10_000;
 const NATS_USER = 'holdfast';
 /** By name, since services come from bundles of their own. */
-const MENDED_BY_USER: ReadonlySet<string> = new Set(['ConfigError', 'RootKeyError']);
+const MENDED_BY_USER: ReadonlySet<string> = new Set([
+  'ConfigError',
+  'RootKeyError',
+  'ForeignStore',
+  'StoreUnavailable',
+]);
 
 const closeService = async (service: RunningService, report: (line: string) => void): Promise<void> => {
   const late = Symbol('late');
@@ -161,7 +168,7 @@ class EmbeddedStack implements Stack {
   }
 
   private async startServices(loaded: Awaited<ReturnType<EmbeddedStack['loadServices']>>): Promise<void> {
-    const { home, port, logLevel, pkcs11, limits = {}, requests } = this.options;
+    const { home, port, logLevel, pkcs11, limits = {}, blockStore, requests } = this.options;
     const local = requests === 'local' ? new LocalResponders() : undefined;
     const results = await Promise.allSettled(
       loaded.map(async ({ description: { name, settings }, start }) => {
@@ -176,7 +183,7 @@ class EmbeddedStack implements Stack {
             local,
             logLevel,
             logFile: join(homePaths(home).logs, 'holdfast.log'),
-            settings: settings({ home, port, pkcs11, limits }),
+            settings: settings({ home, port, pkcs11, limits, blockStore }),
           });
           return this.services.set(name, running);
         } catch (error) {

@@ -1,6 +1,6 @@
 import { existsSync, fsyncSync, openSync, closeSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { openNodeFile } from './backing-file.ts';
-import { IntentFile, putBlocks } from './background.ts';
+import { batchBlocksOf, IntentFile, putBlocks } from './background.ts';
 import { BlockJournal } from './block-journal.ts';
 import { BlockDamaged, type BlockStore, digestOf } from './block-store.ts';
 import { syncDirectory } from './durable-files.ts';
@@ -15,8 +15,6 @@ import { Manifest, ManifestDamaged } from './manifest.ts';
  */
 const MAGIC = Buffer.from('HFARCHV1');
 const PREFIX_BYTES = MAGIC.length + 4;
-/** Stored between two commits of the journal: 8 MiB. */
-const BATCH_BLOCKS = 16;
 
 const writeAll = (fd: number, bytes: Uint8Array, offsetBytes: number): void => {
   for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, offsetBytes + done);
@@ -122,16 +120,17 @@ export const restoreArchive = async (
   if (existsSync(paths.manifest)) return;
   const fd = openSync(paths.archive, 'r');
   const journal = BlockJournal.open(paths.journal, openNodeFile);
-  const intent = new IntentFile(paths.intent);
+  const batchBlocks = batchBlocksOf(store);
+  const intent = new IntentFile(paths.intent, openNodeFile, batchBlocks);
   let manifest: Manifest;
   try {
     const index = readIndex(fd, paths.archive);
     const { start } = index;
     manifest = index.manifest;
     const blocks = [...manifest];
-    for (let first = 0; first < blocks.length; first += BATCH_BLOCKS) {
+    for (let first = 0; first < blocks.length; first += batchBlocks) {
       signal.throwIfAborted();
-      const batch = blocks.slice(first, first + BATCH_BLOCKS);
+      const batch = blocks.slice(first, first + batchBlocks);
       const contents: (readonly [Buffer, Buffer])[] = [];
       for (const [place, [, digest]] of batch.entries()) {
         const bytes = readAll(fd, BLOCK_SIZE_BYTES, start + (first + place) * BLOCK_SIZE_BYTES, paths.archive);

@@ -7,8 +7,11 @@ import type { Freeze } from './freeze.ts';
 import { BLOCK_SIZE_BYTES, isZero } from './geometry.ts';
 import type { VolumeFile } from './volume-file.ts';
 
-/** Blocks copied between two commits of the journal: 8 MiB. */
+/** Blocks copied between two commits of the journal, if the store has no wish: 8 MiB. */
 const BATCH_BLOCKS = 16;
+
+/** Blocks that are best copied into a store, or out of it, between two commits of a journal. */
+export const batchBlocksOf = ({ batchBlocks = BATCH_BLOCKS }: BlockStore): number => batchBlocks;
 /** The guest is busy if it used the device within so many milliseconds; copying then takes at most half of the time. */
 const GUEST_BUSY_MS = 100;
 
@@ -71,6 +74,10 @@ export class BackgroundWork {
     this.#signal = signal;
   }
 
+  get #batchBlocks(): number {
+    return batchBlocksOf(this.#volume.store);
+  }
+
   get isNeeded(): boolean {
     return this.#volume.freezes.length > 0 || this.#volume.hydrating;
   }
@@ -93,7 +100,7 @@ export class BackgroundWork {
       this.#volume.finishOldestFreeze();
       return;
     }
-    const intent = new IntentFile(freeze.paths.intent);
+    const intent = new IntentFile(freeze.paths.intent, openNodeFile, this.#batchBlocks);
     try {
       const blocks = await this.#readBatch(freeze);
       await freeze.commit(await storeBlocks(this.#volume.store, intent, blocks));
@@ -105,7 +112,7 @@ export class BackgroundWork {
 
   /** Spilled blocks first: the guest may be waiting for their room. */
   async #readBatch(freeze: Freeze): Promise<(readonly [number, Buffer<ArrayBuffer>])[]> {
-    const spilled = freeze.spill.blocks().slice(0, BATCH_BLOCKS);
+    const spilled = freeze.spill.blocks().slice(0, this.#batchBlocks);
     const batch = await Promise.all(
       spilled.map(async (block) => {
         const content = Buffer.alloc(BLOCK_SIZE_BYTES);
@@ -114,7 +121,7 @@ export class BackgroundWork {
       }),
     );
     const pending = [];
-    for (let at = freeze.pending.next(0); at !== -1 && pending.length + batch.length < BATCH_BLOCKS;) {
+    for (let at = freeze.pending.next(0); at !== -1 && pending.length + batch.length < this.#batchBlocks;) {
       pending.push(at);
       at = freeze.pending.next(at + 1);
     }
@@ -136,7 +143,7 @@ export class BackgroundWork {
     const batch = [];
     for (
       let at = map.nextMissing(this.#cursor);
-      at !== -1 && batch.length < BATCH_BLOCKS;
+      at !== -1 && batch.length < this.#batchBlocks;
       at = map.nextMissing(at + 1)
     ) {
       batch.push(at);

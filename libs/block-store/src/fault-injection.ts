@@ -68,6 +68,7 @@ export class InjectedFaults {
       if (this.#plan?.storeUnavailable === true) throw inputOutputError('the block store is unavailable');
     };
     return {
+      ...(below.batchBlocks === undefined ? {} : { batchBlocks: below.batchBlocks }),
       put: async (digest, bytes) => {
         check();
         await below.put(digest, bytes);

@@ -1,7 +1,7 @@
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openNodeFile } from './backing-file.ts';
-import { IntentFile, storeBlocks } from './background.ts';
+import { batchBlocksOf, IntentFile, storeBlocks } from './background.ts';
 import type { SectorCipher } from './block-device.ts';
 import { BlockJournal } from './block-journal.ts';
 import type { BlockStore } from './block-store.ts';
@@ -13,8 +13,6 @@ import type { SnapshotPaths, StoreLayout } from './layout.ts';
 import { Manifest, type ManifestHeader } from './manifest.ts';
 import { openVolumeData } from './volume-data.ts';
 import { commitReEncryptedVolume, prepareVolume, type VolumeHeader } from './volume-header.ts';
-
-const BATCH_BLOCKS = 16;
 
 /** Null: that side is plaintext. */
 export interface CipherPair {
@@ -72,11 +70,12 @@ export const reEncryptSnapshot = async (
 ): Promise<void> => {
   const source = Manifest.read(paths.base);
   const journal = BlockJournal.open(paths.journal, openNodeFile);
-  const intent = new IntentFile(paths.intent);
+  const batchBlocks = batchBlocksOf(store);
+  const intent = new IntentFile(paths.intent, openNodeFile, batchBlocks);
   try {
     await inherit(paths, source, header, journal);
     const rest = [...source].filter(([block]) => !journal.entries.has(block));
-    for (const batch of batches(rest, BATCH_BLOCKS)) {
+    for (const batch of batches(rest, batchBlocks)) {
       signal.throwIfAborted();
       const blocks = await Promise.all(batch.map(async ([block, digest]) => [block, await store.get(digest)] as const));
       for (const [block, content] of blocks) reEncryptUnits(ciphers.from, ciphers.to, content, block * UNITS_PER_BLOCK);
@@ -134,7 +133,7 @@ export const reEncryptIntoVolume = async (
   const data = openVolumeData(openNodeFile, paths, header.volumeId, header.sizeGiB * GIB);
   try {
     let done = progress.load();
-    for (const batch of batches([...source].slice(done), BATCH_BLOCKS)) {
+    for (const batch of batches([...source].slice(done), batchBlocksOf(store))) {
       const blocks = await Promise.all(batch.map(async ([block, digest]) => [block, await store.get(digest)] as const));
       for (const [block, content] of blocks) {
         reEncryptUnits(ciphers.from, ciphers.to, content, block * UNITS_PER_BLOCK);

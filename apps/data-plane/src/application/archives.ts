@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import {
   BlockDamaged,
-  FolderBlockStore,
+  type BlockStore,
   ManifestDamaged,
   restoreArchive,
   type StoreLayout,
@@ -33,6 +33,7 @@ export class Archives {
 
   constructor(
     private readonly layout: StoreLayout,
+    private readonly store: BlockStore,
     private readonly logger: Logger,
     private readonly onDropped: () => void,
   ) {}
@@ -43,8 +44,7 @@ export class Archives {
     if (existsSync(paths.archive) || this.#work.has(snapshotId)) return;
     if (!this.#has(snapshotId, 'manifest')) throw notHere(snapshotId);
     const manifest = readFileSync(paths.manifest);
-    const store = new FolderBlockStore(this.layout.blocks);
-    this.#begin(snapshotId, 'archive', (work) => writeArchive(paths, manifest, store, work));
+    this.#begin(snapshotId, 'archive', (work) => writeArchive(paths, manifest, this.store, work));
   }
 
   /** Begins to put the blocks back, unless they are there. Idempotent. @throws AwsError SnapshotNotFound */
@@ -52,8 +52,7 @@ export class Archives {
     const paths = this.layout.snapshot(snapshotId);
     if (this.#has(snapshotId, 'manifest') || this.#work.has(snapshotId)) return;
     if (!this.#has(snapshotId, 'archive')) throw notHere(snapshotId);
-    const store = new FolderBlockStore(this.layout.blocks);
-    this.#begin(snapshotId, 'restore', (work) => restoreArchive(paths, store, work));
+    this.#begin(snapshotId, 'restore', (work) => restoreArchive(paths, this.store, work));
   }
 
   /** Drops what is not to be kept. Idempotent. @throws AwsError SnapshotNotFound when what is to be kept is not there. */

@@ -21,6 +21,8 @@ export interface BlockTransfersOptions {
   readonly home: string;
   readonly layout: StoreLayout;
   readonly scriptPath: string;
+  /** For hosts that need blocks: see `storeEnvironment`. */
+  readonly storeEnvironment?: Readonly<Record<string, string>>;
   readonly keys: KmsKeys;
   readonly logger: Logger;
   /** `host:port`; undefined: a unix socket under `home`. */
@@ -104,9 +106,9 @@ export class BlockTransfers {
   }
 
   async #start(): Promise<Serving> {
-    const { scriptPath, keys, logger, layout, home, blocksListen, blocksUrl, onPut } = this.#options;
+    const { scriptPath, storeEnvironment, keys, logger, layout, home, blocksListen, blocksUrl, onPut } = this.#options;
     const host = new HostProcess({
-      ...{ scriptPath, keys, logger },
+      ...{ scriptPath, storeEnvironment, keys, logger },
       onNotice: (name, value) => {
         const notice = name === 'BlockPut' ? blockPutNotice.safeParse(value) : undefined;
         if (notice?.success === true) onPut(notice.data.snapshotId, notice.data.progress);

@@ -1,8 +1,14 @@
-import { rmSync } from 'node:fs';
+import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { join } from 'node:path';
-import { type DevicePool, makeDirectory, removeVolumeFiles, type StoreLayout } from '@holdfast/block-store';
+import { basename, join } from 'node:path';
+import {
+  type DevicePool,
+  makeDirectory,
+  type ObjectStore,
+  removeVolumeFiles,
+  type StoreLayout,
+} from '@holdfast/block-store';
 import {
   accountId,
   AwsError,
@@ -17,6 +23,7 @@ import { faultsSchema, performanceSchema } from '../host-protocol.ts';
 import { refusal } from '../errors.ts';
 import type { HostProcess } from '../host-process.ts';
 import { Serial } from '../serial.ts';
+import { takeBlockStore } from './take-block-store.ts';
 import type { AllocateVolume } from './allocate-volume.ts';
 import type { Archives } from './archives.ts';
 import { FreezeTogether } from './freeze-together.ts';
@@ -35,6 +42,8 @@ export interface DataPlaneParts {
   readonly isDevelopment: boolean;
   readonly hostId: string;
   readonly layout: StoreLayout;
+  /** Where the segments are, unless blocks are in a folder. */
+  readonly objects: ObjectStore | undefined;
   readonly bus: Pick<Requests, 'call'>;
   readonly logger: Logger;
   readonly hosts: VolumeHosts;
@@ -66,6 +75,7 @@ export class DataPlane {
   async start(): Promise<void> {
     const { layout, home, snapshots } = this.parts;
     for (const folder of [layout.root, layout.volumes, layout.blocks, layout.snapshots]) makeDirectory(folder);
+    await takeBlockStore(layout, this.parts.objects, this.parts.logger);
     for (const entry of await readdir(home)) {
       if (/^data-plane\.[0-9a-f]{8}\.removed$/.test(entry))
         void rm(join(home, entry), { recursive: true, force: true });
@@ -178,6 +188,8 @@ export class DataPlane {
     await rename(layout.root, aside);
     rmSync(join(home, 'instances'), { recursive: true, force: true });
     for (const folder of [layout.root, layout.volumes, layout.blocks, layout.snapshots]) makeDirectory(folder);
+    if (existsSync(join(aside, basename(layout.claim))))
+      copyFileSync(join(aside, basename(layout.claim)), layout.claim);
     devices.reset();
     snapshots.reopen();
     void rm(aside, { recursive: true, force: true });

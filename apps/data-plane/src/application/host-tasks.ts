@@ -9,6 +9,8 @@ import { type KmsKeys, KmsRefused } from '../kms-keys.ts';
 export interface HostTasksOptions {
   readonly layout: StoreLayout;
   readonly scriptPath: string;
+  /** For hosts that need blocks: see `storeEnvironment`. */
+  readonly storeEnvironment?: Readonly<Record<string, string>>;
   readonly keys: KmsKeys;
   readonly logger: Logger;
 }
@@ -95,8 +97,9 @@ export class HostTasks {
   }
 
   #start(slots: KeySlots): HostProcess {
-    const { scriptPath, keys, logger } = this.#options;
-    const host = new HostProcess({ scriptPath, keys, logger, slots, onExit: () => this.#running.delete(host) });
+    const { scriptPath, storeEnvironment, keys, logger } = this.#options;
+    const onExit = () => this.#running.delete(host);
+    const host = new HostProcess({ scriptPath, storeEnvironment, keys, logger, slots, onExit });
     this.#running.add(host);
     return host;
   }

@@ -19,6 +19,8 @@ export interface SnapshotExportsOptions {
   readonly home: string;
   readonly layout: StoreLayout;
   readonly scriptPath: string;
+  /** For hosts that need blocks: see `storeEnvironment`. */
+  readonly storeEnvironment?: Readonly<Record<string, string>>;
   readonly keys: KmsKeys;
   readonly logger: Logger;
   /** Milliseconds; for tests. */
@@ -44,14 +46,14 @@ export class SnapshotExports {
 
   /** @throws AwsError SnapshotNotFound, EncryptionMismatch, KmsKeyUnusable, TooManyExports */
   async open({ snapshotId, dataKey }: BlockSource): Promise<{ exportId: string; socketPath: string; leaseMs: number }> {
-    const { layout, scriptPath, keys, logger, leaseMs = LEASE_MS } = this.#options;
+    const { layout, scriptPath, storeEnvironment, keys, logger, leaseMs = LEASE_MS } = this.#options;
     if (!existsSync(layout.snapshot(snapshotId).manifest))
       throw refusal(HOST_ERRORS.snapshotNotFound, `snapshot ${snapshotId} is not on this host`);
     if (this.#open.size >= MAX_EXPORTS)
       throw refusal('TooManyExports', `${String(MAX_EXPORTS)} snapshots are exported already`);
     const exportId = randomBytes(6).toString('hex');
     const host = new HostProcess({
-      ...{ scriptPath, keys, logger },
+      ...{ scriptPath, storeEnvironment, keys, logger },
       slots: dataKey === undefined ? [] : [['source', dataKey]],
       onExit: () => this.#ended(exportId),
     });

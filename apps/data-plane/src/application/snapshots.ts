@@ -8,9 +8,11 @@ import {
   journalLength,
   makeDirectory,
   Manifest,
+  type ObjectStore,
   readVolumeHeader,
   type SnapshotPaths,
   type StoreLayout,
+  StoreUnavailable,
   syncDirectory,
   type UploadJob,
   writeFileDurably,
@@ -29,6 +31,8 @@ const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
 /** Removals in quick succession are followed by one collection. */
 const COLLECT_AFTER_MS = 1_000;
+/** While the object store is away, or has more to be moved than one collection does. */
+const COLLECT_AGAIN_MS = 30_000;
 /** How often it is looked whether a volume has got all blocks that a removed snapshot may have left. */
 const RESTORES_MS = 2_000;
 /** AWS's status messages of a copy that failed (facts/03, CopySnapshot). */
@@ -57,6 +61,8 @@ export class Snapshots {
     private readonly tasks: HostTasks,
     private readonly logger: Logger,
     private readonly uploads: UploadWork,
+    /** Where the segments are, unless blocks are in a folder. */
+    private readonly objects?: ObjectStore,
   ) {}
 
   /** Goes on with the copies that a restart interrupted, and finishes removals. */
@@ -210,22 +216,26 @@ export class Snapshots {
     this.#collectSoon();
   }
 
-  #collectSoon(): void {
+  #collectSoon(afterMs = COLLECT_AFTER_MS): void {
     clearTimeout(this.#collectTimer);
     if (this.#closing) return;
     this.#collectTimer = setTimeout(() => {
       this.#collecting = this.#collecting.then(() => this.#collect());
-    }, COLLECT_AFTER_MS).unref();
+    }, afterMs).unref();
   }
 
   async #collect(): Promise<void> {
     try {
       this.#finishRemovals();
-      const collected = await collectGarbage(this.layout);
-      if (collected.removedBlocks > 0) this.logger.info({ ...collected }, 'collected unused blocks');
+      const collected = await collectGarbage(this.layout, this.objects);
+      const { segments } = collected;
+      if (collected.removedBlocks > 0 || (segments?.removedSegments ?? 0) + (segments?.movedBlocks ?? 0) > 0)
+        this.logger.info({ ...collected }, 'collected unused blocks');
+      if (segments?.isMoreToMove === true) this.#collectSoon(COLLECT_AGAIN_MS);
       this.#collectAfterRestores();
     } catch (error) {
       this.logger.error({ err: error }, 'the collection of unused blocks failed');
+      if (error instanceof StoreUnavailable) this.#collectSoon(COLLECT_AGAIN_MS);
     }
   }
 

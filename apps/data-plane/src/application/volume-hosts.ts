@@ -1,8 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { readVolumeHeader,
-  type StoreLayout,
-} from '@holdfast/block-store';
+import { readVolumeHeader, type StoreLayout } from '@holdfast/block-store';
 import {
   type DeviceFaults,
   type HostAttachment,
@@ -29,6 +27,8 @@ export interface VolumeHostsOptions {
   readonly home: string;
   readonly layout: StoreLayout;
   readonly scriptPath: string;
+  /** For hosts that need blocks: see `storeEnvironment`. */
+  readonly storeEnvironment?: Readonly<Record<string, string>>;
   readonly keys: KmsKeys;
   readonly logger: Logger;
   /** Whether volumes are held to the IOPS and throughput of their types. */
@@ -265,11 +265,9 @@ export class VolumeHosts {
   }
 
   async #start(volumeId: VolumeId, slot: Slot): Promise<HostProcess> {
-    const { scriptPath, keys, logger, layout } = this.#options;
+    const { scriptPath, storeEnvironment, keys, logger, layout } = this.#options;
     const host = new HostProcess({
-      scriptPath,
-      keys,
-      logger,
+      ...{ scriptPath, storeEnvironment, keys, logger },
       onIdle: () => this.#idle(volumeId, slot),
       onExit: () => this.#exited(volumeId, slot, host),
     });

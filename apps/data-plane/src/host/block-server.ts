@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import {
   BlockDamaged,
+  type DirectBlockStore,
   digestOfSync,
-  FolderBlockStore,
   Manifest,
   reEncryptUnits,
   StoreLayout,
@@ -15,6 +15,7 @@ import { type BlockTicket, openBlockTicket, seal, TICKET_KEY_BYTES } from '@hold
 import type { HostParams } from '../host-protocol.ts';
 import { HOST_ERRORS } from '../host-protocol.ts';
 import { messageOf, type Peer, PeerError } from '../ipc.ts';
+import { hostBlockStore } from './block-store.ts';
 import { openDataKey } from './data-keys.ts';
 import { OpenUploads } from './open-uploads.ts';
 
@@ -59,7 +60,7 @@ class Refused extends Error {
 export class BlockServer implements BlockHandler {
   readonly #peer: Peer;
   readonly #layout: StoreLayout;
-  readonly #store: FolderBlockStore;
+  readonly #store: DirectBlockStore;
   readonly #uploads: OpenUploads;
   readonly #sessions = new Map<string, Session>();
   #server: BlockWireServer | null = null;
@@ -68,7 +69,7 @@ export class BlockServer implements BlockHandler {
   private constructor(peer: Peer, root: string) {
     this.#peer = peer;
     this.#layout = new StoreLayout(root);
-    this.#store = new FolderBlockStore(this.#layout.blocks, { onLoop: true });
+    this.#store = hostBlockStore(this.#layout, { onLoop: true });
     this.#uploads = new OpenUploads(this.#layout, this.#store);
     this.#sweep = setInterval(() => this.#forgetIdle(), SWEEP_MS).unref();
   }

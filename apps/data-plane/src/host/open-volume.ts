@@ -8,7 +8,6 @@ import {
   discardJobFiles,
   type FaultPlan,
   finishGrowth,
-  FolderBlockStore,
   GatedDevice,
   GuestDevice,
   growVolume,
@@ -18,6 +17,7 @@ import {
   lockVolume,
   Manifest,
   ManifestDamaged,
+  patientStore,
   readVolumeHeader,
   StoreLayout,
   VolumeFile,
@@ -30,6 +30,7 @@ import { type SectorCipher, selectXtsEngine } from '@holdfast/crypto/xts';
 import { type NbdServer, type NbdStats, serveNbd } from '@holdfast/nbd';
 import { HOST_ERRORS } from '../host-protocol.ts';
 import { messageOf, type Peer, PeerError } from '../ipc.ts';
+import { hostBlockStore } from './block-store.ts';
 import { KeptCredits } from './burst-credits.ts';
 import { openDataKey } from './data-keys.ts';
 
@@ -78,7 +79,9 @@ export class OpenVolume {
     this.#layout = layout;
     this.#unlock = unlock;
     this.#credits = new KeptCredits(layout, header.volumeId, this.#limiter);
-    const store = this.#faults.store(new FolderBlockStore(layout.blocks));
+    const log = (level: 'info' | 'warn', message: string) => this.#log(level, message);
+    const patience = { signal: this.#abort.signal, log };
+    const store = this.#faults.store(patientStore(hostBlockStore(layout), patience));
     this.#volume = new VolumeFile({ layout, volumeId: header.volumeId, sizeGiB: header.sizeGiB, store });
     this.#background = new BackgroundWork(this.#volume, this.#abort.signal);
     this.#idleTimer = setInterval(() => this.#saveIfIdle(), IDLE_SAVE_MS);

@@ -1,6 +1,7 @@
-import { FolderBlockStore, Manifest, reEncryptIntoVolume, reEncryptSnapshot, StoreLayout } from '@holdfast/block-store';
+import { Manifest, reEncryptIntoVolume, reEncryptSnapshot, StoreLayout } from '@holdfast/block-store';
 import type { HostParams } from '../host-protocol.ts';
 import type { Peer } from '../ipc.ts';
+import { hostBlockStore } from './block-store.ts';
 import { openDataKey } from './data-keys.ts';
 
 /** The ciphers go with the process. */
@@ -20,7 +21,7 @@ export const copyUnderOtherKey = async (
   const paths = layout.snapshot(snapshotId);
   const { dataKey } = Manifest.read(paths.base).header;
   const { ciphers, keyCheck } = await openBoth(peer, dataKey?.keyCheck, sourceEncrypted);
-  const store = new FolderBlockStore(layout.blocks);
+  const store = hostBlockStore(layout);
   await reEncryptSnapshot(paths, { ...header, dataKey: { ...target, keyCheck } }, ciphers, store, signal);
 };
 
@@ -34,5 +35,5 @@ export const restoreUnderOtherKey = async (
   const { dataKey } = Manifest.read(manifest).header;
   const { ciphers, keyCheck } = await openBoth(peer, dataKey?.keyCheck, sourceEncrypted);
   const header = { format: 1, volumeId, sizeGiB, dataKey: { ...target, keyCheck }, sourceSnapshotId } as const;
-  await reEncryptIntoVolume(layout, header, manifest, ciphers, new FolderBlockStore(layout.blocks));
+  await reEncryptIntoVolume(layout, header, manifest, ciphers, hostBlockStore(layout));
 };

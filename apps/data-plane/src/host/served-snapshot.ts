@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { FolderBlockStore, Manifest, SnapshotDevice, StoreLayout } from '@holdfast/block-store';
+import { Manifest, patientStore, SnapshotDevice, StoreLayout } from '@holdfast/block-store';
 import type { SectorCipher } from '@holdfast/crypto/xts';
 import { type NbdServer, serveNbd } from '@holdfast/nbd';
 import { HOST_ERRORS, type HostParams } from '../host-protocol.ts';
 import { messageOf, type Peer, PeerError } from '../ipc.ts';
+import { hostBlockStore } from './block-store.ts';
 import { openDataKey } from './data-keys.ts';
 
 const CLOSE_GRACE_MS = 2_000;
@@ -14,7 +15,15 @@ export class ServedSnapshot {
   readonly #device: SnapshotDevice;
   readonly #cipher: SectorCipher | null;
 
-  private constructor(server: NbdServer, device: SnapshotDevice, cipher: SectorCipher | null) {
+  readonly #closing: AbortController;
+
+  private constructor(
+    server: NbdServer,
+    device: SnapshotDevice,
+    cipher: SectorCipher | null,
+    closing: AbortController,
+  ) {
+    this.#closing = closing;
     this.#server = server;
     this.#device = device;
     this.#cipher = cipher;
@@ -31,21 +40,20 @@ export class ServedSnapshot {
     const { dataKey } = manifest.header;
     if (encrypted !== (dataKey !== null))
       throw new PeerError('EncryptionMismatch', 'the snapshot is not encrypted as the caller says');
+    const closing = new AbortController();
     const cipher = dataKey === null ? null : (await openDataKey(peer, 'source', dataKey.keyCheck)).cipher;
     try {
-      const device = new SnapshotDevice(manifest, new FolderBlockStore(layout.blocks), cipher);
-      const log = (error: Error) =>
-        peer.notify('Log', {
-          level: 'warn',
-          message: `${snapshotId}: a client's connection ended: ${messageOf(error)}`,
-        });
+      const log = (level: 'info' | 'warn', message: string) =>
+        peer.notify('Log', { level, message: `${snapshotId}: ${message}` });
+      const store = patientStore(hostBlockStore(layout), { signal: closing.signal, log });
+      const device = new SnapshotDevice(manifest, store, cipher);
       const server = await serveNbd({
         listen: { socketPath },
         exports: (name) => (name === '' || name === snapshotId ? device : null),
         describe: () => snapshotId,
-        onConnectionError: log,
+        onConnectionError: (error) => log('warn', `a client's connection ended: ${messageOf(error)}`),
       });
-      return new ServedSnapshot(server, device, cipher);
+      return new ServedSnapshot(server, device, cipher, closing);
     } catch (error) {
       cipher?.destroy();
       throw error;
@@ -53,6 +61,7 @@ export class ServedSnapshot {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
     await this.#server.close({ graceMs: CLOSE_GRACE_MS }).finally(() => {
       this.#device.forget();
       this.#cipher?.destroy();

@@ -1,6 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Finding, isLoss, StoreLayout, verifyStore } from '@holdfast/block-store';
+import {
+  type Finding,
+  isLoss,
+  type ObjectStore,
+  readClaim,
+  rebuildIndex,
+  StoreLayout,
+  verifyStore,
+} from '@holdfast/block-store';
 import { UserError } from '../errors.ts';
 
 const describe = ({ kind, subject, owners, reason }: Finding): string => {
@@ -8,14 +16,29 @@ const describe = ({ kind, subject, owners, reason }: Finding): string => {
   return `${kind.padEnd(18)}  ${subject}: ${reason}${needed}`;
 };
 
-/**
- * Reads all blocks, block indexes, archives and volume headers of a host, and prints what is wrong with them; changes nothing.
- * @returns whether all is there and as it was written. What only takes room does not count. @throws UserError
- */
-export const blocksVerify = async (home: string, json: boolean, print: (text: string) => void): Promise<boolean> => {
+/** @throws UserError when there is nothing, or blocks are elsewhere than is said. */
+const layoutOf = (home: string, objects: ObjectStore | undefined): StoreLayout => {
   const root = join(home, 'data-plane');
   if (!existsSync(root)) throw new UserError(`${home} holds no volumes or snapshots`);
-  const verification = await verifyStore(new StoreLayout(root));
+  const layout = new StoreLayout(root);
+  const claim = readClaim(layout.claim);
+  if (claim?.taken === true && claim.url !== objects?.url)
+    throw new UserError(`the blocks of ${home} are in ${claim.url}: HOLDFAST_BLOCK_STORE must name it`);
+  return layout;
+};
+
+/**
+ * Reads all blocks, block indexes, archives and volume headers of a host, and prints what is wrong with them; changes nothing.
+ * @param objects where its segments are, if it has any.
+ * @returns whether all is there and as it was written. What only takes room does not count. @throws UserError
+ */
+export const blocksVerify = async (
+  home: string,
+  json: boolean,
+  print: (text: string) => void,
+  objects?: ObjectStore,
+): Promise<boolean> => {
+  const verification = await verifyStore(layoutOf(home, objects), objects);
   const { blocks, references, snapshots, volumes, findings } = verification;
   const lost = findings.filter(isLoss).length;
   if (json) {
@@ -33,4 +56,18 @@ export const blocksVerify = async (home: string, json: boolean, print: (text: st
   const room = findings.length - lost;
   print(`${counts.join(', ')}: ${conclusion}${room === 0 ? '' : `; ${String(room)} only take room`}`);
   return lost === 0;
+};
+
+/** Makes what is missing of the index of blocks anew, from the segments in the object store. @throws UserError */
+export const blocksReindex = async (
+  home: string,
+  print: (text: string) => void,
+  objects: ObjectStore | undefined,
+): Promise<boolean> => {
+  const layout = layoutOf(home, objects);
+  if (objects === undefined) throw new UserError('blocks in a folder need no index');
+  const { segments, blocks, damaged } = await rebuildIndex(layout, objects);
+  for (const key of damaged) print(`${objects.url}/${key}: its beginning is damaged`);
+  print(`${String(segments)} segments with ${String(blocks)} blocks are in the index`);
+  return damaged.length === 0;
 };

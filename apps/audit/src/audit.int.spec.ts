@@ -8,7 +8,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { RetentionClock } from './adapters/inbound/retention-clock.ts';
-import type { Notification } from './domain/notification.ts';
+import type { Notification } from './domain/envelope.ts';
 import { start } from './service.ts';
 
 let stack: TestStack;
@@ -98,8 +98,9 @@ describe('notifications', () => {
 
   /** Under another message id each time, as when the log is published again. */
   const deliver = async ({ type, ...event }: StoredEvent): Promise<void> => {
-    const body = JSON.stringify({ ...event, type, service: 'volumes' });
-    await jetstream(stack.bus.connection).publish(`volumes.event.${type}.v1`, body, { msgID: randomUUID() });
+    const service = event.streamId.startsWith('volume-') ? 'volumes' : 'snapshots';
+    const body = JSON.stringify({ ...event, type, service });
+    await jetstream(stack.bus.connection).publish(`${service}.event.${type}.v1`, body, { msgID: randomUUID() });
   };
   const published = async (): Promise<string[]> => {
     const { streams } = await jetstreamManager(stack.bus.connection);
@@ -107,7 +108,7 @@ describe('notifications', () => {
     const all: string[] = [];
     for (let seq = info?.state.first_seq ?? 1; seq <= (info?.state.last_seq ?? 0); seq += 1) {
       const { detail } = (await streams.getMessage('NOTIFICATIONS', { seq }))?.json<Notification>() ?? {};
-      all.push(`${String(detail?.event)} ${String(detail?.result)}`);
+      all.push(`${String(detail?.['event'] ?? detail?.['zone'])} ${String(detail?.['result'] ?? detail?.['state'])}`);
     }
     return all;
   };
@@ -123,6 +124,54 @@ describe('notifications', () => {
     for (const event of [...events, ...more]) await deliver(event);
     await eventually(published).toContain('createVolume available');
     expect(await published()).toEqual(['createVolume failed', 'deleteVolume deleted', 'createVolume available']);
+  });
+
+  it('tell of snapshots that were taken together once all have ended, whoever is last', async () => {
+    const source = new TestSource(stack.bus, 'snapshots');
+    const set = ['1', '2', '3'].map((n) => ({ snapshotId: `snap-0123456789abcdef${n}`, volumeId }));
+    const ends = set.map(({ snapshotId }) => {
+      const of = { snapshotId, at };
+      const taken = { ...of, ownerId: '111122223333', region: 'eu-central-1', volumeId, set };
+      return [
+        source.event(`snapshot-${snapshotId}`, 'SnapshotStarted', taken),
+        source.event(`snapshot-${snapshotId}`, 'SnapshotCompleted', of),
+      ] as const;
+    });
+    for (const [started] of ends) await deliver(started);
+    await Promise.all(ends.map(([, completed]) => deliver(completed)));
+    await eventually(published).toContain('createSnapshots succeeded');
+    expect((await published()).filter((told) => told.startsWith('createSnapshots'))).toHaveLength(1);
+  });
+
+  it('tell of the states of fast restores when they are reached, and not of those that never are', async () => {
+    const source = new TestSource(stack.bus, 'snapshots');
+    const [snapshotId, now] = ['snap-0123456789abcdef1', Date.now()];
+    const after = (seconds: number) => new Date(now + seconds * 1000).toISOString();
+    const restore = (zone: string) => ({ snapshotId, account: '111122223333', zone });
+    const enabled = (zone: string) => ({
+      ...restore(zone),
+      optimizingAt: after(1),
+      enabledAt: after(3600),
+      at: after(0),
+    });
+    const events = [
+      source.event(`snapshot-${snapshotId}`, 'FastRestoreEnabled', enabled('a')),
+      source.event(`snapshot-${snapshotId}`, 'FastRestoreEnabled', enabled('b')),
+      source.event(`snapshot-${snapshotId}`, 'FastRestoreDisabled', {
+        ...restore('b'),
+        disabledAt: after(4),
+        at: after(2),
+      }),
+    ];
+    for (const event of events) await deliver(event);
+    await eventually(published).toContain('b disabling');
+    await turnClocks(stack.bus.connection, ['audit'], 2 * 3_600_000);
+    await eventually(published).toContain('a enabled');
+    await eventually(published).toContain('b disabled');
+    const told = await published();
+    expect(told).toContain('a optimizing');
+    expect(told).not.toContain('b enabled');
+    await turnClocks(stack.bus.connection, ['audit'], 0);
   });
 
   it('are bounded by age and size', async () => {

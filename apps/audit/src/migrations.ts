@@ -32,4 +32,32 @@ class CreateAudit1700000200000 implements MigrationInterface {
   }
 }
 
-export const auditMigrations = [CreateAudit1700000200000];
+/** A planned notification is text, since its members have an order. */
+const PLANS = `
+  CREATE TABLE snapshot_sets (
+    set_id text COLLATE "C" PRIMARY KEY,
+    ended jsonb NOT NULL
+  );
+  CREATE TABLE planned_notifications (
+    notification_id text COLLATE "C" PRIMARY KEY,
+    topic text COLLATE "C" NOT NULL,
+    at timestamptz NOT NULL,
+    notification text NOT NULL
+  );
+  CREATE INDEX planned_notifications_by_time ON planned_notifications (at);
+  CREATE INDEX planned_notifications_by_topic ON planned_notifications (topic)`;
+
+class PlanNotifications1700000300000 implements MigrationInterface {
+  readonly name = 'PlanNotifications1700000300000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(PLANS);
+    for (const table of ['snapshot_sets', 'planned_notifications']) await runner.query(grantReadModel(table));
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE snapshot_sets, planned_notifications');
+  }
+}
+
+export const auditMigrations = [CreateAudit1700000200000, PlanNotifications1700000300000];

@@ -1,5 +1,7 @@
 import type { DecisionRecord } from '@holdfast/iam';
-import type { EbsResource, Notification } from '../domain/notification.ts';
+import type { Notification } from '../domain/envelope.ts';
+import type { EbsResource } from '../domain/notification.ts';
+import type { MemberEnd, SetStatus } from '../domain/snapshot-set.ts';
 
 export interface Decisions {
   /** Keeps each once, by its decisionId. */
@@ -12,6 +14,19 @@ export interface Decisions {
 export interface EbsResources {
   find(streamId: string): Promise<EbsResource | null>;
   put(streamId: string, resource: EbsResource | null): Promise<void>;
+  /** @returns how each member of the set that has ended did, this one included. Ends of one set are noted one after the other. */
+  noteEnd(end: MemberEnd): Promise<Readonly<Record<string, SetStatus>>>;
+  forgetSet(set: string): Promise<void>;
+  /** To be published at `at` (ISO-8601), unless the topic's plans are cancelled before. */
+  plan(topic: string, at: string, notification: Notification): Promise<void>;
+  /** Those of after `at`. */
+  cancelPlans(topic: string, at: string): Promise<void>;
+}
+
+export interface PlannedNotifications {
+  /** Oldest first. */
+  due(now: string, limit: number): Promise<readonly Notification[]>;
+  forget(id: string): Promise<void>;
 }
 
 export interface Publisher {

@@ -16,20 +16,49 @@ export type EbsEvent =
   | { type: 'VolumeCreationFailed'; volumeId: string; cause: string; at: string }
   | { type: 'VolumeDeleted'; volumeId: string; at: string }
   | { type: 'AttachmentFailed'; volumeId: string; instanceId: string; cause: string; at: string }
+  | { type: 'ReattachmentFailed'; volumeId: string; instanceId: string; cause: string; requestId: string; at: string }
   | { type: 'ModificationTookEffect'; volumeId: string; at: string }
   | { type: 'ModificationCompleted'; volumeId: string; at: string }
-  | { type: 'SnapshotStarted'; snapshotId: string; ownerId: string; region: string; volumeId: string; at: string }
+  | {
+      type: 'SnapshotStarted';
+      snapshotId: string;
+      ownerId: string;
+      region: string;
+      volumeId: string;
+      set?: readonly { snapshotId: string; volumeId: string }[];
+      at: string;
+    }
   | {
       type: 'SnapshotCopyStarted';
       snapshotId: string;
       ownerId: string;
       region: string;
-      source: { snapshotId: string; region: string };
+      source: { snapshotId: string; region: string; dataKey: object | null };
+      keyArn: string | null;
       at: string;
     }
   | { type: 'SnapshotCompleted'; snapshotId: string; at: string }
   | { type: 'SnapshotFailed'; snapshotId: string; cause: string; at: string }
   | { type: 'SnapshotShared'; snapshotId: string; accounts: readonly string[]; at: string }
+  | { type: 'PreviousCopyChosen'; snapshotId: string; previousCopy: string; at: string }
+  | {
+      type: 'FastRestoreEnabled';
+      snapshotId: string;
+      account: string;
+      zone: string;
+      optimizingAt?: string;
+      enabledAt?: string;
+      at: string;
+    }
+  | {
+      type: 'FastRestoreDisabled';
+      snapshotId: string;
+      account: string;
+      zone: string;
+      reason?: 'disabled' | 'lost' | 'archived';
+      disabledAt?: string;
+      at: string;
+    }
   | { type: 'SnapshotDeleted'; snapshotId: string; at: string };
 
 type Each = { readonly [Type in EbsEvent['type']]: 'volumes' | 'snapshots' };
@@ -42,6 +71,7 @@ export const EBS_EVENTS: Each = {
   VolumeCreationFailed: 'volumes',
   VolumeDeleted: 'volumes',
   AttachmentFailed: 'volumes',
+  ReattachmentFailed: 'volumes',
   ModificationTookEffect: 'volumes',
   ModificationCompleted: 'volumes',
   SnapshotStarted: 'snapshots',
@@ -49,5 +79,8 @@ export const EBS_EVENTS: Each = {
   SnapshotCompleted: 'snapshots',
   SnapshotFailed: 'snapshots',
   SnapshotShared: 'snapshots',
+  PreviousCopyChosen: 'snapshots',
+  FastRestoreEnabled: 'snapshots',
+  FastRestoreDisabled: 'snapshots',
   SnapshotDeleted: 'snapshots',
 };

@@ -1,13 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { EBS_EVENTS, type EbsEvent } from './ebs-events.ts';
-import {
-  afterwards,
-  type EbsResource,
-  type Notification,
-  notificationsOf,
-  notificationSubject,
-} from './notification.ts';
+import { type Notification, notificationSubject } from './envelope.ts';
+import { fastRestoreNews } from './fast-restore-notifications.ts';
+import { afterwards, type EbsResource, notificationsOf } from './notification.ts';
+import { memberEnd, setNotification } from './snapshot-set.ts';
 
 const VOLUME = 'vol-0123456789abcdef0';
 const ARN = `arn:aws:ec2:eu-central-1:111122223333:volume/${VOLUME}`;
@@ -19,6 +16,13 @@ const created = (kmsKeyId?: string): EbsEvent => ({
   ...{ type: 'VolumeCreated', ...of, accountId: '111122223333', region: 'eu-central-1' },
   encryption: kmsKeyId === undefined ? null : { kmsKeyId },
 });
+
+/** What is known after these events. */
+const knownAfter = (...events: EbsEvent[]): EbsResource => {
+  const known = events.reduce<EbsResource | null>(afterwards, null);
+  if (known === null) throw new Error('nothing is known');
+  return known;
+};
 
 /** What is told of the last of these events. */
 const told = (...events: EbsEvent[]): Notification[] => {
@@ -84,6 +88,19 @@ describe('volumes', () => {
     });
   });
 
+  it('tells why a device did not open when its instance was started again', () => {
+    const failed = {
+      type: 'ReattachmentFailed',
+      ...of,
+      instanceId: 'i-1',
+      requestId: 'r',
+      cause: 'is disabled.',
+    } as const;
+    expect(told(created(KEY), failed)).toMatchObject([
+      { resources: [ARN, KEY], detail: { event: 'reattachVolume', result: 'failed', cause: 'is disabled.' } },
+    ]);
+  });
+
   it.each([
     ['ModificationTookEffect', 'modifyVolume', 'optimizing'],
     ['ModificationCompleted', 'modifyVolume', 'completed'],
@@ -107,7 +124,8 @@ describe('snapshots', () => {
   };
   const copied: EbsEvent = {
     ...{ type: 'SnapshotCopyStarted', ...snapshot, at, ownerId: '111122223333', region: 'eu-central-1' },
-    source: { snapshotId: 'snap-0fedcba9876543210', region: 'us-east-1' },
+    source: { snapshotId: 'snap-0fedcba9876543210', region: 'us-east-1', dataKey: null },
+    keyArn: KEY,
   };
   const times = { startTime: '2026-01-31T12:00:00Z', endTime: '2026-01-31T12:05:00Z' };
 
@@ -133,6 +151,82 @@ describe('snapshots', () => {
     expect(told(copied, { type: 'SnapshotFailed', ...snapshot, cause: 'DisabledException: x' })).toMatchObject([
       { detail: { event: 'copySnapshot', result: 'failed', cause: 'DisabledException: x', source, ...times } },
     ]);
+  });
+
+  it('tells of a copy whether it took blocks over', () => {
+    const completed = { type: 'SnapshotCompleted', ...snapshot } as const;
+    const chosen = { type: 'PreviousCopyChosen', ...snapshot, previousCopy: 'snap-0' } as const;
+    const plain: EbsEvent = { ...copied, keyArn: null, region: 'us-east-1' };
+    const flags = [[copied], [copied, chosen], [plain]].map(
+      (events) => told(...events, completed)[0]?.detail['Incremental'],
+    );
+    expect(flags).toEqual(['false', 'true', 'true']);
+  });
+
+  it('tells once of snapshots that were taken together, when the last one has ended', () => {
+    const set = [snapshot.snapshotId, 'snap-0fedcba9876543210'].map((snapshotId) => ({ snapshotId, volumeId: VOLUME }));
+    const member = knownAfter({ ...started, set });
+    const completed: EbsEvent = { type: 'SnapshotCompleted', ...snapshot };
+    expect(memberEnd(member, completed)).toEqual({ set: set[0]?.snapshotId, snapshotId: set[0]?.snapshotId, status: 'completed' }); // prettier-ignore
+    expect(memberEnd(member, started)).toBeNull();
+    expect(memberEnd(knownAfter(started), completed)).toBeNull();
+    const when = { requestId: 'r', at: snapshot.at };
+    expect(setNotification(member, { [snapshot.snapshotId]: 'completed' }, when)).toBeNull();
+    const ended = (second: 'completed' | 'error') =>
+      setNotification(member, { [snapshot.snapshotId]: 'completed', 'snap-0fedcba9876543210': second }, when);
+    const other = 'arn:aws:ec2:eu-central-1::snapshot/snap-0fedcba9876543210';
+    expect(ended('completed')).toMatchObject({
+      'detail-type': 'EBS Multi-Volume Snapshots Completion Status',
+      resources: [SNAPSHOT, other],
+      detail: {
+        ...{ event: 'createSnapshots', result: 'succeeded', cause: '', 'request-id': 'r', ...times },
+        snapshots: [
+          { snapshot_id: SNAPSHOT, source: ARN, status: 'completed' },
+          { snapshot_id: other, source: ARN, status: 'completed' },
+        ],
+      },
+    });
+    expect(ended('error')?.detail).toMatchObject({
+      result: 'failed',
+      cause: 'Snapshot snap-0fedcba9876543210 is in status error',
+    });
+    expect(ended('error')?.id).toBe(ended('completed')?.id);
+  });
+
+  it('tells of fast restores now, and at the times when their states are reached', () => {
+    const restore = { ...snapshot, at, account: '444455556666', zone: 'eu-central-1a' };
+    const news = (data: EbsEvent) => fastRestoreNews(knownAfter(started), { eventId: 'e', requestId: 'r', data });
+    const [optimizingAt, enabledAt] = ['2026-01-31T12:00:02.123Z', '2026-01-31T12:30:02.123Z'];
+    const enabled = news({ type: 'FastRestoreEnabled', ...restore, optimizingAt, enabledAt });
+    expect(enabled).toMatchObject({
+      topic: `${snapshot.snapshotId}/444455556666/eu-central-1a`,
+      now: {
+        'detail-type': 'EBS Fast Snapshot Restore State-change Notification',
+        account: '444455556666',
+        resources: [SNAPSHOT],
+        detail: {
+          'snapshot-id': snapshot.snapshotId,
+          ...{ state: 'enabling', zone: 'eu-central-1a', message: 'Client.UserInitiated' },
+        },
+      },
+    });
+    expect(enabled?.later.map((plan) => [plan.at, plan.notification.time, plan.notification.detail['state']])).toEqual([
+      [optimizingAt, '2026-01-31T12:00:02Z', 'optimizing'],
+      [enabledAt, '2026-01-31T12:30:02Z', 'enabled'],
+    ]);
+    const message = (reason: 'disabled' | 'lost' | 'archived') => {
+      const told = news({ type: 'FastRestoreDisabled', ...restore, reason, disabledAt: optimizingAt });
+      return [told?.now, ...(told?.later ?? []).map(({ notification }) => notification)].map(
+        (one) => one?.detail['message'],
+      );
+    };
+    expect(message('disabled')).toEqual(['Client.UserInitiated', 'Client.UserInitiated - Lifecycle state transition']);
+    expect(message('lost')[1]).toContain('was deleted or access permissions were revoked');
+    expect(news({ type: 'FastRestoreDisabled', ...restore })?.later).toEqual([]);
+    if (enabled === null) throw new Error('nothing told');
+    expect(notificationSubject(enabled.now)).toBe(
+      `notifications.444455556666.eu-central-1.ec2.snapshot.fastSnapshotRestore.enabling.${enabled.now.id}`,
+    );
   });
 
   it('tells each account that a snapshot is shared with it', () => {

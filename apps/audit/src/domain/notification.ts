@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { EbsEvent } from './ebs-events.ts';
+import { envelope, type Notification, snapshotArn, toSecond, volumeArn } from './envelope.ts';
 
 /** What later notifications say about a volume or snapshot, from its first event. */
 export interface EbsResource {
@@ -12,21 +12,11 @@ export interface EbsResource {
   /** Of a snapshot: the ARN of what it is made from, and how. */
   readonly source: string | null;
   readonly isCopy: boolean;
+  /** Of a copy: whether it takes blocks over from what was there before. */
+  readonly incremental?: boolean;
+  /** Of a snapshot that was taken with others at one moment: all of them. */
+  readonly members?: readonly { readonly snapshotId: string; readonly volumeId: string }[];
   readonly startedAt: string;
-}
-
-/** EventBridge's envelope. @see EventBridge user guide, Events; EBS user guide, EventBridge events for Amazon EBS */
-export interface Notification {
-  readonly version: '0';
-  readonly id: string;
-  readonly 'detail-type': 'EBS Volume Notification' | 'EBS Snapshot Notification';
-  readonly source: 'aws.ec2';
-  readonly account: string;
-  /** UTC, to the second. */
-  readonly time: string;
-  readonly region: string;
-  readonly resources: readonly string[];
-  readonly detail: Readonly<Record<string, string>> & { readonly event: string; readonly result: string };
 }
 
 /** An event and on whose request it came about. */
@@ -35,10 +25,6 @@ export interface Happened {
   readonly requestId: string;
   readonly data: EbsEvent;
 }
-
-const volumeArn = (accountId: string, region: string, id: string): string =>
-  `arn:aws:ec2:${region}:${accountId}:volume/${id}`;
-const snapshotArn = (region: string, id: string): string => `arn:aws:ec2:${region}::snapshot/${id}`;
 
 /** A KmsKeyId may be an id, an alias or an ARN of either. */
 const asKeyArn = (keyId: string, accountId: string, region: string): string => {
@@ -61,7 +47,11 @@ const newSnapshot = (event: Extract<EbsEvent, { type: 'SnapshotStarted' | 'Snaps
   const source = isCopy
     ? snapshotArn(event.source.region, event.source.snapshotId)
     : volumeArn(accountId, region, event.volumeId);
-  return { kind: 'snapshot', id, accountId, region, keyArn: null, source, isCopy, startedAt };
+  const known = { kind: 'snapshot', id, accountId, region, keyArn: null, source, isCopy, startedAt } as const;
+  if (!isCopy) return { ...known, ...(event.set === undefined ? {} : { members: event.set }) };
+  // Blocks without a key are the same ones on both sides.
+  const incremental = event.keyArn === null && event.source.dataKey === null && event.source.region === region;
+  return { ...known, incremental };
 };
 
 /** What is known of the resource after an event. Null: nothing more can be said of it, or nothing was known. */
@@ -74,6 +64,8 @@ export const afterwards = (known: EbsResource | null, event: EbsEvent): EbsResou
       return newSnapshot(event);
     case 'VolumeDataKeyObtained':
       return known && { ...known, keyArn: event.dataKey.keyArn };
+    case 'PreviousCopyChosen':
+      return known && { ...known, incremental: true };
     case 'VolumeCreationFailed':
     case 'VolumeDeleted':
     case 'SnapshotDeleted':
@@ -81,16 +73,6 @@ export const afterwards = (known: EbsResource | null, event: EbsEvent): EbsResou
     default:
       return known;
   }
-};
-
-const toSecond = (instant: string): string => `${instant.slice(0, 19)}Z`;
-
-/** The same for the same event, however often it is delivered; UUID version 8. */
-const notificationId = (eventId: string, index: number): string => {
-  const hex = createHash('sha256')
-    .update(`${eventId}/${String(index)}`)
-    .digest('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 };
 
 interface Outcome {
@@ -118,6 +100,8 @@ const volumeOutcomes = (volume: EbsResource, event: EbsEvent): Outcome[] => {
       return [{ event: 'deleteVolume', result: 'deleted' }];
     case 'AttachmentFailed':
       return [{ event: 'attachVolume', result: 'failed', cause: event.cause, keyArn: volume.keyArn }];
+    case 'ReattachmentFailed':
+      return [{ event: 'reattachVolume', result: 'failed', cause: event.cause, keyArn: volume.keyArn }];
     case 'ModificationTookEffect':
       return [{ event: 'modifyVolume', result: 'optimizing' }];
     case 'ModificationCompleted':
@@ -141,11 +125,16 @@ const snapshotOutcomes = ({ isCopy }: EbsResource, event: EbsEvent): Outcome[] =
   }
 };
 
-const snapshotDetail = (snapshot: EbsResource, { account }: Outcome, at: string): Record<string, string> => ({
+const snapshotDetail = (
+  snapshot: EbsResource,
+  { account, event, result }: Outcome,
+  at: string,
+): Record<string, string> => ({
   snapshot_id: snapshotArn(snapshot.region, snapshot.id),
   source: account === undefined ? (snapshot.source ?? '') : snapshot.accountId,
   startTime: toSecond(snapshot.startedAt),
   endTime: toSecond(at),
+  ...(event === 'copySnapshot' && result === 'succeeded' ? { Incremental: String(snapshot.incremental ?? false) } : {}),
 });
 
 /** What is told of an event; nothing of most. @param resource as it was known before the event. */
@@ -156,25 +145,17 @@ export const notificationsOf = (resource: EbsResource, { eventId, requestId, dat
   const outcomes = isVolume ? volumeOutcomes(resource, data) : snapshotOutcomes(resource, data);
   return outcomes.map((outcome, index) => {
     const { event, result, cause = '', keyArn = null, account = accountId } = outcome;
-    return {
-      version: '0',
-      id: notificationId(eventId, index),
-      'detail-type': isVolume ? 'EBS Volume Notification' : 'EBS Snapshot Notification',
-      source: 'aws.ec2',
-      account,
-      time: toSecond(data.at),
-      region,
-      resources: keyArn === null ? [arn] : [arn, keyArn],
-      detail: {
-        ...{ event, result, cause, 'request-id': requestId },
-        ...(isVolume ? {} : snapshotDetail(resource, outcome, data.at)),
+    return envelope(
+      isVolume ? 'EBS Volume Notification' : 'EBS Snapshot Notification',
+      { eventId, index },
+      {
+        ...{ account, region, at: data.at },
+        resources: keyArn === null ? [arn] : [arn, keyArn],
+        detail: {
+          ...{ event, result, cause, 'request-id': requestId },
+          ...(isVolume ? {} : snapshotDetail(resource, outcome, data.at)),
+        },
       },
-    };
+    );
   });
-};
-
-/** Where it is published: a token for everything that a subscriber may want to choose by. */
-export const notificationSubject = ({ account, region, id, detail, ...rest }: Notification): string => {
-  const kind = rest['detail-type'] === 'EBS Volume Notification' ? 'volume' : 'snapshot';
-  return `notifications.${account}.${region}.ec2.${kind}.${detail.event}.${detail.result}.${id}`;
 };

@@ -21,7 +21,10 @@ interface Notification {
   readonly account: string;
   readonly region: string;
   readonly resources: readonly string[];
-  readonly detail: { readonly event: string; readonly result: string; readonly cause: string };
+  readonly detail:
+    | { readonly event: string; readonly result: string; readonly cause: string }
+    /** Of fast snapshot restores, which have states. */
+    | { readonly state: string; readonly zone: string; readonly message: string };
 }
 
 const STREAM = 'NOTIFICATIONS';
@@ -33,7 +36,8 @@ const RESULT_WIDTH = 10;
 
 /** One line: when, where, what came of what, and why. */
 export const formatNotification = ({ time, account, region, resources, detail }: Notification): string => {
-  const { event, result, cause } = detail;
+  const { event, result, cause } =
+    'state' in detail ? { event: `fast restore ${detail.zone}`, result: detail.state, cause: detail.message } : detail;
   const what = `${event.padEnd(EVENT_WIDTH)} ${result.padEnd(RESULT_WIDTH)} ${resources.join(' ')}`;
   return `${time}  ${account} ${region}  ${what}${cause === '' ? '' : `  cause: ${cause}`}`;
 };

@@ -35,6 +35,13 @@ describe('fast snapshot restore', () => {
     expect([4001, 4002].map((seconds) => fastRestoreState(ended, at(seconds)))).toEqual(['disabling', 'disabled']);
   });
 
+  it('says when its states will be reached', () => {
+    const enable = { type: 'EnableFastRestore', ...common, zoneId: 'euc1-az1', at: at(0) } as const;
+    expect(decideFastRestore(enable, {}, SIZE)).toMatchObject([{ optimizingAt: at(2), enabledAt: at(3602) }]);
+    const disable = { type: 'DisableFastRestore', ...common, at: at(5) } as const;
+    expect(decideFastRestore(disable, enabled(), SIZE)).toMatchObject([{ reason: 'disabled', disabledAt: at(7) }]);
+  });
+
   it('serves a volume for each credit, and the bucket fills again', () => {
     const restores = enabled();
     expect(uses(restores, 3000)).toEqual([]);
@@ -70,7 +77,9 @@ describe('fast snapshot restore', () => {
 
   it('ends for those who may not use the snapshot any more', () => {
     const { snapshotId } = common;
-    expect(endFastRestores(snapshotId, enabled(), at(5), () => false)).toEqual([]);
-    expect(endFastRestores(snapshotId, enabled(), at(5))).toMatchObject([{ type: 'FastRestoreDisabled', account }]);
+    expect(endFastRestores(snapshotId, enabled(), at(5), 'lost', () => false)).toEqual([]);
+    expect(endFastRestores(snapshotId, enabled(), at(5), 'lost')).toMatchObject([
+      { type: 'FastRestoreDisabled', account, reason: 'lost', disabledAt: at(7) },
+    ]);
   });
 });

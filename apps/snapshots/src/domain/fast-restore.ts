@@ -29,9 +29,13 @@ interface Common {
   at: Instant;
 }
 
+/** Why one ends: it was asked for, its account may no longer use the snapshot (or there is none any more), it is archived. */
+export type FastRestoreEnd = 'disabled' | 'lost' | 'archived';
+
 export type FastRestoreEvent =
-  | (Common & { type: 'FastRestoreEnabled'; zoneId: string })
-  | (Common & { type: 'FastRestoreDisabled' })
+  /** And when its next states will be reached, unless it is disabled before. */
+  | (Common & { type: 'FastRestoreEnabled'; zoneId: string; optimizingAt?: Instant; enabledAt?: Instant })
+  | (Common & { type: 'FastRestoreDisabled'; reason?: FastRestoreEnd; disabledAt?: Instant })
   /** A volume is made from it without lazy loading; `credits` are left. */
   | (Common & { type: 'FastRestoreUsed'; credits: number });
 
@@ -112,11 +116,17 @@ export const endFastRestores = (
   snapshotId: SnapshotId,
   restores: FastRestores,
   at: Instant,
+  reason: FastRestoreEnd,
   ofAccount: (account: AccountId) => boolean = () => true,
 ): FastRestoreEvent[] =>
   Object.values(restores)
     .filter(({ disablingTime, account }) => disablingTime === null && ofAccount(account))
-    .map(({ account, zone }) => ({ type: 'FastRestoreDisabled', snapshotId, account, zone, at }));
+    .map(({ account, zone }) => disabled({ snapshotId, account, zone, at }, reason));
+
+const disabled = ({ snapshotId, account, zone, at }: Common, reason: FastRestoreEnd): FastRestoreEvent => ({
+  ...{ type: 'FastRestoreDisabled', snapshotId, account, zone },
+  ...{ reason, disabledAt: after(at, TRANSITION_MS), at },
+});
 
 /**
  * @throws DomainError FastRestoreTooLarge | FastRestoreAlreadyEnabled | FastRestoreNotEnabled
@@ -135,11 +145,15 @@ export const decideFastRestore = (
       const { zoneId } = command;
       if (sizeGiB > MAX_SIZE_GIB) throw new DomainError('FastRestoreTooLarge', { snapshotId });
       if (active !== null) throw new DomainError('FastRestoreAlreadyEnabled', { snapshotId, zone });
-      return [{ type: 'FastRestoreEnabled', snapshotId, account, zone, zoneId, at }];
+      const { optimizing: optimizingAt, enabled: enabledAt } = timesOf(
+        { enablingTime: at, disablingTime: null },
+        sizeGiB,
+      );
+      return [{ type: 'FastRestoreEnabled', snapshotId, account, zone, zoneId, optimizingAt, enabledAt, at }];
     }
     case 'DisableFastRestore':
       if (active === null) throw new DomainError('FastRestoreNotEnabled', { snapshotId, zone });
-      return [{ type: 'FastRestoreDisabled', snapshotId, account, zone, at }];
+      return [disabled(command, 'disabled')];
     case 'UseFastRestore': {
       if (active === null || fastRestoreState(timesOf(active, sizeGiB), at) !== 'enabled') return [];
       const credits = creditsOf(active, sizeGiB, at);

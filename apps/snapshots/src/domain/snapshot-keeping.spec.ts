@@ -102,6 +102,8 @@ describe('an archived snapshot', () => {
       snapshotId,
       account: owner,
       zone: 'eu-central-1a',
+      reason: 'archived',
+      disabledAt: '2026-01-02T00:00:02.000Z' as Instant,
       at: at(2),
     };
     given(started, completed, fast(owner)).when(archive).then(archiving, ends);
@@ -155,7 +157,8 @@ describe('fast restores', () => {
   it('end with the sharing that they came with, and with the snapshot', () => {
     const shared: SnapshotEvent = { type: 'SnapshotShared', snapshotId, accounts: [other], public: false, at: at(1) };
     const ended = (account: AccountId): SnapshotEvent => ({
-      ...{ type: 'FastRestoreDisabled', snapshotId, account, zone: 'eu-central-1a', at: at(2) },
+      ...{ type: 'FastRestoreDisabled', snapshotId, account, zone: 'eu-central-1a' },
+      ...{ reason: 'lost', disabledAt: '2026-01-02T00:00:02.000Z' as Instant, at: at(2) },
     });
     const history = [started, completed, shared, fast(owner), fast(other)];
     given(...history)

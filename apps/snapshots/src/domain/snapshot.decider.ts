@@ -218,7 +218,7 @@ const depart = (
   { fastRestores }: SnapshotState,
   retentionDays: number | null,
 ): Decision => {
-  const ends = endFastRestores(snapshotId, fastRestores, at);
+  const ends = endFastRestores(snapshotId, fastRestores, at, 'lost');
   if (retentionDays === null) return [...ends, { type: 'SnapshotDeletionStarted', snapshotId, at }];
   const exitsAt = new Date(Date.parse(at) + retentionDays * DAY_MS).toISOString() as Instant;
   return [...ends, { type: 'SnapshotRecycled', snapshotId, exitsAt, at }];
@@ -285,7 +285,7 @@ const changeTier = (command: CommandOf<TierCommand['type']>, state: SnapshotStat
   // What is gone meanwhile is in no tier.
   if (state.status !== 'completed' && state.status !== 'recycled') return [];
   const events = decideTier(command, state.tier);
-  const ends = type === 'ArchiveSnapshot' ? endFastRestores(snapshotId, state.fastRestores, at) : [];
+  const ends = type === 'ArchiveSnapshot' ? endFastRestores(snapshotId, state.fastRestores, at, 'archived') : [];
   return [...events, ...ends];
 };
 
@@ -316,7 +316,7 @@ const share = (
   const changes = decideSharing(command, state.sharing, { encrypted: keyArnOf(state) !== null });
   const { accounts, public: isPublic } = changes.reduce(withSharing, state.sharing);
   const isLost = (account: AccountId) => account !== state.started?.ownerId && !isPublic && !accounts.includes(account);
-  return [...changes, ...endFastRestores(command.snapshotId, state.fastRestores, command.at, isLost)];
+  return [...changes, ...endFastRestores(command.snapshotId, state.fastRestores, command.at, 'lost', isLost)];
 };
 
 const tag = (command: CommandOf<'TagSnapshot' | 'UntagSnapshot'>, state: SnapshotState): Decision => {

@@ -101,7 +101,12 @@ export class FinishAttachment {
         return null;
       }
       if (!isRefusal(error)) throw error;
-      return error.message === '' ? error.code : error.message;
+      const text = error.message === '' ? error.code : error.message;
+      const { requestId } = cause.caller;
+      const at = this.clock.instant();
+      const failure = { type: 'NoteReattachmentFailure', volumeId, instanceId, cause: text, requestId, at } as const;
+      await this.volumes.handle(failure, cause);
+      return text;
     }
   }
 

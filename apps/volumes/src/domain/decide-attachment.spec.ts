@@ -73,6 +73,24 @@ describe('an attachment', () => {
       .thenRefuses('AttachmentNotStarted');
   });
 
+  it('fails to be resumed once for each request, and while it is suspended only', () => {
+    const note = (requestId: string) =>
+      ({ type: 'NoteReattachmentFailure', ...of, cause: 'is disabled.', requestId }) as const;
+    const failed = (requestId: string): VolumeEvent => ({ ...note(requestId), type: 'ReattachmentFailed' });
+    given(...running, suspended)
+      .when(note('r1'))
+      .then(failed('r1'));
+    given(...running, suspended, failed('r1'))
+      .when(note('r1'))
+      .thenNothing();
+    given(...running, suspended, failed('r1'))
+      .when(note('r2'))
+      .then(failed('r2'));
+    given(...running)
+      .when(note('r1'))
+      .thenNothing();
+  });
+
   it('is not suspended before it is made or after it is gone', () => {
     given(created, provisioned, attaching(false)).when(suspend).thenNothing();
     given(created, provisioned).when(resume).thenNothing();

@@ -36,6 +36,7 @@ type AttachmentEvent = Extract<
       | 'AttachmentCompleted'
       | 'AttachmentSuspended'
       | 'AttachmentResumed'
+      | 'ReattachmentFailed'
       | 'DeleteOnTerminationChanged'
       | 'DetachmentStarted'
       | 'AttachmentFailed'
@@ -57,6 +58,7 @@ export const evolveAttachment = (state: VolumeState, event: AttachmentEvent): Vo
         startedAt,
         grantId: null,
         deleteVolume: false,
+        failedRequestId: null,
       };
       const { attachments } = withoutAttachment(state, instanceId);
       return {
@@ -74,6 +76,8 @@ export const evolveAttachment = (state: VolumeState, event: AttachmentEvent): Vo
       return withAttachment(state, event.instanceId, { suspended: true, grantId: null });
     case 'AttachmentResumed':
       return withAttachment(state, event.instanceId, { suspended: false });
+    case 'ReattachmentFailed':
+      return withAttachment(state, event.instanceId, { failedRequestId: event.requestId });
     case 'DeleteOnTerminationChanged':
       return withAttachment(state, event.instanceId, { deleteOnTermination: event.deleteOnTermination });
     case 'DetachmentStarted':
@@ -131,7 +135,9 @@ const continueAttachment = (
 
 /** Of a volume that is attached; one that is on its way in or out is none of these commands' business. */
 const changeAttachment = (
-  command: CommandOf<'SuspendAttachment' | 'ResumeAttachment' | 'ChangeDeleteOnTermination'>,
+  command: CommandOf<
+    'SuspendAttachment' | 'ResumeAttachment' | 'NoteReattachmentFailure' | 'ChangeDeleteOnTermination'
+  >,
   state: VolumeState,
 ): Decision => {
   const { volumeId, instanceId, at } = command;
@@ -144,6 +150,11 @@ const changeAttachment = (
         : [{ type: 'AttachmentSuspended', volumeId, instanceId, at }];
     case 'ResumeAttachment':
       return attachment.suspended ? [{ type: 'AttachmentResumed', volumeId, instanceId, at }] : [];
+    case 'NoteReattachmentFailure': {
+      const { cause, requestId } = command;
+      if (!attachment.suspended || attachment.failedRequestId === requestId) return [];
+      return [{ type: 'ReattachmentFailed', volumeId, instanceId, cause, requestId, at }];
+    }
     case 'ChangeDeleteOnTermination': {
       const { deleteOnTermination } = command;
       if (attachment.deleteOnTermination === deleteOnTermination) return [];
@@ -194,6 +205,7 @@ type AttachmentCommand = CommandOf<
   | 'FailAttachment'
   | 'SuspendAttachment'
   | 'ResumeAttachment'
+  | 'NoteReattachmentFailure'
   | 'ChangeDeleteOnTermination'
   | 'DetachVolume'
   | 'ReleaseFromInstance'
@@ -211,6 +223,7 @@ export const decideAttachment = (command: AttachmentCommand, state: VolumeState)
       return continueAttachment(command, state);
     case 'SuspendAttachment':
     case 'ResumeAttachment':
+    case 'NoteReattachmentFailure':
     case 'ChangeDeleteOnTermination':
       return changeAttachment(command, state);
     case 'DetachVolume':

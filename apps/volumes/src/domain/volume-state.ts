@@ -23,6 +23,8 @@ export interface Attachment {
   /** When detached the volume is to be deleted. */
   readonly deleteVolume: boolean;
   readonly startedAt: Instant;
+  /** The latest request by which the device was to open again, and did not. */
+  readonly failedRequestId: string | null;
 }
 
 /** What the next decision needs, and what work that was begun needs to be finished. */

@@ -26,6 +26,7 @@ export type VolumeCommand =
   | (Command<'CompleteAttachment'> & { instanceId: InstanceId; suspended?: boolean })
   | (Command<'SuspendAttachment'> & { instanceId: InstanceId })
   | (Command<'ResumeAttachment'> & { instanceId: InstanceId })
+  | (Command<'NoteReattachmentFailure'> & { instanceId: InstanceId; cause: string; requestId: string })
   | (Command<'ChangeDeleteOnTermination'> & { instanceId: InstanceId; deleteOnTermination: boolean })
   | Asking<AttachmentFailed, 'FailAttachment'>
   /** Without an instance or device: whatever the volume is attached to, unless it may be several. */

@@ -67,6 +67,7 @@ const evolve = (state: VolumeState, event: VolumeEvent): VolumeState => {
     case 'AttachmentCompleted':
     case 'AttachmentSuspended':
     case 'AttachmentResumed':
+    case 'ReattachmentFailed':
     case 'DeleteOnTerminationChanged':
     case 'DetachmentStarted':
     case 'AttachmentFailed':
@@ -221,6 +222,7 @@ const decide = (command: VolumeCommand, state: VolumeState): Decision => {
     case 'FailAttachment':
     case 'SuspendAttachment':
     case 'ResumeAttachment':
+    case 'NoteReattachmentFailure':
     case 'ChangeDeleteOnTermination':
     case 'DetachVolume':
     case 'ReleaseFromInstance':

@@ -10,6 +10,7 @@ const types: Readonly<Record<VolumeEvent['type'], true>> = {
   AttachmentFailed: true,
   AttachmentGrantCreated: true,
   AttachmentResumed: true,
+  ReattachmentFailed: true,
   AttachmentStarted: true,
   AttachmentSuspended: true,
   AutoEnableIoChanged: true,
@@ -43,7 +44,7 @@ it('understands its samples as they were stored', () => {
   expect(states.map(({ status }) => status)).toEqual([
     'creating', 'creating', 'creating', 'available', 'available', 'available', 'in-use', 'available', 'available',
     'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'deleting',
-    'gone', 'gone',
+    'gone', 'gone', 'gone',
   ]); // prettier-ignore
   expect(states[3]).toMatchObject({
     created: { sizeGiB: 8, source: { dataKey: { dataKeyId: states[3]?.dataKey?.dataKeyId } } },

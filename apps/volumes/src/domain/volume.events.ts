@@ -106,6 +106,15 @@ export type VolumeEvent =
   | { type: 'AttachmentSuspended'; volumeId: VolumeId; instanceId: InstanceId; at: Instant }
   /** The instance has started again, and the device is open under a fresh grant. */
   | { type: 'AttachmentResumed'; volumeId: VolumeId; instanceId: InstanceId; at: Instant }
+  /** The instance was to start, and the device could not be opened; `requestId` asked for it. The volume stays attached. */
+  | {
+      type: 'ReattachmentFailed';
+      volumeId: VolumeId;
+      instanceId: InstanceId;
+      cause: string;
+      requestId: string;
+      at: Instant;
+    }
   | {
       type: 'DeleteOnTerminationChanged';
       volumeId: VolumeId;

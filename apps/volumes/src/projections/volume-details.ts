@@ -108,6 +108,8 @@ const project = async (
       return setAttachment(event, 'suspended', true, sql);
     case 'AttachmentResumed':
       return setAttachment(event, 'suspended', false, sql);
+    case 'ReattachmentFailed':
+      return undefined;
     case 'DeleteOnTerminationChanged':
       return setAttachment(event, 'delete_on_termination', event.deleteOnTermination, sql);
     case 'DetachmentStarted':

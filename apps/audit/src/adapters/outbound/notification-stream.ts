@@ -10,7 +10,7 @@ import {
 import { ServiceUnavailable } from '@holdfast/messaging';
 import { nanos, type NatsConnection } from '@nats-io/nats-core';
 import type { Publisher } from '../../application/ports.ts';
-import { type Notification, notificationSubject } from '../../domain/notification.ts';
+import { type Notification, notificationSubject } from '../../domain/envelope.ts';
 
 const STREAM = 'NOTIFICATIONS';
 const SUBJECTS = 'notifications.>';

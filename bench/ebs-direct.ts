@@ -1,5 +1,6 @@
 // Blocks put and got through the endpoint of a composed stack, beside the same digests and copies in this process alone,
-// beside Node's bare HTTP server, and by the official SDK. The client shares the machine's cores with what it measures.
+// beside Node's bare HTTP server, and by the official SDK. The client shares the machine's cores with what it measures, so it
+// signs and digests in advance, and does nothing with an answer but count it.
 import { fork } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -11,6 +12,7 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import { Sha256, startStack } from './api.ts';
 import { median } from './median.ts';
 import { treeSeconds } from './processor-time.ts';
+import { RawConnection, rawRequest } from './raw-http.ts';
 import type { Row } from './row.ts';
 
 const BLOCK_BYTES = 524_288;
@@ -59,27 +61,15 @@ const sign = async (endpoint: string, { method, path, query = {}, headers = {} }
   };
 }; // prettier-ignore
 
-/** Or the client's collections of garbage would be measured; from Node 22 on. */
-const forget = ({ buffer }: Buffer): void => {
-  (buffer as { transfer?: (length: number) => ArrayBuffer }).transfer?.(0);
-};
-
-/** @param keep false: the answer's bytes are only counted, as whoever writes them to a file would let go of them. */
-const send = ({ options, body }: Signed, keep = true): Promise<{ bytes: Buffer; length: number }> =>
+const send = ({ options, body }: Signed): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     const sent = request({ ...options, agent }, (response) => {
       const chunks: Buffer[] = [];
-      let length = 0;
-      const isRefused = (response.statusCode ?? 500) >= 300;
-      response.on('data', (chunk: Buffer) => {
-        length += chunk.length;
-        if (keep || isRefused) chunks.push(chunk);
-        else forget(chunk);
-      });
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () => {
         const bytes = Buffer.concat(chunks);
-        if (isRefused) reject(new Error(bytes.toString()));
-        else resolve({ bytes, length });
+        if ((response.statusCode ?? 500) >= 300) reject(new Error(bytes.toString()));
+        else resolve(bytes);
       });
     });
     sent.on('error', reject);
@@ -87,18 +77,37 @@ const send = ({ options, body }: Signed, keep = true): Promise<{ bytes: Buffer; 
   });
 
 /** @returns MiB a second. */
-const rateOf = async (calls: readonly (() => Promise<number>)[], isGet: boolean): Promise<number> => {
+const rate = (blocks: number, beganMs: number): number =>
+  (blocks * BLOCK_BYTES) / 1_048.576 / (performance.now() - beganMs);
+
+/** Has each worker make one call after the other until there are none. @returns MiB a second. */
+const rateOf = async <Call_>(
+  calls: readonly Call_[],
+  workers: readonly ((call: Call_) => Promise<number>)[],
+  isGet: boolean,
+): Promise<number> => {
   const queue = [...calls];
-  const worker = async () => {
-    for (let call = queue.pop(); call !== undefined; call = queue.pop())
-      if ((await call()) !== BLOCK_BYTES && isGet) throw new Error('an answer of another length');
-  };
   const began = performance.now();
-  await Promise.all(Array.from({ length: CONNECTIONS }, worker));
-  return (calls.length * BLOCK_BYTES) / 1_048.576 / (performance.now() - began);
+  await Promise.all(
+    workers.map(async (make) => {
+      for (let call = queue.pop(); call !== undefined; call = queue.pop())
+        if ((await make(call)) !== BLOCK_BYTES && isGet) throw new Error('an answer of another length');
+    }),
+  );
+  return rate(calls.length, began);
 };
 
-const sending = (calls: readonly Signed[]) => calls.map((call) => async () => (await send(call, false)).length);
+/** Without what an HTTP library costs the client, which would be taken for the server's. */
+const rawRate = async (endpoint: string, calls: readonly Signed[], isGet: boolean): Promise<number> => {
+  const requests = calls.map(({ options, body }) => rawRequest(options, body));
+  const connections = Array.from({ length: CONNECTIONS }, () => new RawConnection(endpoint));
+  try {
+    const workers = connections.map((connection) => (raw: (typeof requests)[number]) => connection.send(raw));
+    return await rateOf(requests, workers, isGet);
+  } finally {
+    for (const connection of connections) connection.destroy();
+  }
+};
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('base64');
 
@@ -113,7 +122,7 @@ const bareRate = (blocks: readonly Buffer[], cipher: SectorCipher | null): numbe
     cipher.encrypt(copy, 0, copy.length, 0);
     sha256(copy);
   }
-  return (blocks.length * BLOCK_BYTES) / 1_048.576 / (performance.now() - began);
+  return rate(blocks.length, began);
 };
 
 type Direction = 'put' | 'get';
@@ -135,19 +144,17 @@ interface Subject {
 }
 
 const measured = async (
-  { pid, bareEndpoint }: Subject,
+  { endpoint, pid, bareEndpoint }: Subject,
   { calls, blocks, cipher }: { calls: readonly Signed[]; blocks: readonly Buffer[]; cipher: SectorCipher | null },
 ): Promise<Taken> => {
   const isGet = calls[0]?.body === undefined;
-  const { hostname: host, port } = new URL(bareEndpoint);
-  const toBare = calls.map(({ options, body }) => ({ options: { ...options, host, port: Number(port) }, body }));
   const before = treeSeconds(pid);
-  const rate = await rateOf(sending(calls), isGet);
+  const ours = await rawRate(endpoint, calls, isGet);
   const after = treeSeconds(pid);
   const bare = bareRate(blocks, cipher);
-  const http = await rateOf(sending(toBare), isGet);
+  const http = await rawRate(bareEndpoint, calls, isGet);
   const cpuMs = before === null || after === null ? null : ((after - before) * 1000) / calls.length;
-  return { rate, bare, http, cpuMs };
+  return { rate: ours, bare, http, cpuMs };
 };
 
 interface Uploaded {
@@ -158,7 +165,7 @@ interface Uploaded {
 /** Puts blocks by whatever `put` does, and completes the snapshot. */
 const upload = async (endpoint: string, encrypted: boolean, count: number, put: (snapshotId: string) => Promise<void>): Promise<Uploaded> => {
   const call = async (call_: Call, input?: object) =>
-    JSON.parse((await send(await sign(endpoint, call_, input && Buffer.from(JSON.stringify(input))))).bytes.toString()) as never;
+    JSON.parse((await send(await sign(endpoint, call_, input && Buffer.from(JSON.stringify(input))))).toString()) as never;
   const started: { SnapshotId: string } = await call({ method: 'POST', path: '/snapshots' }, { VolumeSize: 1, Encrypted: encrypted });
   const snapshotId = started.SnapshotId;
   await put(snapshotId);
@@ -202,19 +209,28 @@ const sdkRound = async (endpoint: string): Promise<Record<Direction, number>> =>
   const blocks = Array.from({ length: BLOCKS }, () => randomBytes(BLOCK_BYTES));
   let put = 0;
   const { snapshotId: SnapshotId, tokens } = await upload(endpoint, false, BLOCKS, async (id) => {
-    const calls = blocks.map((BlockData, BlockIndex) => async () => {
+    const putOne = async (BlockIndex: number) => {
+      const BlockData = blocks[BlockIndex] ?? Buffer.alloc(0);
       const checksum = { Checksum: sha256(BlockData), ChecksumAlgorithm: 'SHA256' } as const;
       const block = { SnapshotId: id, BlockIndex, BlockData, DataLength: BLOCK_BYTES };
       await client.send(new PutSnapshotBlockCommand({ ...block, ...checksum }));
       return 0;
-    });
-    put = await rateOf(calls, false);
+    };
+    put = await rateOf(
+      [...blocks.keys()],
+      Array.from({ length: CONNECTIONS }, () => putOne),
+      false,
+    );
   });
-  const gets = tokens.map((token) => async () => {
+  const getOne = async (token: (typeof tokens)[number]) => {
     const { BlockData } = await client.send(new GetSnapshotBlockCommand({ SnapshotId, ...token }));
     return (await BlockData?.transformToByteArray())?.length ?? 0;
-  });
-  const get = await rateOf(gets, true);
+  };
+  const get = await rateOf(
+    tokens,
+    Array.from({ length: CONNECTIONS }, () => getOne),
+    true,
+  );
   client.destroy();
   return { put, get };
 };

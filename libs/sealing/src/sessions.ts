@@ -1,5 +1,4 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { publicRandomBytes } from '@holdfast/crypto/random';
+import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -9,9 +8,20 @@ const CIPHER = 'aes-256-gcm';
 export const MESSAGE_OVERHEAD_BYTES = NONCE_BYTES + TAG_BYTES;
 export const SESSION_KEY_BYTES = 32;
 
+/** Nonces are public and used once: a thousand of them are made at once, which costs as much as making a few. */
+const NONCES_BYTES = 1024 * NONCE_BYTES;
+let nonces = Buffer.alloc(0);
+
+const nextNonce = (): Buffer => {
+  if (nonces.length === 0) nonces = randomFillSync(Buffer.allocUnsafeSlow(NONCES_BYTES));
+  const nonce = nonces.subarray(0, NONCE_BYTES);
+  nonces = nonces.subarray(NONCE_BYTES);
+  return nonce;
+};
+
 /** @returns nonce ‖ ciphertext ‖ tag. */
 export const sealMessage = (key: Uint8Array, plaintext: Uint8Array, info: string): Buffer => {
-  const nonce = publicRandomBytes(NONCE_BYTES);
+  const nonce = nextNonce();
   const cipher = createCipheriv(CIPHER, key, nonce).setAAD(Buffer.from(info, 'utf8'));
   return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 };

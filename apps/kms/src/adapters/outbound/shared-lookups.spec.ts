@@ -15,46 +15,55 @@ const setUp = () => {
         queries.push({ names, answer: (found) => resolve(new Map(found)), fail: reject }),
       ),
   );
-  return { queries, lookups };
+  /** The n-th, from 0, once it was asked. */
+  const query = async (n: number): Promise<Query> => {
+    while (queries.length <= n) await turn();
+    return queries[n]!;
+  };
+  return { queries, query, lookups };
 };
-const soon = () => new Promise((resolve) => setImmediate(resolve));
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('lookups that share queries', () => {
-  it('ask at once when none is under way, and together in the next one', async () => {
-    const { queries, lookups } = setUp();
-    const first = lookups.find('a');
+  it('ask together what comes in one turn of the event loop or during a query', async () => {
+    const { queries, query, lookups } = setUp();
+    const first = [lookups.find('a'), lookups.find('c')];
+    const one = await query(0);
+    expect(one.names).toEqual(['a', 'c']);
     const others = [lookups.find('b'), lookups.find('a'), lookups.find('b')];
-    expect(queries.map(({ names }) => names)).toEqual([['a']]);
-    queries[0]!.answer([['a', 1]]);
-    expect(await first).toBe(1);
-    await soon();
+    await turn();
+    expect(queries).toHaveLength(1);
+    one.answer([['a', 1]]);
+    expect(await Promise.all(first)).toEqual([1, null]);
     // The second asker of `a` may have to see what was committed after the first query began.
-    expect(queries[1]!.names).toEqual(['b', 'a']);
-    queries[1]!.answer([['a', 2]]);
+    const two = await query(1);
+    expect(two.names).toEqual(['b', 'a']);
+    two.answer([['a', 2]]);
     expect(await Promise.all(others)).toEqual([null, 2, null]);
-    await soon();
+    await turn();
+    await turn();
     expect(queries).toHaveLength(2);
   });
 
   it('fail only those who asked in the query that failed', async () => {
-    const { queries, lookups } = setUp();
+    const { query, lookups } = setUp();
     const first = lookups.find('a');
+    const one = await query(0);
     const second = lookups.find('b');
-    queries[0]!.fail(new Error('lost'));
+    one.fail(new Error('lost'));
     await expect(first).rejects.toThrow('lost');
-    await soon();
-    queries[1]!.answer([['b', 2]]);
+    (await query(1)).answer([['b', 2]]);
     expect(await second).toBe(2);
   });
 
   it('never ask for more names at once than a query takes', async () => {
-    const { queries, lookups } = setUp();
+    const { queries, query, lookups } = setUp();
     const asked = Array.from({ length: 600 }, (_, n) => lookups.find(String(n)));
-    for (let n = 0; n < 4; n++) {
-      queries[n]!.answer(queries[n]!.names.map((name) => [name, Number(name)]));
-      await soon();
+    for (let n = 0; n < 3; n++) {
+      const { names, answer } = await query(n);
+      answer(names.map((name) => [name, Number(name)]));
     }
-    expect(queries.map(({ names }) => names.length)).toEqual([1, 256, 256, 87]);
     expect(await Promise.all(asked)).toEqual(Array.from({ length: 600 }, (_, n) => n));
+    expect(queries.map(({ names }) => names.length)).toEqual([256, 256, 88]);
   });
 });

@@ -1,12 +1,11 @@
 import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openNodeFile } from './backing-file.ts';
 import { blockPath, findEntry, renewEntry, UnsyncedFolders } from './block-index.ts';
 import { makeDirectory, writeFileDurablyAsync, writeFileThenSync } from './durable-files.ts';
 import { digestOf, digestOfSync } from './digests.ts';
+import { readFileDirectly } from './direct-io.ts';
 import { BLOCK_SIZE_BYTES } from './geometry.ts';
-import { ReadPace } from './read-pace.ts';
 
 export { DIGEST_BYTES, digestOf, digestOfSync } from './digests.ts';
 
@@ -43,8 +42,8 @@ export interface DirectBlockStore extends BlockStore {
 
 export interface FolderBlockStoreOptions {
   /**
-   * Writes, cached reads and digests are made on the event loop: at half the cost of giving them to other threads, for a
-   * process on whose event loop no guest waits.
+   * Digests are made on the event loop, and only waits for the disk are not: at half the cost of giving all to other threads,
+   * for a process on whose event loop no guest waits. Blocks in memory that is aligned to pages bypass the page cache.
    */
   readonly onLoop?: boolean;
 }
@@ -59,7 +58,6 @@ export const assertWholeBlock = (bytes: Uint8Array): void => {
 export class FolderBlockStore implements DirectBlockStore {
   readonly root: string;
   readonly #onLoop: boolean;
-  readonly #pace = new ReadPace();
   readonly #folders: UnsyncedFolders;
 
   constructor(root: string, { onLoop = false }: FolderBlockStoreOptions = {}) {
@@ -96,20 +94,8 @@ export class FolderBlockStore implements DirectBlockStore {
   }
 
   async getInto(digest: Buffer, target: Buffer): Promise<void> {
-    const file = await this.#found(digest, (path) => openNodeFile(path, 'existing'));
-    try {
-      if (file.sizeBytes !== BLOCK_SIZE_BYTES) throw new BlockDamaged(digest.toString('hex'), 'damaged');
-      if (!this.#onLoop || this.#pace.isSlow) {
-        await file.read(target, 0);
-      } else {
-        const startedMs = performance.now();
-        file.readSync(target, 0);
-        this.#pace.note(performance.now() - startedMs, target.length);
-      }
-    } finally {
-      file.close();
-    }
-    if (!digestOfSync(target).equals(digest)) throw new BlockDamaged(digest.toString('hex'), 'damaged');
+    const isWhole = await this.#found(digest, (path) => readFileDirectly(path, target));
+    if (!isWhole || !digestOfSync(target).equals(digest)) throw new BlockDamaged(digest.toString('hex'), 'damaged');
   }
 
   async #found<Found>(digest: Buffer, read: (path: string) => Found | Promise<Found>): Promise<Found> {

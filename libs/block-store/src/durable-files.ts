@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fsync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { writeNewFileDirectly } from './direct-io.ts';
 
 /** Makes the entries of a directory durable. */
 export const syncDirectory = (path: string): void => {
@@ -13,13 +14,13 @@ export const syncDirectory = (path: string): void => {
   }
 };
 
-/** Like syncDirectory, off the event loop. */
+/** Like syncDirectory, but the wait for the disk is off the event loop. */
 export const syncDirectoryAsync = async (path: string): Promise<void> => {
-  const handle = await open(path, 'r');
+  const fd = openSync(path, 'r');
   try {
-    await handle.sync();
+    await new Promise<void>((resolve, reject) => fsync(fd, (error) => (error ? reject(error) : resolve())));
   } finally {
-    await handle.close();
+    closeSync(fd);
   }
 };
 
@@ -77,14 +78,8 @@ export const writeFileDurablyAsync = async (path: string, content: Uint8Array, s
  */
 export const writeFileThenSync = async (path: string, content: Uint8Array): Promise<void> => {
   const temporary = temporaryName(path);
-  const fd = openSync(temporary, 'wx', 0o600);
   try {
-    try {
-      for (let done = 0; done < content.length;) done += writeSync(fd, content, done);
-      await new Promise<void>((resolve, reject) => fsync(fd, (error) => (error ? reject(error) : resolve())));
-    } finally {
-      closeSync(fd);
-    }
+    await writeNewFileDirectly(temporary, content);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });

@@ -1,5 +1,7 @@
 import { BLOCK_BYTES } from './frames.ts';
 
+const WASM_PAGE_BYTES = 65_536;
+
 /**
  * Memory for blocks, used again: half a MiB from the allocator for each block costs as much as digesting it does, in page
  * faults and in collections of garbage.
@@ -7,10 +9,18 @@ import { BLOCK_BYTES } from './frames.ts';
 export class BlockBuffers {
   readonly #free: Buffer<ArrayBuffer>[] = [];
   readonly #kept: number;
+  /** What is kept is all in here; null: what comes is kept. */
+  readonly #pages: ArrayBuffer | null;
 
-  /** @param kept free ones that are not given back to the allocator. */
-  constructor(kept: number) {
+  /**
+   * @param kept free ones that are not given back to the allocator.
+   * @param aligned those that are kept start at a page, as files want it that are read and written past the page cache.
+   */
+  constructor(kept: number, { aligned = false } = {}) {
     this.#kept = kept;
+    this.#pages = aligned ? pagesFor(kept) : null;
+    for (let at = 0; this.#pages !== null && at < kept; at++)
+      this.#free.push(Buffer.from(this.#pages, at * BLOCK_BYTES, BLOCK_BYTES));
   }
 
   take(): Buffer<ArrayBuffer> {
@@ -19,6 +29,26 @@ export class BlockBuffers {
 
   /** Nobody reads or writes it any more. */
   giveBack(buffer: Buffer<ArrayBuffer>): void {
-    if (this.#free.length < this.#kept) this.#free.push(buffer);
+    const isOurs = this.#pages === null || buffer.buffer === this.#pages;
+    if (isOurs && this.#free.length < this.#kept) this.#free.push(buffer);
   }
 }
+
+interface WithWebAssembly {
+  readonly WebAssembly: {
+    readonly Memory: new (size: { initial: number; maximum: number }) => { buffer: ArrayBuffer };
+  };
+}
+
+/**
+ * The memory of WebAssembly is the only one that Node aligns to pages. It takes room in memory as it is written to.
+ * @returns null where there is no address space for it: memory from the allocator does as well, more slowly.
+ */
+const pagesFor = (count: number): ArrayBuffer | null => {
+  const pages = (count * BLOCK_BYTES) / WASM_PAGE_BYTES;
+  try {
+    return new (globalThis as unknown as WithWebAssembly).WebAssembly.Memory({ initial: pages, maximum: pages }).buffer;
+  } catch {
+    return null;
+  }
+};

@@ -5,17 +5,18 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BlockBuffers } from './block-buffers.ts';
 import { BlockWireClient, type BlockSource } from './client.ts';
-import { type AnswerHead, BLOCK_BYTES, requestHead } from './frames.ts';
+import { BLOCK_BYTES, requestHead } from './frames.ts';
 import { type BlockHandler, BlockWireServer } from './server.ts';
 
 let folder: string;
-let server: BlockWireServer;
+let server: BlockWireServer<string>;
 let client: BlockWireClient;
 const kept = new Map<string, { block: Buffer; sha256: Buffer }>();
-const refused = (code: string): AnswerHead => ({ refused: { code, message: 'no' } });
-const handler: BlockHandler = {
-  refusal: (ticket) => (ticket === 'bad' ? refused('TicketRefused') : null),
+const refused = (code: string) => ({ refused: { code, message: 'no' } });
+const handler: BlockHandler<string> = {
+  admit: (ticket) => (ticket === 'bad' ? refused('TicketRefused') : { admitted: ticket }),
   put: (ticket, block, sha256) => {
     kept.set(ticket, { block: Buffer.from(block), sha256 });
     return Promise.resolve({});
@@ -116,5 +117,17 @@ describe('blocks between a gateway and a host', () => {
     const [answer] = (await once(socket, 'data')) as [Buffer];
     expect(answer.toString()).toContain('WrongLength');
     socket.destroy();
+  });
+});
+
+describe('memory for blocks', () => {
+  it('is used again, and aligned memory is not displaced by other memory', () => {
+    const buffers = new BlockBuffers(2, { aligned: true });
+    const [first, second, third] = [buffers.take(), buffers.take(), buffers.take()];
+    expect([first, second, third].map(({ length }) => length)).toEqual([BLOCK_BYTES, BLOCK_BYTES, BLOCK_BYTES]);
+    expect([first, second].map(({ byteOffset }) => byteOffset % 4096)).toEqual([0, 0]);
+    for (const buffer of [third, first, second]) buffers.giveBack(buffer);
+    const again = [buffers.take(), buffers.take()];
+    expect(new Set(again)).toEqual(new Set([first, second]));
   });
 });

@@ -118,9 +118,17 @@ class Connection {
     try {
       const { text, block } = await new Promise<Frame>((resolve, reject) => {
         this.#settle = { resolve, reject };
-        this.#socket.write(requestHead(ticket, source === null ? 0 : BLOCK_BYTES));
-        if (source === null) return;
-        const write = (piece: Buffer) => void this.#socket.write(piece);
+        const head = requestHead(ticket, source === null ? 0 : BLOCK_BYTES);
+        if (source === null) return void this.#socket.write(head);
+        // Whoever takes it in need not look before there is something of the block to take in.
+        let isBegun = false;
+        const write = (piece: Buffer) => {
+          if (!isBegun) this.#socket.cork();
+          if (!isBegun) this.#socket.write(head);
+          this.#socket.write(piece);
+          if (!isBegun) this.#socket.uncork();
+          isBegun = true;
+        };
         stop = source.follow(write, (error) => this.#fail(error));
       });
       return { ...(JSON.parse(text) as AnswerHead), block };

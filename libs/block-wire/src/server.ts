@@ -7,40 +7,42 @@ import { BlockBuffers } from './block-buffers.ts';
 import { FrameReader, type Frame } from './frame-reader.ts';
 import { type AnswerHead, answerHead, BLOCK_BYTES, requestLengths } from './frames.ts';
 
+export type Admission<Admitted> = { readonly admitted: Admitted } | Required<Pick<AnswerHead, 'refused'>>;
+
 /** What a host does with blocks. Whatever it throws ends the connection, so refusals are answers. */
-export interface BlockHandler {
-  /** Before a block is taken in: why it is not to be; null: it is. */
-  refusal(ticket: string, hasBlock: boolean): AnswerHead | null;
+export interface BlockHandler<Admitted> {
+  /** Before a block is taken in. @returns what its ticket was found to say, or why the block is not to be taken. */
+  admit(ticket: string, hasBlock: boolean): Admission<Admitted>;
   /** @param sha256 of the block, computed while it came. The block's memory is the handler's until it settles. */
-  put(ticket: string, block: Buffer<ArrayBuffer>, sha256: Buffer): Promise<AnswerHead>;
+  put(admitted: Admitted, block: Buffer<ArrayBuffer>, sha256: Buffer): Promise<AnswerHead>;
   /** @param target memory for the block, the handler's until it settles. @returns an answer that refuses nothing has the block. */
-  get(ticket: string, target: Buffer<ArrayBuffer>): Promise<AnswerHead>;
+  get(admitted: Admitted, target: Buffer<ArrayBuffer>): Promise<AnswerHead>;
 }
 
-export interface BlockServerOptions {
+export interface BlockServerOptions<Admitted> {
   readonly listen: { readonly path: string } | { readonly host: string; readonly port: number };
-  readonly handler: BlockHandler;
+  readonly handler: BlockHandler<Admitted>;
   /** Each holds a block in memory while it carries one. */
   readonly maxConnections: number;
   /** A connection on which nothing moves for so long is closed. */
   readonly idleMs: number;
 }
 
-const KEPT_BUFFERS = 32;
+const KEPT_BUFFERS = 64;
 
 /** Takes and gives blocks over stream sockets: one at a time on each connection. */
-export class BlockWireServer {
-  readonly #options: BlockServerOptions;
-  readonly #buffers = new BlockBuffers(KEPT_BUFFERS);
+export class BlockWireServer<Admitted> {
+  readonly #options: BlockServerOptions<Admitted>;
+  readonly #buffers = new BlockBuffers(KEPT_BUFFERS, { aligned: true });
   readonly #sockets = new Set<Socket>();
   readonly #listener: Server;
 
-  private constructor(options: BlockServerOptions) {
+  private constructor(options: BlockServerOptions<Admitted>) {
     this.#options = options;
     this.#listener = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accept(socket));
   }
 
-  static async listen(options: BlockServerOptions): Promise<BlockWireServer> {
+  static async listen<Admitted>(options: BlockServerOptions<Admitted>): Promise<BlockWireServer<Admitted>> {
     const server = new BlockWireServer(options);
     server.#listener.listen(options.listen);
     await once(server.#listener, 'listening');
@@ -85,26 +87,28 @@ export class BlockWireServer {
   }
 }
 
-class BlockConnection {
-  readonly #handler: BlockHandler;
+class BlockConnection<Admitted> {
+  readonly #handler: BlockHandler<Admitted>;
   readonly #buffers: BlockBuffers;
   readonly #reader: FrameReader;
   #socket: Socket | null = null;
-  #refusal: AnswerHead | null = null;
+  /** Of the frame that comes; null: none has come. */
+  #admission: Admission<Admitted> | null = null;
   #hash: Hash | null = null;
   #isBusy = false;
 
-  constructor(handler: BlockHandler, buffers: BlockBuffers) {
+  constructor(handler: BlockHandler<Admitted>, buffers: BlockBuffers) {
     this.#handler = handler;
     this.#buffers = buffers;
     this.#reader = new FrameReader(requestLengths, buffers, {
       onHead: (ticket, bodyBytes) => {
-        this.#refusal =
+        this.#admission =
           bodyBytes !== 0 && bodyBytes !== BLOCK_BYTES
             ? { refused: { code: 'WrongLength', message: `${String(bodyBytes)} bytes` } }
-            : handler.refusal(ticket, bodyBytes > 0);
-        this.#hash = this.#refusal === null && bodyBytes > 0 ? createHash('sha256') : null;
-        return this.#refusal === null;
+            : handler.admit(ticket, bodyBytes > 0);
+        const isAdmitted = 'admitted' in this.#admission;
+        this.#hash = isAdmitted && bodyBytes > 0 ? createHash('sha256') : null;
+        return isAdmitted;
       },
       onBody: (bytes) => this.#hash?.update(bytes),
     });
@@ -128,7 +132,7 @@ class BlockConnection {
     try {
       if (this.#isBusy) throw new Error('a request before the last one was answered');
       const frame = this.#reader.received(count);
-      if (frame !== null) void this.#serve(frame);
+      if (frame !== null && this.#admission !== null) void this.#serve(frame, this.#admission);
     } catch {
       this.#socket?.destroy();
       return false;
@@ -151,15 +155,14 @@ class BlockConnection {
     this.#reader.abandon();
   }
 
-  async #serve({ text, block }: Frame): Promise<void> {
+  async #serve({ block }: Frame, admission: Admission<Admitted>): Promise<void> {
+    if (!('admitted' in admission)) return this.#send(answerHead(admission, 0));
     this.#isBusy = true;
-    const memory = block ?? (this.#refusal === null ? this.#buffers.take() : null);
-    const giveBack = () => {
-      if (memory !== null) this.#buffers.giveBack(memory);
-    };
+    const memory = block ?? this.#buffers.take();
+    const giveBack = () => this.#buffers.giveBack(memory);
     try {
-      const answer = this.#refusal ?? (await this.#handle(text, memory, block !== null));
-      const hasBody = memory !== null && block === null && answer.refused === undefined;
+      const answer = await this.#handle(admission.admitted, memory, block !== null);
+      const hasBody = block === null && answer.refused === undefined;
       this.#isBusy = false;
       this.#send(answerHead(answer, hasBody ? BLOCK_BYTES : 0), hasBody ? memory : null, giveBack);
     } catch {
@@ -168,15 +171,14 @@ class BlockConnection {
     }
   }
 
-  #handle(ticket: string, memory: Buffer<ArrayBuffer> | null, isPut: boolean): Promise<AnswerHead> {
-    if (memory === null) throw new Error('a request without memory was not refused');
+  #handle(admitted: Admitted, memory: Buffer<ArrayBuffer>, isPut: boolean): Promise<AnswerHead> {
     const hash = this.#hash;
-    if (!isPut) return this.#handler.get(ticket, memory);
+    if (!isPut) return this.#handler.get(admitted, memory);
     if (hash === null) throw new Error('a block was not digested');
-    return this.#handler.put(ticket, memory, hash.digest());
+    return this.#handler.put(admitted, memory, hash.digest());
   }
 
-  #send(head: Buffer, block: Buffer | null, sent: () => void): void {
+  #send(head: Buffer, block: Buffer | null = null, sent: () => void = () => undefined): void {
     const socket = this.#socket;
     if (socket === null || socket.destroyed) return sent();
     socket.cork();

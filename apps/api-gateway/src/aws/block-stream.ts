@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { BLOCK_BYTES, BlockBuffers, type BlockSource } from '@holdfast/block-wire';
 
 const PUT_BLOCK = /^\/snapshots\/[^/?]+\/blocks\/\d+$/;
+/** What comes is passed on when there is so much of it: each write costs as much as it takes to copy some ten KiB. */
+const PIECE_BYTES = 131_072;
 const SHA256_BASE64 = /^[A-Za-z0-9+/]{43}=$/;
 
 /**
@@ -22,6 +24,8 @@ export class BlockStream implements BlockSource {
   /** All of it so far: a host that was started anew is told again. Null: nobody has asked for it, or it is over. */
   #block: Buffer<ArrayBuffer> | null = null;
   #receivedBytes = 0;
+  /** Of those, as many as the followers were told of. */
+  #toldBytes = 0;
   readonly #followers = new Set<{ onPiece: (piece: Buffer) => void; onEnd: (error: Error) => void }>();
   #failure: Error | null = null;
   #received: Promise<void> | null = null;
@@ -42,7 +46,7 @@ export class BlockStream implements BlockSource {
   }
 
   follow(onPiece: (piece: Buffer) => void, onEnd: (error: Error) => void): () => void {
-    if (this.#block !== null && this.#receivedBytes > 0) onPiece(this.#block.subarray(0, this.#receivedBytes));
+    if (this.#block !== null && this.#toldBytes > 0) onPiece(this.#block.subarray(0, this.#toldBytes));
     if (this.#failure !== null) onEnd(this.#failure);
     const follower = { onPiece, onEnd };
     this.#followers.add(follower);
@@ -63,6 +67,12 @@ export class BlockStream implements BlockSource {
     this.#block = null;
   }
 
+  #tell(): void {
+    const piece = this.#block?.subarray(this.#toldBytes, this.#receivedBytes);
+    this.#toldBytes = this.#receivedBytes;
+    if (piece !== undefined) for (const { onPiece } of this.#followers) onPiece(piece);
+  }
+
   #start(): Promise<void> {
     this.#received ??= new Promise<void>((resolve, reject) => {
       this.#block = buffers.take();
@@ -73,10 +83,9 @@ export class BlockStream implements BlockSource {
       };
       this.#request.on('data', (piece: Buffer) => {
         if (this.#block === null) return;
-        const from = this.#receivedBytes;
-        this.#receivedBytes += piece.copy(this.#block, from);
+        this.#receivedBytes += piece.copy(this.#block, this.#receivedBytes);
         freeMemory(piece);
-        for (const { onPiece } of this.#followers) onPiece(this.#block.subarray(from, this.#receivedBytes));
+        if (this.#receivedBytes - this.#toldBytes >= PIECE_BYTES || this.#receivedBytes === BLOCK_BYTES) this.#tell();
       });
       this.#request.on('end', () => {
         this.#request.off('close', onClose);

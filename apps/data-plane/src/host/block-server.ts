@@ -9,7 +9,7 @@ import {
   StoreLayout,
   UNITS_PER_BLOCK,
 } from '@holdfast/block-store';
-import { type AnswerHead, type BlockHandler, BlockWireServer } from '@holdfast/block-wire';
+import { type Admission, type AnswerHead, type BlockHandler, BlockWireServer } from '@holdfast/block-wire';
 import type { SectorCipher } from '@holdfast/crypto/xts';
 import { type BlockTicket, openBlockTicket, seal, TICKET_KEY_BYTES } from '@holdfast/sealing';
 import type { HostParams } from '../host-protocol.ts';
@@ -40,6 +40,11 @@ interface Session {
   active: number;
 }
 
+interface Admitted {
+  readonly session: Session;
+  readonly ticket: BlockTicket;
+}
+
 /** What a request is refused with: `code` is for the gateway, which has AWS's words for it. */
 class Refused extends Error {
   constructor(
@@ -57,13 +62,15 @@ class Refused extends Error {
  * No guest waits for this event loop, so what takes a fraction of a millisecond is done on it: a block given to another
  * thread is copied first, which costs as much.
  */
-export class BlockServer implements BlockHandler {
+export class BlockServer implements BlockHandler<Admitted> {
   readonly #peer: Peer;
   readonly #layout: StoreLayout;
   readonly #store: DirectBlockStore;
   readonly #uploads: OpenUploads;
   readonly #sessions = new Map<string, Session>();
-  #server: BlockWireServer | null = null;
+  /** With the progress that its client told last; to be told of. */
+  readonly #justPut = new Map<string, number | null>();
+  #server: BlockWireServer<Admitted> | null = null;
   readonly #sweep: NodeJS.Timeout;
 
   private constructor(peer: Peer, root: string) {
@@ -141,30 +148,32 @@ export class BlockServer implements BlockHandler {
     }
   }
 
-  refusal(text: string, hasBlock: boolean): AnswerHead | null {
-    return this.#admit(text, hasBlock ? 'put' : 'get') === null ? TICKET_REFUSED : null;
+  admit(text: string, hasBlock: boolean): Admission<Admitted> {
+    const keyOf = (sessionId: string) => this.#sessions.get(sessionId)?.ticketKey;
+    const ticket = openBlockTicket(text, keyOf, Date.now());
+    const session = ticket === null ? undefined : this.#sessions.get(ticket.sessionId);
+    const operation = hasBlock ? 'put' : 'get';
+    const fits =
+      ticket?.operation === operation &&
+      session?.operation === operation &&
+      session.snapshotId === ticket.snapshotId &&
+      session.accountId === ticket.accountId;
+    return ticket === null || session === undefined || !fits ? TICKET_REFUSED : { admitted: { session, ticket } };
   }
 
-  put(text: string, block: Buffer<ArrayBuffer>, sha256: Buffer): Promise<AnswerHead> {
-    return this.#answer(text, 'put', (session, ticket) => this.#put(session, ticket, block, sha256));
+  put(admitted: Admitted, block: Buffer<ArrayBuffer>, sha256: Buffer): Promise<AnswerHead> {
+    return this.#answer(admitted, () => this.#put(admitted, block, sha256));
   }
 
-  get(text: string, target: Buffer<ArrayBuffer>): Promise<AnswerHead> {
-    return this.#answer(text, 'get', (session, ticket) => this.#get(session, ticket, target));
+  get(admitted: Admitted, target: Buffer<ArrayBuffer>): Promise<AnswerHead> {
+    return this.#answer(admitted, () => this.#get(admitted, target));
   }
 
-  async #answer(
-    text: string,
-    operation: BlockTicket['operation'],
-    serve: (session: Session, ticket: BlockTicket) => Promise<AnswerHead>,
-  ): Promise<AnswerHead> {
-    // Again: while its block came, the session may have ended.
-    const admitted = this.#admit(text, operation);
-    if (admitted === null) return TICKET_REFUSED;
-    const { session, ticket } = admitted;
+  async #answer({ session, ticket }: Admitted, serve: () => Promise<AnswerHead>): Promise<AnswerHead> {
     session.active++;
     try {
-      return await serve(session, ticket);
+      this.#needSession(ticket);
+      return await serve();
     } catch (error) {
       return this.#refused(error);
     } finally {
@@ -173,19 +182,7 @@ export class BlockServer implements BlockHandler {
     }
   }
 
-  #admit(text: string, operation: BlockTicket['operation']): { session: Session; ticket: BlockTicket } | null {
-    const keyOf = (sessionId: string) => this.#sessions.get(sessionId)?.ticketKey;
-    const ticket = openBlockTicket(text, keyOf, Date.now());
-    const session = ticket === null ? undefined : this.#sessions.get(ticket.sessionId);
-    const fits =
-      ticket?.operation === operation &&
-      session?.operation === operation &&
-      session.snapshotId === ticket.snapshotId &&
-      session.accountId === ticket.accountId;
-    return ticket === null || session === undefined || !fits ? null : { session, ticket };
-  }
-
-  async #put(session: Session, ticket: BlockTicket, bytes: Buffer<ArrayBuffer>, checksum: Buffer): Promise<AnswerHead> {
+  async #put({ session, ticket }: Admitted, bytes: Buffer<ArrayBuffer>, checksum: Buffer): Promise<AnswerHead> {
     const { snapshotId, blockIndex } = ticket;
     if (checksum.toString('base64') !== ticket.checksum) {
       throw new Refused('ChecksumMismatch', checksum.toString('base64'));
@@ -193,11 +190,12 @@ export class BlockServer implements BlockHandler {
     if (session.cipher !== null) reEncryptUnits(null, session.cipher, bytes, blockIndex * UNITS_PER_BLOCK);
     const digest = session.cipher === null ? checksum : digestOfSync(bytes);
     await this.#uploads.put(snapshotId, blockIndex, { stored: bytes, digest, checksum });
-    this.#peer.notify('BlockPut', { snapshotId, progress: ticket.progress ?? null });
+    this.#notePut(snapshotId, ticket.progress ?? null);
     return {};
   }
 
-  async #get({ manifest, cipher }: Session, ticket: BlockTicket, target: Buffer<ArrayBuffer>): Promise<AnswerHead> {
+  async #get({ session, ticket }: Admitted, target: Buffer<ArrayBuffer>): Promise<AnswerHead> {
+    const { manifest, cipher } = session;
     const digest = manifest?.digest(ticket.blockIndex);
     if (digest === undefined) throw new Refused('NoSuchBlock', 'the snapshot has no such block');
     await this.#store.getInto(digest, target);
@@ -207,9 +205,21 @@ export class BlockServer implements BlockHandler {
     return { checksum: digestOfSync(target).toString('base64') };
   }
 
-  /** While the block was read, the session may have ended and its key with it. */
-  #needSession({ sessionId }: BlockTicket): void {
-    if (!this.#sessions.has(sessionId)) throw new Refused('TicketRefused', 'the session has ended');
+  /** Blocks that are journalled together are told of together. */
+  #notePut(snapshotId: string, progress: number | null): void {
+    if (this.#justPut.size === 0) {
+      setImmediate(() => {
+        for (const [id, last] of this.#justPut) this.#peer.notify('BlockPut', { snapshotId: id, progress: last });
+        this.#justPut.clear();
+      });
+    }
+    this.#justPut.set(snapshotId, progress ?? this.#justPut.get(snapshotId) ?? null);
+  }
+
+  /** While the block came or was read, the session may have ended and its key with it, or the ticket. */
+  #needSession({ sessionId, expiresAtMs }: BlockTicket): void {
+    if (!this.#sessions.has(sessionId) || expiresAtMs <= Date.now())
+      throw new Refused('TicketRefused', 'the session has ended');
   }
 
   #refused(error: unknown): AnswerHead {
@@ -221,4 +231,4 @@ export class BlockServer implements BlockHandler {
   }
 }
 
-const TICKET_REFUSED: AnswerHead = { refused: { code: 'TicketRefused', message: 'the ticket is not valid here' } };
+const TICKET_REFUSED = { refused: { code: 'TicketRefused', message: 'the ticket is not valid here' } };

@@ -8,6 +8,8 @@ import { Needles } from './needles.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 const DISK_SECTOR_BYTES = 512;
+/** Smaller files are read with their holes, which takes less than to start a program. */
+const MIN_SPARSE_BYTES = 16 * 1024 * 1024;
 
 export interface ScanResult {
   readonly fileCount: number;
@@ -42,7 +44,7 @@ const ifGone = (error: NodeJS.ErrnoException): null => {
 
 const scanFile = async (path: string, needles: Needles): Promise<{ hit: boolean; bytes: number }> => {
   const { size, blocks } = await stat(path);
-  const isSparse = blocks * DISK_SECTOR_BYTES < size / 2;
+  const isSparse = size >= MIN_SPARSE_BYTES && blocks * DISK_SECTOR_BYTES < size / 2;
   return isSparse
     ? scanSparse(path, needles)
     : scanStream(createReadStream(path, { highWaterMark: CHUNK_BYTES }), needles);

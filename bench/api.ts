@@ -139,11 +139,11 @@ const measure = async (endpoint: string, operation: string, call: Call): Promise
 };
 
 /** A stack as `npm start` runs it, in a process and a folder of its own. */
-export const startStack = async () => {
+export const startStack = async (variables: Readonly<Record<string, string>> = {}) => {
   const home = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
   const main = fileURLToPath(new URL('../holdfast/main.js', import.meta.url));
   const child = spawn(process.execPath, [main, 'up', '--port', '0'], {
-    env: { ...process.env, HOLDFAST_HOME: home, HOLDFAST_LOG_LEVEL: 'warn' },
+    env: { ...process.env, HOLDFAST_HOME: home, HOLDFAST_LOG_LEVEL: 'warn', ...variables },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const stop = async () => {

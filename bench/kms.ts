@@ -133,30 +133,50 @@ const measure = async (endpoint: string, ceiling: Ceiling, { name, input }: Oper
   };
 };
 
-/** @param adminUrl of a durable Postgres, for the bare commits. */
-export const kmsRows = async (adminUrl: string): Promise<Row[]> => {
-  const commits = new Map<number, number>();
-  for (const clients of CLIENTS) commits.set(clients, await commitsPerSecond(adminUrl, clients));
-  const [stack, ceiling] = await Promise.all([startStack(), startCeiling()]);
+/** How services ask each other: within the process, which is the embedded stack's way, or over NATS as in a cluster. */
+const SHAPES = [
+  { requests: 'local', clientCounts: CLIENTS, held: { target: FLOOR, aim: AIM } },
+  { requests: 'nats', clientCounts: CLIENTS.slice(-1), held: {} },
+] as const;
+
+const rowsOf = async (
+  { requests, clientCounts, held }: (typeof SHAPES)[number],
+  ceiling: Ceiling,
+  commits: ReadonlyMap<number, number>,
+): Promise<Row[]> => {
+  const stack = await startStack({ HOLDFAST_REQUESTS: requests });
   const rows: Row[] = [];
   try {
     for (const operation of await operationsOn(stack.endpoint)) {
       const crypto = perSecond(operation.bare);
-      for (const clients of CLIENTS) {
+      for (const clients of clientCounts) {
         const { rate, bare, ratio, p50Ms, p99Ms } = await measure(stack.endpoint, ceiling, operation, clients);
         const beside = `${String(commits.get(clients))}/s bare commits, ${String(crypto)}/s node:crypto`;
         rows.push({
-          figure: `${operation.name}, ${String(clients)} clients`,
+          figure: `${operation.name}, ${String(clients)} clients${requests === 'nats' ? ', services over NATS' : ''}`,
           value: `${String(rate)}/s, p50 ${String(p50Ms)} ms, p99 ${String(p99Ms)} ms`,
           yardstick: `${String(bare)}/s signed HTTP alone; ${beside}`,
           ratio,
-          ...(clients === CLIENTS.at(-1) ? { target: FLOOR, aim: AIM } : {}),
+          ...(clients === CLIENTS.at(-1) ? held : {}),
         });
       }
     }
     return rows;
   } finally {
-    ceiling.stop();
     await stack.stop();
+  }
+};
+
+/** @param adminUrl of a durable Postgres, for the bare commits. */
+export const kmsRows = async (adminUrl: string): Promise<Row[]> => {
+  const commits = new Map<number, number>();
+  for (const clients of CLIENTS) commits.set(clients, await commitsPerSecond(adminUrl, clients));
+  const ceiling = await startCeiling();
+  try {
+    const rows: Row[] = [];
+    for (const shape of SHAPES) rows.push(...(await rowsOf(shape, ceiling, commits)));
+    return rows;
+  } finally {
+    ceiling.stop();
   }
 };

@@ -32,7 +32,7 @@ export class GuestDevice implements BlockDevice {
 
   read(offsetBytes: number, target: Buffer): void | Promise<void> {
     assertRange(offsetBytes, target.length, this.sizeBytes);
-    this.#volume.lastAccessMs = performance.now();
+    this.#volume.accesses++;
     const ready = this.#volume.prepareRead(offsetBytes, target.length);
     if (ready !== undefined) return ready.then(() => this.read(offsetBytes, target));
     if (this.#volume.pace.isSlow) return this.#readOffLoop(offsetBytes, target);
@@ -41,7 +41,7 @@ export class GuestDevice implements BlockDevice {
 
   write(offsetBytes: number, data: Buffer): void | Promise<void> {
     assertRange(offsetBytes, data.length, this.sizeBytes);
-    this.#volume.lastAccessMs = performance.now();
+    this.#volume.accesses++;
     const ready = this.#volume.prepareWrite(offsetBytes, data.length);
     if (ready !== undefined) return ready.then(() => this.write(offsetBytes, data));
     this.#top.writeSync(offsetBytes, data);
@@ -57,7 +57,7 @@ export class GuestDevice implements BlockDevice {
 
   writeZeroes(offsetBytes: number, lengthBytes: number, { mayTrim }: { mayTrim: boolean }): void | Promise<void> {
     assertRange(offsetBytes, lengthBytes, this.sizeBytes);
-    this.#volume.lastAccessMs = performance.now();
+    this.#volume.accesses++;
     return this.#zero(offsetBytes, offsetBytes + lengthBytes, mayTrim);
   }
 
@@ -81,6 +81,7 @@ export class GuestDevice implements BlockDevice {
   /** Brings the range into the page cache off the event loop; from there it is read, decrypted, and consistent. */
   async #readOffLoop(offsetBytes: number, target: Buffer): Promise<void> {
     await this.#volume.read(offsetBytes, target);
+    this.#volume.pace.skipNext();
     this.#top.readSync(offsetBytes, target);
   }
 

@@ -28,4 +28,20 @@ describe('the pace of reads', () => {
     for (let time = 0; time < 100; time++) pace.note(0.3, 1_048_576);
     expect(pace.isSlow && pace.isSlow).toBe(false);
   });
+
+  it('is taken of one quick read in four, and of those behind a slow one', () => {
+    const pace = new ReadPace();
+    const timed = (times: number, elapsedMs: number) =>
+      Array.from({ length: times }, () => {
+        const { isTimed } = pace;
+        if (isTimed) pace.note(elapsedMs, 4096);
+        return isTimed ? 't' : '-';
+      }).join('');
+    expect(timed(8, 0.005)).toBe('t---t---');
+    expect(timed(3, 0.15)).toBe('ttt');
+    expect(timed(6, 0.005)).toMatch(/^t+/);
+    const quick = new ReadPace();
+    quick.skipNext();
+    expect([quick.isTimed, quick.isTimed]).toEqual([false, true]);
+  });
 });

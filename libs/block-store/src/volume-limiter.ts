@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { BlockDevice } from './block-device.ts';
 import { TokenBucket } from './token-bucket.ts';
 import type { VolumeLimits } from './volume-performance.ts';

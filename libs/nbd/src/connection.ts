@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
 import { NbdProtocolError } from './export-backend.ts';
 import { Handshake, type ExportCatalogue, type Negotiated } from './handshake.ts';
-import type { SlabPool } from './output.ts';
+import type { Segment, SlabPool } from './output.ts';
 import { readInto } from './socket.ts';
 import type { StatsCounter } from './stats.ts';
 import { Transmission, type ChunkOwner, type InputState } from './transmission.ts';
+import { writeNow } from './write-now.ts';
 
 /** What all connections of a server share. */
 export interface ConnectionContext {
@@ -143,16 +144,22 @@ export class Connection {
 
   #flush(): void {
     const segments = this.#transmission?.takeOutput() ?? [];
-    if (segments.length > 1) this.#socket.cork();
     for (const segment of segments) {
       if (this.#isClosed) segment.release();
-      else
-        this.#socket.write(segment.bytes, () => {
-          segment.release();
-          if (this.#isBlocked || this.#isEnding || this.#onIdle.length > 0) this.#scheduleProgress();
-        });
+      else this.#send(segment);
     }
-    if (segments.length > 1) this.#socket.uncork();
+  }
+
+  #send(segment: Segment): void {
+    const { bytes } = segment;
+    const written = writeNow(this.#socket, bytes);
+    if (written === bytes.length) this.#sent(segment);
+    else this.#socket.write(written === 0 ? bytes : bytes.subarray(written), () => this.#sent(segment));
+  }
+
+  #sent(segment: Segment): void {
+    segment.release();
+    if (this.#isBlocked || this.#isEnding || this.#onIdle.length > 0) this.#scheduleProgress();
   }
 
   #isIdle(): boolean {

@@ -16,7 +16,7 @@ import { checkRequest } from './request-rules.ts';
 import { RequestParser, type NbdRequest } from './request-parser.ts';
 import type { StatsCounter } from './stats.ts';
 import { Command, CommandFlag, NbdErrno, SIMPLE_REPLY_BYTES } from './wire.ts';
-import { findZeroParts } from './zero-parts.ts';
+import { findZeroParts, isOnePartOfData } from './zero-parts.ts';
 
 export interface TransmissionOptions {
   readonly backend: ExportBackend;
@@ -204,6 +204,10 @@ export class Transmission {
       return null;
     }
     const { offsetBytes, lengthBytes, flags } = asked;
+    if (isOnePartOfData(bytes, start + DATA_CHUNK_HEADER_BYTES, lengthBytes)) {
+      writeDataHeader(bytes, start, to, offsetBytes, lengthBytes, true);
+      return null;
+    }
     const mayDivide = (flags & CommandFlag.DontFragment) === 0;
     const parts = findZeroParts(bytes, start + DATA_CHUNK_HEADER_BYTES, lengthBytes, mayDivide);
     if (parts.length > 1 || parts[0]?.isZero === true) return layOutReadParts(bytes, start, to, offsetBytes, parts);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findZeroParts, ZERO_RUN_BYTES as RUN } from './zero-parts.ts';
+import { findZeroParts, isOnePartOfData, ZERO_RUN_BYTES as RUN } from './zero-parts.ts';
 
 /** What the parts are, as text: `d` data, `z` zeros, with their lengths. */
 const partsOf = (bytes: Buffer, mayDivide = true): string =>
@@ -47,6 +47,8 @@ describe('the parts of a read', () => {
           // There the headers of this chunk and of the next are laid.
           if (part.isZero) expect(part.end - part.start).toBeGreaterThanOrEqual(60);
         });
+        if (isOnePartOfData(bytes, 0, bytes.length))
+          expect(parts).toEqual([{ start: 0, end: bytes.length, isZero: false }]);
         expect(parts.at(-1)?.end).toBe(bytes.length);
       }),
     );

@@ -10,6 +10,10 @@ const isZero = (bytes: Buffer, start: number, end: number): boolean => {
   return ZEROS.compare(bytes, start, end, 0, end - start) === 0;
 };
 
+/** Told at a glance, as it can be of most reads: they are of less than a run, and begin with something else than zero. */
+export const isOnePartOfData = (bytes: Buffer, start: number, lengthBytes: number): boolean =>
+  lengthBytes <= ZERO_RUN_BYTES && bytes[start] !== 0;
+
 /**
  * Divides a read's result into data and zeros.
  * @param bytes holds the result at [start, start + lengthBytes).

@@ -217,26 +217,27 @@ describe('a volume made from a snapshot', () => {
     await client.close();
     const snapshotId = await host.snapshot(volumeId);
     await host.settled(snapshotId);
-    const restored = newVolumeId();
-    const begunMs = performance.now();
     const source = { snapshotId, dataKey };
-    await host.allocate({ volumeId: restored, sizeGiB: 1, dataKey, source, initializationRateMiBps: 100 });
-    const told: { progress: number; secondsLeft: number | null }[] = [];
-    await until(
-      'it is initialized',
-      async () => {
+    let isSeen = false;
+    // It takes less than a second, in which a busy machine may not come to ask.
+    for (let tries = 0; tries < 10 && !isSeen; tries++) {
+      const restored = newVolumeId();
+      const begunMs = performance.now();
+      await host.allocate({ volumeId: restored, sizeGiB: 1, dataKey, source, initializationRateMiBps: 100 });
+      const told: { progress: number; secondsLeft: number | null }[] = [];
+      await until('it is initialized', async () => {
         const { initializations } = await host.call('GetInitialization', { volumeIds: [restored] });
         told.push(...initializations);
         return initializations[0]?.progress === 100;
-      },
-      30_000,
-    );
-    expect(performance.now() - begunMs).toBeGreaterThan(700);
-    expect(told.at(-1)).toMatchObject({ secondsLeft: 0 });
-    const progress = told.map((each) => each.progress);
-    expect(progress).toEqual([...progress].sort((x, y) => x - y));
-    expect(progress.some((percent) => percent > 0 && percent < 100)).toBe(true);
-    expect(told.some(({ secondsLeft }) => secondsLeft === 1)).toBe(true);
+      });
+      expect(performance.now() - begunMs).toBeGreaterThan(700);
+      expect(told.at(-1)).toMatchObject({ secondsLeft: 0 });
+      const progress = told.map((each) => each.progress);
+      expect(progress).toEqual([...progress].sort((x, y) => x - y));
+      const underWay = told.filter(({ progress: percent }) => percent > 0 && percent < 100);
+      isSeen = underWay.some(({ secondsLeft }) => secondsLeft === 1);
+    }
+    expect(isSeen).toBe(true);
     const other = newVolumeId();
     await host.allocate({ volumeId: other, sizeGiB: 1 });
     expect(await host.call('GetInitialization', { volumeIds: [other] })).toEqual({

@@ -50,6 +50,7 @@ const wrappedKeys = async (service: string): Promise<WrappedKey[]> => {
     databases: Record<string, { serviceUrl: string }>;
   };
   const client = new pg.Client({ connectionString: databases[service]?.serviceUrl });
+  client.on('error', () => undefined);
   await client.connect();
   const { rows } = await client.query<{ data: object }>('SELECT data FROM events');
   await client.end();

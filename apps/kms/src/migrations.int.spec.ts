@@ -31,6 +31,7 @@ it('keys of the first release stay what they were', async () => {
   expect(version).toMatchObject({ materialId: 'm', position: 7, rotatedAt: null });
   await after.close();
   const owner = new pg.Client({ connectionString: test.ownerUrl });
+  owner.on('error', () => undefined);
   await owner.connect();
   const second = new kmsMigrations[1]!();
   await second.down({ query: (text: string) => owner.query(text) } as never);

@@ -149,6 +149,7 @@ describe('in development', () => {
     await resetServices(stack.bus.connection, ['identity']);
     await greet('Ada');
     const admin = new pg.Client({ connectionString: inject('postgresAdminUrl') });
+    admin.on('error', () => undefined);
     await admin.connect();
     const broken = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holdfast-identity-reset'`;
     expect((await admin.query(broken)).rowCount).toBe(1);

@@ -14,6 +14,7 @@ beforeEach(async () => {
   const { ownerUrl: migrationUrl, serviceUrl: url } = test;
   database = await openDatabase({ url, migrationUrl, migrations: eventStoreMigrations, applicationName: 'test' });
   owner = new pg.Client({ connectionString: migrationUrl });
+  owner.on('error', () => undefined);
   await owner.connect();
   eraser = new DatabaseEraser(database);
 });

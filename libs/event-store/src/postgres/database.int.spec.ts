@@ -28,6 +28,7 @@ describe('a service database', () => {
 
   const as = async <T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> => {
     const client = new pg.Client({ connectionString: url });
+    client.on('error', () => undefined);
     await client.connect();
     try {
       return await use(client);

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BLOCK_BYTES, BlockBuffers, type BlockSource } from '@holdfast/block-wire';
+import { freeMemory } from './free-memory.ts';
 
 const PUT_BLOCK = /^\/snapshots\/[^/?]+\/blocks\/\d+$/;
 /** What comes is passed on when there is so much of it: each write costs as much as it takes to copy some ten KiB. */
@@ -81,7 +82,7 @@ export class BlockStream implements BlockSource {
         for (const { onEnd } of this.#followers) onEnd(error);
         reject(error);
       };
-      this.#request.on('data', (piece: Buffer) => {
+      this.#request.on('data', (piece: Buffer<ArrayBuffer>) => {
         if (this.#block === null) return;
         this.#receivedBytes += piece.copy(this.#block, this.#receivedBytes);
         freeMemory(piece);
@@ -98,20 +99,6 @@ export class BlockStream implements BlockSource {
     return this.#received;
   }
 }
-
-/** ES2024; from Node 22 on. */
-interface Transferable {
-  transfer?: (newLength: number) => ArrayBuffer;
-}
-
-/**
- * Gives a piece's memory back at once, where Node can. What waits for a collection counts as pressure on memory, for which
- * V8 collects the whole heap every fifty blocks.
- */
-const freeMemory = (piece: Buffer): void => {
-  const isAllOfIt = piece.byteOffset === 0 && piece.length === piece.buffer.byteLength;
-  if (isAllOfIt) (piece.buffer as Transferable).transfer?.(0);
-};
 
 /** A block that is there. */
 export const wholeBlock = (bytes: Buffer): BlockSource => ({

@@ -8,12 +8,19 @@ export const reEncryptUnits = (
   bytes: Buffer,
   firstUnit: number,
 ): void => {
+  const crypt = (start: number, end: number) => {
+    const unit = firstUnit + start / UNIT_SIZE_BYTES;
+    from?.decrypt(bytes, start, end - start, unit);
+    to?.encrypt(bytes, start, end - start, unit);
+  };
+  let start = 0;
   for (let at = 0; at < bytes.length; at += UNIT_SIZE_BYTES) {
-    if (isZero(bytes.subarray(at, at + UNIT_SIZE_BYTES))) continue;
-    const unit = firstUnit + at / UNIT_SIZE_BYTES;
-    from?.decrypt(bytes, at, UNIT_SIZE_BYTES, unit);
-    to?.encrypt(bytes, at, UNIT_SIZE_BYTES, unit);
+    // Most units are told by their first bytes.
+    if (bytes.readUInt32LE(at) !== 0 || !isZero(bytes.subarray(at, at + UNIT_SIZE_BYTES))) continue;
+    if (at > start) crypt(start, at);
+    start = at + UNIT_SIZE_BYTES;
   }
+  if (bytes.length > start) crypt(start, bytes.length);
 };
 
 /** Encrypts what passes through it, in units of 4 KiB; a part of a unit is read, changed and written back. */

@@ -138,11 +138,17 @@ const measure = async (endpoint: string, operation: string, call: Call): Promise
   };
 };
 
+/**
+ * Of `npm start`: young objects get more room than Node gives them, so that those of a request under way are not copied
+ * again and again. Measured: a tenth of what the main thread spends on KMS' Encrypt.
+ */
+export const NODE_OPTIONS = ['--max-semi-space-size=32'];
+
 /** A stack as `npm start` runs it, in a process and a folder of its own. */
 export const startStack = async (variables: Readonly<Record<string, string>> = {}) => {
   const home = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
   const main = fileURLToPath(new URL('../holdfast/main.js', import.meta.url));
-  const child = spawn(process.execPath, [main, 'up', '--port', '0'], {
+  const child = spawn(process.execPath, [...NODE_OPTIONS, main, 'up', '--port', '0'], {
     env: { ...process.env, HOLDFAST_HOME: home, HOLDFAST_LOG_LEVEL: 'warn', ...variables },
     stdio: ['ignore', 'ignore', 'inherit'],
   });

@@ -5,7 +5,7 @@ import { createCipheriv, createDecipheriv, generateKeyPairSync, randomBytes, sig
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { kmsCall, load, post, signed, startStack } from './api.ts';
+import { kmsCall, load, NODE_OPTIONS, post, signed, startStack } from './api.ts';
 import { median } from './median.ts';
 import type { Row } from './row.ts';
 
@@ -34,7 +34,8 @@ interface Ceiling {
 }
 
 const startCeiling = async (): Promise<Ceiling> => {
-  const child: ChildProcess = fork(fileURLToPath(new URL('./signed-http-server.js', import.meta.url)));
+  const path = fileURLToPath(new URL('./signed-http-server.js', import.meta.url));
+  const child: ChildProcess = fork(path, { execArgv: NODE_OPTIONS });
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
   return {
     url: `http://127.0.0.1:${String(port)}`,

@@ -2,6 +2,7 @@ import {
   AttachVolumeCommand,
   CopySnapshotCommand,
   CreateSnapshotCommand,
+  CreateSnapshotsCommand,
   CreateTagsCommand,
   CreateVolumeCommand,
   DeleteSnapshotCommand,
@@ -142,6 +143,18 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
       client.clients.ec2
         .send(new CreateSnapshotCommand({ VolumeId: client.any(shared.volumes) }))
         .then(created(shared).snapshot),
+  },
+  CreateSnapshots: {
+    weight: 2,
+    // InvalidParameterCombination: nothing is attached to the instance.
+    refusals: [NO_VOLUME, WRONG_STATE, 'ConcurrentSnapshotLimitExceeded', 'InvalidParameterCombination'],
+    run: (client, shared) => {
+      const instance = { InstanceId: client.one(shared.instances), ExcludeBootVolume: true };
+      const command = new CreateSnapshotsCommand({ InstanceSpecification: instance });
+      return client.clients.ec2
+        .send(command)
+        .then(({ Snapshots = [] }) => Snapshots.forEach((snapshot) => created(shared).snapshot(snapshot)));
+    },
   },
   CopySnapshot: {
     weight: 2,

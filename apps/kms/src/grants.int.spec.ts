@@ -54,11 +54,16 @@ describe('grants', () => {
         Constraints,
       },
     ]);
+    await expect(me().call('RevokeGrant', { KeyId, GrantId, DryRun: true })).rejects.toMatchObject({
+      code: 'DryRunOperationException',
+    });
+    expect((await decrypt()).Plaintext.toString()).toBe('x');
     await me().call('RevokeGrant', { KeyId, GrantId });
     await expect(decrypt()).rejects.toMatchObject({ code: 'AccessDeniedException' });
-    await expect(me().call('RevokeGrant', { KeyId, GrantId })).rejects.toEqual(
-      refusal('NotFoundException', `Grant ID ${GrantId} not found`),
-    );
+    for (const DryRun of [false, true])
+      await expect(me().call('RevokeGrant', { KeyId, GrantId, DryRun })).rejects.toEqual(
+        refusal('NotFoundException', `Grant ID ${GrantId} not found`),
+      );
   });
 
   it('with a name are made once, with a new token each time', async () => {
@@ -101,9 +106,13 @@ describe('grants', () => {
     await expect(me().call('RetireGrant', { GrantToken: 'x' })).rejects.toMatchObject({
       code: 'InvalidGrantTokenException',
     });
-    await expect(me().call('RetireGrant', { GrantId: kept.GrantId })).rejects.toMatchObject({
-      code: 'ValidationException',
-    });
+    const { GrantToken } = await me().call('CreateGrant', { KeyId, GranteePrincipal, Operations: ['Decrypt'] });
+    for (const input of [{ GrantId: kept.GrantId }, { GrantToken, GrantId: kept.GrantId }, { ...kept, GrantToken }])
+      await expect(me().call('RetireGrant', input)).rejects.toEqual(
+        refusal('ValidationException', 'Please specify either a grant token, or a key ARN and a grant ID.'),
+      );
+    await expect(me().call('RetireGrant', { ...kept, KeyId })).rejects.toMatchObject({ code: 'InvalidArnException' });
+    await me().call('RetireGrant', { GrantToken });
     await expect(me().call('RetireGrant', { ...kept, DryRun: true })).rejects.toMatchObject({
       code: 'DryRunOperationException',
     });

@@ -81,7 +81,7 @@ describe('a user who is deleted and made again', () => {
   });
 
   it('has no grant of the first, neither to use nor to retire it', async () => {
-    const { id: KeyId } = await me().newKey();
+    const { id: KeyId, arn } = await me().newKey();
     const bob = newArn();
     const first = as(bob);
     const grant = { KeyId, GranteePrincipal: bob, RetiringPrincipal: bob, Operations: ['DescribeKey'], Name: 'once' };
@@ -93,7 +93,7 @@ describe('a user who is deleted and made again', () => {
     const firstId = first.context().principal.principalId;
     const second = as(bob, 'AIDASECONDSECOND00002');
     await expect(second.call('DescribeKey', { KeyId })).rejects.toMatchObject({ code: 'AccessDeniedException' });
-    await expect(second.call('RetireGrant', { KeyId, GrantId })).rejects.toMatchObject({
+    await expect(second.call('RetireGrant', { KeyId: arn, GrantId })).rejects.toMatchObject({
       code: 'AccessDeniedException',
     });
     const shown = { GrantId, GranteePrincipal: firstId, RetiringPrincipal: firstId };
@@ -103,7 +103,7 @@ describe('a user who is deleted and made again', () => {
     // The same name and terms, but for somebody else: another grant.
     expect((await me().call('CreateGrant', grant)).GrantId).not.toBe(GrantId);
     await second.call('DescribeKey', { KeyId });
-    await second.call('RetireGrant', { KeyId, GrantId: (await listed({ GranteePrincipal: bob }))[0].GrantId });
+    await second.call('RetireGrant', { KeyId: arn, GrantId: (await listed({ GranteePrincipal: bob }))[0].GrantId });
   });
 });
 

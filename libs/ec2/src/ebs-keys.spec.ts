@@ -62,6 +62,20 @@ describe('a refusal', () => {
   });
 });
 
+it('finds a grant on whichever page it is', async () => {
+  const inputs: object[] = [];
+  const pages = [
+    { Grants: [{ GrantId: 'g1', Name: 'a' }], NextMarker: 'm' },
+    { Grants: [{ GrantId: 'g2', Name: 'n' }] },
+  ];
+  const keys = new EbsKeys(<Output>(_: string, input: unknown) => {
+    inputs.push(input as object);
+    return Promise.resolve(pages[inputs.length - 1] as Output);
+  });
+  expect(await keys.findGrant(volumeGrant(key, here, {}, 'n'), context)).toBe('g2');
+  expect(inputs).toMatchObject([{ KeyId: key, Limit: 100 }, { Marker: 'm' }]);
+});
+
 describe('the grants of EBS', () => {
   const id = { 'aws:ebs:id': 'vol-1' };
   const common = { KeyId: key, RetiringPrincipal: EC2, Operations: ['Decrypt'], Name: 'n' };
@@ -102,9 +116,9 @@ describe('calls to KMS', () => {
 });
 
 describe('a parameter that is not carried out', () => {
-  it('is refused when it is there, whatever its value', () => {
-    expect(() => refuseParameters({ A: undefined, B: null })).not.toThrow();
-    for (const value of [false, 0, '', {}])
+  it('is refused when it is there, whatever its value, unless it is an empty text', () => {
+    expect(() => refuseParameters({ A: undefined, B: null, C: '' })).not.toThrow();
+    for (const value of [false, 0, ' ', {}])
       expect(() => refuseParameters({ A: value })).toThrow(
         expect.objectContaining({ code: 'UnsupportedOperation', message: 'The parameter A is not supported.' }),
       );

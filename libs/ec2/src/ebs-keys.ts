@@ -126,10 +126,17 @@ export class EbsKeys {
    * The caller needs kms:ListGrants on the key for it to be found.
    */
   async findGrant({ KeyId, GranteePrincipal, Name }: GrantRequest, context: RequestContext): Promise<string | null> {
-    type Output = { Grants?: { GrantId: string; Name?: string }[] };
+    type Output = { Grants?: { GrantId: string; Name?: string }[]; NextMarker?: string };
     try {
-      const { Grants = [] } = await this.send<Output>('ListGrants', { KeyId, GranteePrincipal }, context);
-      return Grants.find((grant) => grant.Name === Name)?.GrantId ?? null;
+      let Marker: string | undefined;
+      do {
+        const input = { KeyId, GranteePrincipal, Limit: 100, ...(Marker === undefined ? {} : { Marker }) };
+        const page = await this.send<Output>('ListGrants', input, context);
+        const found = page.Grants?.find((grant) => grant.Name === Name);
+        if (found !== undefined) return found.GrantId;
+        Marker = page.NextMarker;
+      } while (Marker !== undefined);
+      return null;
     } catch (error) {
       if (isRefusal(error)) return null;
       throw error;

@@ -26,33 +26,35 @@ const effectOn =
 const onVolume = effectOn('volume');
 const onSnapshot = effectOn('snapshot');
 const place = ({ instanceId, device }: AttachmentFact): string => `${instanceId} as ${device}`;
-const isOpen = (attachment: AttachmentFact | null): attachment is AttachmentFact =>
-  attachment?.state === 'attached' && !attachment.suspended;
+const places = (attachments: readonly AttachmentFact[]): string => attachments.map(place).join(', ');
+const isOpen = ({ state, suspended }: AttachmentFact): boolean => state === 'attached' && !suspended;
 
 /** The host of an open device holds the data key in its memory and asks nobody until it has to open the device again. */
 export const goesOn = ({ volumes, snapshots }: KeyFacts): Effect[] => [
-  ...volumes.flatMap(({ volumeId, accountId, attachment }) =>
-    isOpen(attachment)
+  ...volumes.flatMap(({ volumeId, accountId, attachments }) => {
+    const open = attachments.filter(isOpen);
+    return open.length > 0
       ? [
           onVolume(
             volumeId,
             accountId,
-            `attached to ${place(attachment)}: goes on until it is detached, the instance stops or its host starts again, and ` +
+            `attached to ${places(open)}: goes on until it is detached, the instance stops or its host starts again, and ` +
               'cannot be attached after that. Snapshots can be made of it, and not be used.',
           ),
         ]
-      : [],
-  ),
+      : [];
+  }),
   ...snapshots
     .filter(({ state, isCopy }) => state === 'pending' && !isCopy)
     .map(({ snapshotId, ownerId }) => onSnapshot(snapshotId, ownerId, 'is completed, which needs no key')),
 ];
 
-const volumeUnderWay = ({ volumeId, accountId, state, attachment }: VolumeFact): Effect[] => {
+const volumeUnderWay = ({ volumeId, accountId, state, attachments }: VolumeFact): Effect[] => {
   if (state === 'creating')
     return [onVolume(volumeId, accountId, 'is being created: vanishes unless it is done before')];
-  if (attachment?.state !== 'attaching') return [];
-  return [onVolume(volumeId, accountId, `is being attached to ${place(attachment)}: fails unless it is done before`)];
+  const attaching = attachments.filter((attachment) => attachment.state === 'attaching');
+  if (attaching.length === 0) return [];
+  return [onVolume(volumeId, accountId, `is being attached to ${places(attaching)}: fails unless it is done before`)];
 };
 
 /** What is being made or opened at this moment. */
@@ -72,14 +74,13 @@ export const underWay = ({ volumes, snapshots, underWay: others }: KeyFacts): Ef
   ),
 ];
 
-const volumeFails = ({ volumeId, accountId, state, attachment }: VolumeFact): Effect[] => {
-  if (attachment?.suspended === true) {
-    const { instanceId } = attachment;
-    return [
-      onVolume(volumeId, accountId, `StartInstances of ${instanceId}, which it is attached to: it stays stopped`),
-    ];
+const volumeFails = ({ volumeId, accountId, state, attachments }: VolumeFact): Effect[] => {
+  const stopped = attachments.filter(({ suspended }) => suspended).map(({ instanceId }) => instanceId);
+  if (stopped.length > 0) {
+    const what = stopped.length === 1 ? 'it stays stopped' : 'they stay stopped';
+    return [onVolume(volumeId, accountId, `StartInstances of ${stopped.join(', ')}, which it is attached to: ${what}`)];
   }
-  const isClosed = state === 'available' || attachment?.state === 'detaching';
+  const isClosed = state === 'available' || attachments.some((attachment) => attachment.state === 'detaching');
   return isClosed ? [onVolume(volumeId, accountId, 'AttachVolume: CustomerKeyHasBeenRevoked')] : [];
 };
 
@@ -161,8 +162,8 @@ const ciphertextsLost = ({ key, otherUses }: KeyFacts): Effect[] => {
 export const lost = (facts: KeyFacts): Effect[] => [
   ...facts.volumes
     .filter(({ state }) => state !== 'deleting' && state !== 'creating')
-    .map(({ volumeId, accountId, sizeGiB, attachment }) => {
-      const saving = isOpen(attachment) ? '; as long as it is attached its data can be copied elsewhere' : '';
+    .map(({ volumeId, accountId, sizeGiB, attachments }) => {
+      const saving = attachments.some(isOpen) ? '; as long as it is attached its data can be copied elsewhere' : '';
       return onVolume(volumeId, accountId, `all ${String(sizeGiB)} GiB of it${saving}`);
     }),
   ...facts.snapshots

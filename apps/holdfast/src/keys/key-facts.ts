@@ -51,7 +51,8 @@ export interface VolumeFact {
   readonly region: string;
   readonly state: string;
   readonly sizeGiB: number;
-  readonly attachment: AttachmentFact | null;
+  /** More than one only of a volume with Multi-Attach. */
+  readonly attachments: readonly AttachmentFact[];
 }
 
 export interface AttachmentFact {

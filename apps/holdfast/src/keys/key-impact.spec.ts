@@ -10,9 +10,9 @@ const key: KeyDescription = {
   keySpec: 'SYMMETRIC_DEFAULT', keyUsage: 'ENCRYPT_DECRYPT', origin: 'AWS_KMS', state: 'Enabled', multiRegion: false,
   primaryRegion: REGION, deletionDate: null,
 }; // prettier-ignore
-const volume = (volumeId: string, state: string, attachment: Partial<AttachmentFact> | null = null): VolumeFact => ({
+const volume = (volumeId: string, state: string, ...attachments: Partial<AttachmentFact>[]): VolumeFact => ({
   volumeId, accountId: OWNER, region: REGION, state, sizeGiB: 8,
-  attachment: attachment && { instanceId: 'i-1', device: '/dev/sdf', state: 'attached', suspended: false, ...attachment },
+  attachments: attachments.map((attachment) => ({ instanceId: 'i-1', device: '/dev/sdf', state: 'attached', suspended: false, ...attachment })),
 }); // prettier-ignore
 const snapshot = (snapshotId: string, rest: Partial<SnapshotFact> = {}): SnapshotFact => ({
   snapshotId, ownerId: OWNER, region: REGION, state: 'completed', isCopy: false, volumeId: 'vol-open', sizeGiB: 8,
@@ -53,6 +53,18 @@ describe('disabling a key', () => {
   it('leaves open devices and what needs no key alone', () => {
     expect(idsOf(impact.goesOn)).toEqual(['vol-open', 'snap-pending']);
     expect(impact.goesOn[0]?.effect).toContain('attached to i-1 as /dev/sdf: goes on until it is detached');
+  });
+
+  it('has a volume that several instances share once', () => {
+    const shared = volume('vol-all', 'in-use', {}, { instanceId: 'i-2' }, { instanceId: 'i-3', suspended: true });
+    const { goesOn, fails, lost } = impactOf(facts({ volumes: [shared] }), 'delete');
+    expect(goesOn).toMatchObject([{ id: 'vol-all', effect: expect.stringMatching(/i-1 as .* i-2 as .*: goes on/) as string }]); // prettier-ignore
+    expect(fails.filter(({ kind }) => kind === 'volume')).toMatchObject([{ effect: expect.stringContaining('i-3') as string }]); // prettier-ignore
+    expect(lost.filter(({ kind }) => kind === 'volume')).toHaveLength(1);
+    const both = facts({
+      volumes: [volume('vol-all', 'in-use', { suspended: true }, { instanceId: 'i-2', suspended: true })],
+    });
+    expect(impactOf(both, 'disable').fails).toMatchObject([{ effect: expect.stringContaining('i-1, i-2, which it is attached to: they stay stopped') as string }, {}]); // prettier-ignore
   });
 
   it('catches what is being made or opened', () => {

@@ -52,10 +52,10 @@ const GRANTS = `
 
 const VOLUMES = `
   SELECT v.volume_id AS "volumeId", v.account_id AS "accountId", v.region, v.status AS state, v.size_gib AS "sizeGiB",
-    CASE WHEN a.volume_id IS NOT NULL THEN jsonb_build_object('instanceId', a.instance_id, 'device', a.device,
-      'state', a.state, 'suspended', a.suspended) END AS attachment
-  FROM volumes v LEFT JOIN attachments a ON a.volume_id = v.volume_id
-  WHERE v.kms_key_arn = $1 ORDER BY v.volume_id`;
+    coalesce((SELECT jsonb_agg(jsonb_build_object('instanceId', a.instance_id, 'device', a.device,
+      'state', a.state, 'suspended', a.suspended) ORDER BY a.instance_id)
+      FROM attachments a WHERE a.volume_id = v.volume_id), '[]') AS attachments
+  FROM volumes v WHERE v.kms_key_arn = $1 ORDER BY v.volume_id`;
 
 const SNAPSHOTS = `
   SELECT snapshot_id AS "snapshotId", owner_id AS "ownerId", region, state, is_copy AS "isCopy", volume_id AS "volumeId",

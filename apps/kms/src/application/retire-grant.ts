@@ -14,6 +14,8 @@ const shape = z.strictObject({
   DryRun: dryRun,
 });
 
+const EITHER_OR = { message: 'Please specify either a grant token, or a key ARN and a grant ID.' };
+
 const named = async (
   kms: Kms,
   input: z.output<typeof shape>,
@@ -21,14 +23,17 @@ const named = async (
 ): Promise<{ key: KeyRecord; grantId: string }> => {
   const { GrantToken, KeyId, GrantId } = input;
   if (GrantToken !== undefined) {
+    if (KeyId !== undefined || GrantId !== undefined) return refuse('Invalid', EITHER_OR);
     const token = kms.tokens.read(GrantToken);
     const key = await kms.keys.find(token.keyId, context.region);
     if (key === null) return refuse('GrantNotFound', { grantId: token.grantId });
     return { key, grantId: token.grantId };
   }
   if (KeyId === undefined || GrantId === undefined) {
-    return refuse('Invalid', { message: 'Please specify either a grant token, or a key ARN and a grant ID.' });
+    return refuse('Invalid', EITHER_OR);
   }
+  // A grant's key may be another account's, so that an id alone would not say which.
+  if (!KeyId.startsWith('arn:')) return refuse('KeyArnRequired', { keyId: KeyId });
   return { key: await resolveKey(kms, KeyId, context, { action: 'RetireGrant', aliases: false }), grantId: GrantId };
 };
 

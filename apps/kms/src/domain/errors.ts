@@ -51,6 +51,8 @@ export interface KmsErrorDetails {
   IncorrectKey: Record<string, never>;
   InvalidCiphertext: Record<string, never>;
   IncompatibleAlgorithm: { algorithm: string; keySpec: string };
+  /** Where a key is named by its ARN only. */
+  KeyArnRequired: { keyId: string };
   GrantNotFound: { grantId: string };
   GrantLimitExceeded: { arn: string };
   InvalidGrantToken: Record<string, never>;

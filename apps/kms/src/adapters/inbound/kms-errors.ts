@@ -119,6 +119,7 @@ const KMS_ERRORS: Table = {
     code: 'InvalidKeyUsageException',
     message: `Algorithm ${algorithm} is incompatible with key spec ${keySpec}.`,
   }),
+  KeyArnRequired: ({ keyId }) => ({ code: 'InvalidArnException', message: `Invalid arn ${keyId}` }),
   GrantNotFound: ({ grantId }) => ({ code: 'NotFoundException', message: `Grant ID ${grantId} not found` }),
   GrantLimitExceeded: ({ arn }) => ({
     code: 'LimitExceededException',

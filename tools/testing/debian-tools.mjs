@@ -21,6 +21,8 @@ const SETS = {
   nbdkit: { packages: ['nbdkit'], programs: ['nbdkit'] },
   rsync: { packages: ['rsync'], programs: ['rsync'] },
   openssl: { packages: ['openssl'], programs: ['openssl'] },
+  // What apt would bring besides (command line, LVM, file systems) is not needed by the daemons.
+  ceph: { packages: ['radosgw', 'ceph-osd', 'ceph-mon'], programs: ['radosgw'] },
   softhsm: { packages: ['softhsm2'], programs: ['softhsm2-util'] },
 };
 

@@ -30,7 +30,7 @@ import { type SectorCipher, selectXtsEngine } from '@holdfast/crypto/xts';
 import { type NbdServer, type NbdStats, serveNbd } from '@holdfast/nbd';
 import { HOST_ERRORS } from '../host-protocol.ts';
 import { messageOf, type Peer, PeerError } from '../ipc.ts';
-import { hostBlockStore } from './block-store.ts';
+import { GUEST_REPEAT_MS, hostBlockStore } from './block-store.ts';
 import { KeptCredits } from './burst-credits.ts';
 import { openDataKey } from './data-keys.ts';
 
@@ -81,7 +81,7 @@ export class OpenVolume {
     this.#credits = new KeptCredits(layout, header.volumeId, this.#limiter);
     const log = (level: 'info' | 'warn', message: string) => this.#log(level, message);
     const patience = { signal: this.#abort.signal, log };
-    const store = this.#faults.store(patientStore(hostBlockStore(layout), patience));
+    const store = this.#faults.store(patientStore(hostBlockStore(layout, { repeatMs: GUEST_REPEAT_MS }), patience));
     this.#volume = new VolumeFile({ layout, volumeId: header.volumeId, sizeGiB: header.sizeGiB, store });
     this.#background = new BackgroundWork(this.#volume, this.#abort.signal);
     this.#idleTimer = setInterval(() => this.#saveIfIdle(), IDLE_SAVE_MS);

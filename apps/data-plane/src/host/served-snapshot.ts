@@ -4,7 +4,7 @@ import type { SectorCipher } from '@holdfast/crypto/xts';
 import { type NbdServer, serveNbd } from '@holdfast/nbd';
 import { HOST_ERRORS, type HostParams } from '../host-protocol.ts';
 import { messageOf, type Peer, PeerError } from '../ipc.ts';
-import { hostBlockStore } from './block-store.ts';
+import { GUEST_REPEAT_MS, hostBlockStore } from './block-store.ts';
 import { openDataKey } from './data-keys.ts';
 
 const CLOSE_GRACE_MS = 2_000;
@@ -45,7 +45,10 @@ export class ServedSnapshot {
     try {
       const log = (level: 'info' | 'warn', message: string) =>
         peer.notify('Log', { level, message: `${snapshotId}: ${message}` });
-      const store = patientStore(hostBlockStore(layout), { signal: closing.signal, log });
+      const store = patientStore(hostBlockStore(layout, { repeatMs: GUEST_REPEAT_MS }), {
+        signal: closing.signal,
+        log,
+      });
       const device = new SnapshotDevice(manifest, store, cipher);
       const server = await serveNbd({
         listen: { socketPath },

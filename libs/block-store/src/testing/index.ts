@@ -1,0 +1,2 @@
+export { blockStoreSuite, newBlock, type SuiteStore } from './block-store-suite.ts';
+export { damageInSegment } from './damage-in-segment.ts';

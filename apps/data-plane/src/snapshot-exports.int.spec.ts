@@ -1,6 +1,17 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, openSync, readdirSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { newSnapshotId } from '@holdfast/contracts';
@@ -42,6 +53,29 @@ const taken = async (key?: string) => {
   await client.close();
   const dataKey = key === undefined ? undefined : host.kms.use(key, volumeId);
   return { snapshotId, dataKey, first, second };
+};
+
+/** The process that listens below the folder of exports; null while there is none. */
+const serving = (): number | null => {
+  const sockets = readFileSync('/proc/net/unix', 'utf8').split('\n');
+  const inode = sockets
+    .find((line) => line.includes(`${host.home}/exports/`) && / 0+10000 /.test(line))
+    ?.split(/ +/)[6];
+  const hasIt = (pid: string): boolean => {
+    try {
+      return readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`);
+    } catch {
+      return false; // It has ended meanwhile, or is somebody else's.
+    }
+  };
+  const pid = inode === undefined ? undefined : readdirSync('/proc').find((name) => /^\d+$/.test(name) && hasIt(name));
+  return pid === undefined ? null : Number(pid);
+};
+const killServing = (): number => {
+  const pid = serving();
+  if (pid === null) throw new Error('nobody serves a snapshot');
+  process.kill(pid, 'SIGKILL');
+  return pid;
 };
 
 describe('a snapshot that is exported', () => {
@@ -96,6 +130,26 @@ describe('a snapshot that is exported', () => {
       tool('qemu-io', '-f', 'raw', '-c', 'write 0 512', `nbd+unix:///?socket=${socketPath}`),
     ).rejects.toThrow(/denied|ead-only|ermitted/);
     await host.call('CloseSnapshotExport', { exportId });
+  });
+
+  it('is served again at the same path when its host was killed, until its key is disabled', async () => {
+    const { snapshotId, dataKey, first } = await taken('d');
+    const { exportId, socketPath } = await host.call('OpenSnapshotExport', { snapshotId, dataKey });
+    const read = async () => {
+      const client = await NbdClient.connect(socketPath);
+      const bytes = await client.read(1_000, 100).finally(() => client.close());
+      return bytes.equals(first.subarray(0, 100));
+    };
+    const killed = killServing();
+    await until(
+      'another host serves it',
+      async () => ![null, killed].includes(serving()) && (await read().catch(() => false)),
+    );
+    expect(await host.call('KeepSnapshotExport', { exportId })).toEqual({ open: true });
+    host.kms.disabled.add('d');
+    killServing();
+    await until('it is given up', async () => !(await host.call('KeepSnapshotExport', { exportId })).open);
+    await until('its socket is gone', () => !existsSync(socketPath));
   });
 
   it('is refused without its key, under a wrong one, and when it is not there', async () => {

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 // unit: nothing but Node. int: a real Postgres and nats-server, started once by the global set-up and stopped by it.
@@ -11,6 +12,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 60_000 } },
+    setupFiles: [fileURLToPath(new URL('tools/testing/equal-bytes.ts', import.meta.url))],
     projects: [
       {
         extends: true,

@@ -47,7 +47,7 @@ import {
 import { scanForPlaintext } from '@holdfast/plaintext-scan';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REGION, ZONE } from './account.ts';
-import { eventually } from './clients.ts';
+import { eventually, fastest, untilIs } from './clients.ts';
 import { type Stack, startStack } from './stack.ts';
 
 const ACCOUNT = '111122223333';
@@ -98,19 +98,6 @@ const errorName = (call: () => Promise<unknown>) =>
     () => 'none',
     (error: Error) => error.name,
   );
-
-/** @returns milliseconds until it was so. */
-const untilIs = async (wanted: string, ask: () => Promise<string>): Promise<number> => {
-  const began = performance.now();
-  await eventually(ask, (name) => name === wanted);
-  return performance.now() - began;
-};
-/** The best of several times, since a machine with much else to do takes longer now and then. */
-const fastest = async (work: () => Promise<number>, enoughMs: number): Promise<number> => {
-  let bestMs = Infinity;
-  for (let tries = 0; tries < 10 && bestMs >= enoughMs; tries++) bestMs = Math.min(bestMs, await work());
-  return bestMs;
-};
 
 describe('users', () => {
   it('sign with their own keys, which stop when they are made inactive or deleted', async () => {

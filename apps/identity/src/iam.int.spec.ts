@@ -222,6 +222,28 @@ describe('tags', () => {
   });
 });
 
+describe('what users sign in with beside access keys', () => {
+  it('nobody has, and only of users who exist', async () => {
+    await call('CreateUser', { UserName: 'plain' });
+    const lists = {
+      ListMFADevices: 'MFADevices',
+      ListSSHPublicKeys: 'SSHPublicKeys',
+      ListSigningCertificates: 'Certificates',
+      ListServiceSpecificCredentials: 'ServiceSpecificCredentials',
+    };
+    for (const [operation, member] of Object.entries(lists)) {
+      expect(await call(operation, { UserName: 'plain' })).toMatchObject({ [member]: [] });
+      await expect(call(operation, { UserName: 'nobody' })).rejects.toMatchObject({ code: 'NoSuchEntity' });
+    }
+    expect(await call('ListVirtualMFADevices', {})).toMatchObject({ VirtualMFADevices: [] });
+    for (const operation of ['GetLoginProfile', 'DeleteLoginProfile'])
+      await expect(call(operation, { UserName: 'plain' })).rejects.toMatchObject({
+        ...{ code: 'NoSuchEntity', status: 404 },
+        message: 'Login Profile for User plain cannot be found.',
+      });
+  });
+});
+
 describe('access keys', () => {
   it('are shown once, sign, and stop at once when inactive or deleted', async () => {
     const UserName = 'keys';

@@ -153,6 +153,7 @@ describe('DeregisterImage', () => {
       message: `The image id '[${id}]' is no longer available`,
     });
     expect(await refused(run(id))).toBe('InvalidAMIID.Unavailable');
+    expect(await call('DescribeImages', { ImageIds: [id] })).toEqual({ Images: [] });
     expect(snapshots.snapshots.has(snapshotId)).toBe(true);
   });
 

@@ -32,6 +32,7 @@ import { MakeImage } from './application/make-image.ts';
 import { ProvideAmazonImages } from './application/provide-amazon-images.ts';
 import { RegisterImage } from './application/register-image.ts';
 import { RunBlockDevices } from './application/run-block-devices.ts';
+import { ModifyInstance } from './application/modify-instance.ts';
 import { RunInstances } from './application/run-instances.ts';
 import { StopAndStart } from './application/stop-and-start.ts';
 import { TerminateInstances } from './application/terminate-instances.ts';
@@ -103,7 +104,8 @@ export class InstancesModule {
           new CompleteTransitions(streams, bus, clock),
           new RunInstances(reservations, launchReserved, table, images, new RunBlockDevices(bus), clock, settings),
           new DescribeInstances(table, attachments, tokens, clock),
-          new InstanceAttributes(streams, table, attachments, bus, clock),
+          new InstanceAttributes(table, attachments),
+          new ModifyInstance(streams, table, attachments, bus, clock),
           new InstanceExtras(table, tokens, clock),
           new DescribeInstanceTypes(tokens),
           new DescribeInstanceStatus(table, tokens),

@@ -176,13 +176,74 @@ describe('what is told of instances', () => {
     await modify({ Attribute: 'disableApiTermination', Value: 'false' });
     await call('TerminateInstances', { InstanceIds: [id] });
     await expect(modify({})).rejects.toMatchObject({ code: 'InvalidParameterCombination' });
-    await expect(modify({ UserData: { Value: 'x' } })).rejects.toMatchObject({ code: 'UnsupportedOperation' });
+    await expect(modify({ Kernel: { Value: 'aki-1' } })).rejects.toMatchObject({ code: 'UnsupportedOperation' });
     await expect(described('x')).rejects.toMatchObject({ code: 'InvalidParameterValue' });
     const other = { InstanceId: id, Attribute: 'instanceType' };
     await expect(call('DescribeInstanceAttribute', other, { accountId: '444455556666' })).rejects.toMatchObject({
       code: 'InvalidInstanceID.NotFound',
       message: `The instance ID '${id}' does not exist`,
     });
+  });
+
+  it('are settings, some of which change only while it is stopped', async () => {
+    const id = await launch({
+      UserData: 'aGVsbG8=',
+      CreditSpecification: { CpuCredits: 'standard' },
+      MetadataOptions: { HttpTokens: 'required' },
+      Placement: { AvailabilityZone: '', GroupName: '' },
+      InstanceInitiatedShutdownBehavior: 'terminate',
+    });
+    await reaches(id, 'running');
+    const modify = (input: object) => call('ModifyInstanceAttribute', { InstanceId: id, ...input });
+    const described = (Attribute: string) => call('DescribeInstanceAttribute', { InstanceId: id, Attribute });
+    expect(await described('userData')).toEqual({ InstanceId: id, UserData: { Value: 'aGVsbG8=' } });
+    expect(await described('instanceInitiatedShutdownBehavior')).toMatchObject({
+      InstanceInitiatedShutdownBehavior: { Value: 'terminate' },
+    });
+    const notStopped = {
+      code: 'IncorrectInstanceState',
+      message: `The instance '${id}' is not in the 'stopped' state.`,
+    };
+    await expect(modify({ UserData: { Value: 'eA==' } })).rejects.toMatchObject(notStopped);
+    await expect(modify({ InstanceType: { Value: 'm5.large' } })).rejects.toMatchObject(notStopped);
+    await expect(modify({ InstanceType: { Value: 'm5.large' }, UserData: { Value: '' } })).rejects.toMatchObject({
+      code: 'InvalidParameterCombination',
+    });
+    const options = { InstanceId: id, HttpPutResponseHopLimit: 3 };
+    expect(await call('ModifyInstanceMetadataOptions', options)).toMatchObject({
+      InstanceMetadataOptions: { State: 'applied', HttpTokens: 'required', HttpPutResponseHopLimit: 3 },
+    });
+    await modify({ DisableApiStop: { Value: true } });
+    await expect(call('StopInstances', { InstanceIds: [id] })).rejects.toMatchObject({ code: 'OperationNotPermitted' });
+    await modify({ Attribute: 'disableApiStop', Value: 'false' });
+    const credits = (CpuCredits: string) =>
+      call('ModifyInstanceCreditSpecification', { InstanceCreditSpecifications: [{ InstanceId: id, CpuCredits }] });
+    expect(await credits('unlimited')).toMatchObject({ SuccessfulInstanceCreditSpecifications: [{ InstanceId: id }] });
+    await call('StopInstances', { InstanceIds: [id] });
+    await reaches(id, 'stopped');
+    await modify({ UserData: { Value: '' } });
+    expect(await described('userData')).toEqual({ InstanceId: id, UserData: {} });
+    await expect(modify({ InstanceType: { Value: 'x9.large' } })).rejects.toMatchObject({
+      code: 'InvalidParameterValue',
+    });
+    await modify({ InstanceType: { Value: 'm5.large' } });
+    expect(await described('instanceType')).toMatchObject({ InstanceType: { Value: 'm5.large' } });
+    expect(await credits('standard')).toMatchObject({
+      UnsuccessfulInstanceCreditSpecifications: [{ Error: { Code: 'InstanceCreditSpecification.NotSupported' } }],
+    });
+  });
+
+  it.each([
+    [{ UserData: '%%%' }, 'InvalidParameterValue'],
+    [{ UserData: Buffer.alloc(16_385).toString('base64') }, 'InvalidParameterValue'],
+    [{ CreditSpecification: { CpuCredits: 'free' } }, 'InvalidParameterValue'],
+    [{ InstanceType: 'm5.large', CreditSpecification: { CpuCredits: 'standard' } }, 'InvalidParameterCombination'],
+    [{ InstanceInitiatedShutdownBehavior: 'hibernate' }, 'InvalidParameterValue'],
+    [{ InstanceType: 't2.micro', EbsOptimized: true }, 'Unsupported'],
+    [{ MetadataOptions: { HttpPutResponseHopLimit: 65 } }, 'InvalidParameterValue'],
+    [{ MetadataOptions: { HttpTokens: 'maybe' } }, 'InvalidParameterValue'],
+  ])('are none that no instance can have: %j', async (input, code) => {
+    await expect(launch(input as Partial<ec2.RunInstancesRequest>)).rejects.toMatchObject({ code });
   });
 
   it('is the status of those that run, or of all', async () => {

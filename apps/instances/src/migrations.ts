@@ -93,4 +93,21 @@ class CreateImages1700000300000 implements MigrationInterface {
   }
 }
 
-export const migrations = [CreateInstances1700000000001, StopInstances1700000200000, CreateImages1700000300000];
+class KeepSettings1700000400000 implements MigrationInterface {
+  readonly name = 'KeepSettings1700000400000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`ALTER TABLE instances ADD COLUMN settings jsonb NOT NULL DEFAULT '{}'`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE instances DROP COLUMN settings');
+  }
+}
+
+export const migrations = [
+  CreateInstances1700000000001,
+  StopInstances1700000200000,
+  CreateImages1700000300000,
+  KeepSettings1700000400000,
+];

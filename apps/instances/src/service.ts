@@ -26,6 +26,7 @@ import { LaunchReserved } from './application/launch-reserved.ts';
 import { MakeImage } from './application/make-image.ts';
 import type { ProvideAmazonImages } from './application/provide-amazon-images.ts';
 import { RegisterImage } from './application/register-image.ts';
+import { ModifyInstance } from './application/modify-instance.ts';
 import { RunInstances } from './application/run-instances.ts';
 import { StopAndStart } from './application/stop-and-start.ts';
 import { TerminateInstances } from './application/terminate-instances.ts';
@@ -43,6 +44,7 @@ export const start = defineService({
       terminateInstances: app.get(TerminateInstances),
       stopAndStart: app.get(StopAndStart),
       attributes: app.get(InstanceAttributes),
+      modifyInstance: app.get(ModifyInstance),
       describeInstanceTypes: app.get(DescribeInstanceTypes),
       describeInstanceStatus: app.get(DescribeInstanceStatus),
       extras: app.get(InstanceExtras),

@@ -20,9 +20,13 @@ export const dryRunOperation = () =>
     status: 412,
   });
 
-/** Refuses a parameter that EC2 knows and Holdfast does not carry out: ignoring one would be a lie to its sender. */
+/**
+ * Refuses a parameter that EC2 knows and Holdfast does not carry out: ignoring one would be a lie to its sender. An empty text
+ * asks for nothing; clients such as Terraform send it for what they were not told.
+ */
 export const refuseParameters = (parameters: Readonly<Record<string, unknown>>): void => {
   for (const [name, value] of Object.entries(parameters)) {
-    if (value !== undefined && value !== null) throw unsupportedOperation(`The parameter ${name} is not supported.`);
+    if (value !== undefined && value !== null && value !== '')
+      throw unsupportedOperation(`The parameter ${name} is not supported.`);
   }
 };

@@ -244,6 +244,13 @@ const attachment =
     ];
   };
 
+const modifyCredits: Targets = (input, caller, facts) => {
+  const specifications = (input['InstanceCreditSpecifications'] ?? []) as Input[];
+  const ids = specifications.map(({ InstanceId }) => text(InstanceId) ?? '*');
+  const action = 'ModifyInstanceCreditSpecification';
+  return Promise.all(ids.map((id) => existing(action, caller, 'instance', id, facts)));
+};
+
 /** Kind of resource by prefix of its id. */
 const KINDS: Readonly<Record<string, string>> = { vol: 'volume', snap: 'snapshot', i: 'instance', ami: 'image' };
 const kindOf = (id: string): string => KINDS[id.slice(0, id.indexOf('-'))] ?? '*';
@@ -284,6 +291,7 @@ const NAMED: Readonly<Record<string, readonly [kind: string, member: string]>> =
   StopInstances: ['instance', 'InstanceIds'],
   TerminateInstances: ['instance', 'InstanceIds'],
   ModifyInstanceAttribute: ['instance', 'InstanceId'],
+  ModifyInstanceMetadataOptions: ['instance', 'InstanceId'],
   RebootInstances: ['instance', 'InstanceIds'],
   GetConsoleOutput: ['instance', 'InstanceId'],
   ModifyImageAttribute: ['image', 'ImageId'],
@@ -303,6 +311,7 @@ const SPECIAL: Readonly<Record<string, Targets>> = {
   DeleteTags: changeTags('DeleteTags'),
   DeregisterImage: deregisterImage,
   DetachVolume: attachment('DetachVolume'),
+  ModifyInstanceCreditSpecification: modifyCredits,
   RegisterImage: registerImage,
   RunInstances: runInstances,
 };

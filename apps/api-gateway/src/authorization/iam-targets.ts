@@ -30,7 +30,19 @@ const LISTS: Readonly<Record<string, IamKind>> = {
 };
 
 /** Without a name these work on the user who calls. */
-const OF_THE_CALLER = new Set(['CreateAccessKey', 'DeleteAccessKey', 'GetUser', 'ListAccessKeys', 'UpdateAccessKey']);
+const OF_THE_CALLER = new Set([
+  'CreateAccessKey',
+  'DeleteAccessKey',
+  'DeleteLoginProfile',
+  'GetLoginProfile',
+  'GetUser',
+  'ListAccessKeys',
+  'ListMFADevices',
+  'ListSSHPublicKeys',
+  'ListServiceSpecificCredentials',
+  'ListSigningCertificates',
+  'UpdateAccessKey',
+]);
 
 /** The group is what is changed; the user is no resource of the call. */
 const GROUP_CALLS = new Set(['AddUserToGroup', 'RemoveUserFromGroup']);

@@ -4,7 +4,7 @@ import { AMAZON_ACCOUNT_ID, cutPage, dryRunOperation, pageSize, type PageTokens,
 import type { ImageDevice } from '../domain/image.events.ts';
 import type { ImageRow, ImageTable } from './image-ports.ts';
 import { isLaunchableBy } from './image-ports.ts';
-import { imageGone, imageNotFound } from './image-refusals.ts';
+import { imageNotFound } from './image-refusals.ts';
 import { parseImageId } from './image-requests.ts';
 
 const MAX_PAGE = 1000;
@@ -35,11 +35,11 @@ export class DescribeImages {
     return { Images: items, NextToken: next === null ? undefined : this.tokens.issue(scope, next) };
   }
 
+  /** One that was deregistered is no longer listed, and asking for it is no error, as on AWS. */
   private async checkExist(ids: readonly string[], context: RequestContext): Promise<void> {
     for (const id of ids) {
       const image = await this.table.byId(id, context);
       if (image === null || !isLaunchableBy(image, context.accountId)) throw imageNotFound(id);
-      if (image.state === 'deregistered') throw imageGone(id);
     }
   }
 }

@@ -9,6 +9,7 @@ import {
   recordFilter,
   refuseParameters,
 } from '@holdfast/ec2';
+import { resourcesOf } from '../domain/instance-resources.ts';
 import { allInstanceTypes, type InstanceType } from '../domain/instance-types.ts';
 
 const MAX_PAGE = 100;
@@ -21,6 +22,8 @@ const PREVIOUS_GENERATIONS = /^(t1|m[1-3]|c[13]|cc2|cg1|cr1|hi1|hs1|r3|i2|g2|a1)
 const isCurrent = ({ name }: InstanceType) => !PREVIOUS_GENERATIONS.test(name);
 const isBurstable = ({ name }: InstanceType) => /^t\d/.test(name);
 
+const cores = (name: string): number => resourcesOf(name).vcpus / resourcesOf(name).threadsPerCore;
+
 const FILTERS: RecordFilters<InstanceType> = {
   'bare-metal': () => ['false'],
   'burstable-performance-supported': (type) => [String(isBurstable(type))],
@@ -31,11 +34,17 @@ const FILTERS: RecordFilters<InstanceType> = {
   'ebs-info.nvme-support': (type) => [nvmeSupport(type)],
   hypervisor: (type) => [type.hypervisor],
   'instance-type': (type) => [type.name],
+  'memory-info.size-in-mib': ({ name }) => [String(resourcesOf(name).memoryMiB)],
+  'processor-info.supported-architecture': ({ name }) => [resourcesOf(name).architecture],
   'supported-root-device-type': () => ['ebs'],
+  'supported-usage-class': () => ['on-demand'],
   'supported-virtualization-type': () => ['hvm'],
+  'vcpu-info.default-cores': ({ name }) => [String(cores(name))],
+  'vcpu-info.default-threads-per-core': ({ name }) => [String(resourcesOf(name).threadsPerCore)],
+  'vcpu-info.default-vcpus': ({ name }) => [String(resourcesOf(name).vcpus)],
 };
 
-/** What is known of types here is what their volumes depend on; other members are left out. */
+/** What volumes depend on, processors and memory, and the network that there is here; other members are left out. */
 export class DescribeInstanceTypes {
   constructor(private readonly tokens: PageTokens) {}
 
@@ -66,6 +75,15 @@ export class DescribeInstanceTypes {
   }
 }
 
+const processorsAndMemory = ({ name }: InstanceType): Partial<ec2.InstanceTypeInfo> => {
+  const { vcpus, threadsPerCore, memoryMiB, architecture } = resourcesOf(name);
+  return {
+    VCpuInfo: { DefaultVCpus: vcpus, DefaultCores: cores(name), DefaultThreadsPerCore: threadsPerCore },
+    MemoryInfo: { SizeInMiB: memoryMiB },
+    ProcessorInfo: { SupportedArchitectures: [architecture] },
+  };
+};
+
 const described = (type: InstanceType): ec2.InstanceTypeInfo => ({
   InstanceType: type.name as ec2.InstanceTypeInfo['InstanceType'],
   Hypervisor: type.hypervisor,
@@ -74,6 +92,20 @@ const described = (type: InstanceType): ec2.InstanceTypeInfo => ({
   BurstablePerformanceSupported: isBurstable(type),
   SupportedRootDeviceTypes: ['ebs'],
   SupportedVirtualizationTypes: ['hvm'],
+  SupportedUsageClasses: ['on-demand'],
+  ...processorsAndMemory(type),
+  // There are no placement groups, and an instance has one interface with one address.
+  PlacementGroupInfo: { SupportedStrategies: [] },
+  NetworkInfo: {
+    MaximumNetworkInterfaces: 1,
+    MaximumNetworkCards: 1,
+    DefaultNetworkCardIndex: 0,
+    Ipv4AddressesPerInterface: 1,
+    Ipv6AddressesPerInterface: 0,
+    Ipv6Supported: false,
+    EnaSupport: type.hypervisor === 'nitro' ? 'required' : 'unsupported',
+    EfaSupported: false,
+  },
   EbsInfo: {
     EncryptionSupport: encryptionSupport(type),
     NvmeSupport: nvmeSupport(type),

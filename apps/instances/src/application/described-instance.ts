@@ -2,6 +2,7 @@ import type { ec2 } from '@holdfast/aws-protocol';
 import type { AttachmentRecord } from '@holdfast/contracts';
 import { tagList } from '@holdfast/ec2';
 import { defaultVpc, networkInterfaceOf, SECURITY_GROUP_NAME, subnetOf } from '../domain/default-vpc.ts';
+import { type InstanceSettings, metadataOptionsOf } from '../domain/instance-settings.ts';
 import type { InstanceRow } from './ports.ts';
 
 /** @see EC2, InstanceState */
@@ -67,6 +68,19 @@ const networkOf = (row: InstanceRow): Partial<ec2.Instance> => {
   };
 };
 
+/** Changes are in force when they are answered. */
+export const describedMetadataOptions = (settings: InstanceSettings): ec2.InstanceMetadataOptionsResponse => {
+  const options = metadataOptionsOf(settings);
+  return {
+    State: 'applied',
+    HttpTokens: options.httpTokens,
+    HttpPutResponseHopLimit: options.httpPutResponseHopLimit,
+    HttpEndpoint: options.httpEndpoint,
+    HttpProtocolIpv6: options.httpProtocolIpv6,
+    InstanceMetadataTags: options.instanceMetadataTags,
+  };
+};
+
 /** An instance in EC2's shape. */
 export const describedInstance = (row: InstanceRow, attachments: readonly AttachmentRecord[]): ec2.Instance => ({
   InstanceId: row.instanceId,
@@ -84,7 +98,8 @@ export const describedInstance = (row: InstanceRow, attachments: readonly Attach
   VirtualizationType: 'hvm',
   RootDeviceType: row.rootDeviceName === null ? 'instance-store' : 'ebs',
   RootDeviceName: row.rootDeviceName ?? undefined,
-  EbsOptimized: false,
+  EbsOptimized: row.settings.ebsOptimized ?? false,
+  MetadataOptions: describedMetadataOptions(row.settings),
   ...networkOf(row),
   BlockDeviceMappings: deviceMappings(attachments),
   StateTransitionReason: row.transitionReason,

@@ -11,6 +11,7 @@ import {
   refuseParameters,
 } from '@holdfast/ec2';
 import type { Clock } from '@holdfast/service-kit';
+import { cpuCreditsOf } from '../domain/instance-settings.ts';
 import { cursorOf } from './describe-instances.ts';
 import { checkedIdsExist, checkInstanceIds } from './instance-ids.ts';
 import { ownInstance } from './own-instance.ts';
@@ -59,7 +60,7 @@ export class InstanceExtras {
     return { InstanceId: instanceId, Timestamp: this.clock.instant(), Output: '' };
   }
 
-  /** Of burstable instances: what their types begin with. */
+  /** Of burstable instances: what was set, or what their types begin with. */
   async creditSpecifications(
     input: ec2.DescribeInstanceCreditSpecificationsRequest,
     context: RequestContext,
@@ -81,9 +82,9 @@ export class InstanceExtras {
     });
     if (ids.length > 0)
       checkedIdsExist(ids, await this.instances.find({ accountId, region, instanceIds: ids, after: null, limit: ids.length, terminatedAfter: new Date(0) })); // prettier-ignore
-    const described = ({ instanceId, instanceType }: InstanceRow): ec2.InstanceCreditSpecification => ({
+    const described = ({ instanceId, instanceType, settings }: InstanceRow): ec2.InstanceCreditSpecification => ({
       InstanceId: instanceId,
-      CpuCredits: instanceType.startsWith('t2.') ? 'standard' : 'unlimited',
+      CpuCredits: cpuCreditsOf(instanceType, settings) ?? undefined,
     });
     const { items, next } = cutPage(rows, limit, described, cursorOf);
     const wanted = new Set(rows.filter(matches).map(({ instanceId }) => instanceId as string));

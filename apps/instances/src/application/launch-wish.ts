@@ -9,7 +9,9 @@ import {
   tagsOfSpecifications,
 } from '@holdfast/ec2';
 import { defaultVpc, SECURITY_GROUP_NAME, subnetOf } from '../domain/default-vpc.ts';
+import type { InstanceSettings } from '../domain/instance-settings.ts';
 import { instanceType, type InstanceType } from '../domain/instance-types.ts';
+import { settingsOfLaunch } from './requested-settings.ts';
 
 /** EC2's default when InstanceType is omitted. @see RunInstances */
 const DEFAULT_INSTANCE_TYPE = 'm1.small';
@@ -24,6 +26,7 @@ export interface LaunchWish {
   tags: Record<string, string>;
   volumeTags: Record<string, string>;
   disableApiTermination: boolean;
+  settings: InstanceSettings;
 }
 
 type Input = ec2.RunInstancesRequest;
@@ -47,25 +50,27 @@ export const launchWish = (input: Input, context: RequestContext): LaunchWish =>
   const network = networkInterface(NetworkInterfaces, { SubnetId, SecurityGroupIds, SecurityGroups });
   checkGroups(network, context);
   const availabilityZone = checkedZone(Placement, network.SubnetId, context);
-  return { type, count, availabilityZone, tags, volumeTags, disableApiTermination: DisableApiTermination ?? false };
+  const settings = settingsOfLaunch(input, name);
+  const disableApiTermination = DisableApiTermination ?? false;
+  return { type, count, availabilityZone, tags, volumeTags, disableApiTermination, settings };
 };
 
 /** Some clients say what holds anyway; asking for anything else is refused. */
 const exceptAsItIs = ({
-  EbsOptimized,
+  // Settings, which are read elsewhere.
+  UserData: _userData,
+  CreditSpecification: _credits,
+  DisableApiStop: _stop,
+  InstanceInitiatedShutdownBehavior: _behavior,
+  EbsOptimized: _optimized,
+  MetadataOptions: _metadata,
   Monitoring,
-  DisableApiStop,
-  InstanceInitiatedShutdownBehavior,
   EnclaveOptions,
   HibernationOptions,
   ...unknown
 }: Partial<Input>): Record<string, unknown> => ({
   ...unknown,
-  EbsOptimized: EbsOptimized === true ? true : undefined,
   Monitoring: Monitoring?.Enabled === true ? true : undefined,
-  DisableApiStop: DisableApiStop === true ? true : undefined,
-  InstanceInitiatedShutdownBehavior:
-    InstanceInitiatedShutdownBehavior === 'stop' ? undefined : InstanceInitiatedShutdownBehavior,
   EnclaveOptions: EnclaveOptions?.Enabled === true ? true : undefined,
   HibernationOptions: HibernationOptions?.Configured === true ? true : undefined,
 });
@@ -132,10 +137,10 @@ const checkedZone = (placement: ec2.Placement = {}, subnetId: string | undefined
   refuseParameters({
     ...rest,
     Tenancy: Tenancy === 'default' ? undefined : Tenancy,
-    GroupName: GroupName === '' ? undefined : GroupName,
+    GroupName,
   });
   const zones = zonesOf(context.region);
-  const named = AvailabilityZone ?? AvailabilityZoneId;
+  const named = [AvailabilityZone, AvailabilityZoneId].find((zone) => zone !== undefined && zone !== '');
   const zone = zones.find(({ zoneName, zoneId }) => named === zoneName || named === zoneId);
   if (named !== undefined && zone === undefined) throw invalidParameterValue(`Invalid availability zone: [${named}]`);
   const vpc = defaultVpc(context.accountId, context.region);

@@ -1,6 +1,7 @@
 import type { AttachmentRecord, Caller, InstanceId, RequestContext } from '@holdfast/contracts';
 import type { ClientToken } from '@holdfast/event-store';
 import type { StateReason } from '../domain/block-devices.ts';
+import type { InstanceSettings } from '../domain/instance-settings.ts';
 import type { InstanceCommand, InstanceState } from '../domain/instance.decider.ts';
 import type { InstancesReserved } from '../domain/reservation.events.ts';
 
@@ -41,6 +42,7 @@ export interface InstanceRow {
   /** What DescribeInstances tells about the latest transition. */
   transitionReason: string;
   disableApiTermination: boolean;
+  settings: InstanceSettings;
   tags: Record<string, string>;
 }
 

@@ -5,6 +5,7 @@ import { type ClientToken, ClientTokenUsed } from '@holdfast/event-store';
 import type { Clock } from '@holdfast/service-kit';
 import type { BlockDevice } from '../domain/block-devices.ts';
 import { privateAddress } from '../domain/default-vpc.ts';
+import { type InstanceSettings, metadataOptionsOf } from '../domain/instance-settings.ts';
 import type { InstancesReserved } from '../domain/reservation.events.ts';
 import { describedInstance } from './described-instance.ts';
 import type { ImageRow } from './image-ports.ts';
@@ -62,6 +63,7 @@ export class RunInstances {
     const launches = Array.from({ length: wish.count }, (_, launchIndex) => {
       const instanceId = newInstanceId();
       const { image, availabilityZone, tags, blockDevices, volumeTags, disableApiTermination } = wish;
+      const settings = settingsFor(image, wish.settings);
       const privateIpAddress = privateAddress(instanceId, region, availabilityZone);
       const { hostId } = this.settings;
       const placed = {
@@ -76,6 +78,7 @@ export class RunInstances {
         blockDevices,
         volumeTags,
         disableApiTermination,
+        settings,
       };
       return { instanceId, reservationId, launchIndex, accountId, region, ...placed, at };
     });
@@ -116,6 +119,15 @@ export class RunInstances {
     return { ReservationId: reservationId, OwnerId: context.accountId, Groups: [], Instances };
   }
 }
+
+/** An image may ask for the second version of the metadata service, which the request may take back. */
+const settingsFor = ({ traits }: ImageRow, settings: InstanceSettings): InstanceSettings =>
+  traits.imdsSupport !== 'v2.0' || settings.metadataOptions !== undefined
+    ? settings
+    : {
+        ...settings,
+        metadataOptions: { ...metadataOptionsOf({}), httpTokens: 'required', httpPutResponseHopLimit: 2 },
+      };
 
 const tokenFor = (
   token: string | undefined,

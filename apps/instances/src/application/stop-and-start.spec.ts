@@ -29,6 +29,7 @@ const seen = (state: InstanceRow['state']): InstanceRow => ({
   stateReason: null,
   transitionReason: '',
   disableApiTermination: false,
+  settings: {},
   tags: {},
 });
 

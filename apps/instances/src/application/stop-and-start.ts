@@ -4,7 +4,7 @@ import { dryRunOperation, missingParameter, refuseParameters } from '@holdfast/e
 import type { Clock } from '@holdfast/service-kit';
 import { instanceState } from './described-instance.ts';
 import { checkedIdsExist, checkInstanceIds } from './instance-ids.ts';
-import { incorrectState, refusedLate } from './instance-refusals.ts';
+import { incorrectState, refusedLate, stopProtected } from './instance-refusals.ts';
 import type { InstanceRow, InstanceStreams, InstanceTable } from './ports.ts';
 
 type Transition = 'StopInstance' | 'StartInstance';
@@ -68,13 +68,14 @@ const after = (type: Transition, state: InstanceRow['state']): InstanceRow['stat
   return state === 'stopped' ? 'pending' : state;
 };
 
-const checkStoppable = ({ instanceId, state, rootDeviceName }: InstanceRow): void => {
+const checkStoppable = ({ instanceId, state, rootDeviceName, settings }: InstanceRow): void => {
   if (state !== 'running' && state !== 'stopping' && state !== 'stopped') throw incorrectState(instanceId, 'stopped');
   if (rootDeviceName === null)
     throw new AwsError({
       code: 'UnsupportedOperation',
       message: `The instance '${instanceId}' does not have an 'ebs' root device type and cannot be stopped`,
     });
+  if (settings.disableApiStop === true && state === 'running') throw stopProtected(instanceId);
 };
 
 const checkStartable = ({ instanceId, state }: InstanceRow): void => {

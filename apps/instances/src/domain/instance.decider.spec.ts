@@ -122,6 +122,33 @@ describe('stopping and starting', () => {
     given(withRoot, started).when(fail).thenNothing();
   });
 
+  it('is not stopped while it is protected', () => {
+    given({ ...withRoot, settings: { disableApiStop: true } }, started)
+      .when(stop)
+      .thenRefuses('StopProtected');
+  });
+
+  it('changes its type, and what its guest boots with, only while it is stopped', () => {
+    const retype = { type: 'ChangeType', instanceId: id, instanceType: 'm5.large', at } as const;
+    const retyped: InstanceEvent = { type: 'InstanceTypeChanged', instanceId: id, instanceType: 'm5.large', at };
+    given(withRoot, started).when(retype).thenRefuses('InstanceNotStopped');
+    given(withRoot, started, stopping, stopped).when(retype).then(retyped);
+    given(withRoot, started, stopping, stopped, retyped).when(retype).thenNothing();
+    const settings = { userData: 'aGk=' };
+    const change = { type: 'ChangeSettings', instanceId: id, settings, at } as const;
+    const changed: InstanceEvent = { type: 'InstanceSettingsChanged', instanceId: id, settings, at };
+    given(withRoot, started).when(change).thenRefuses('InstanceNotStopped');
+    given(withRoot, started, stopping, stopped).when(change).then(changed);
+    given(withRoot, started, stopping, stopped, changed).when(change).thenNothing();
+  });
+
+  it('changes other settings while it runs', () => {
+    const settings = { disableApiStop: true };
+    given(withRoot, started)
+      .when({ type: 'ChangeSettings', instanceId: id, settings, at })
+      .then({ type: 'InstanceSettingsChanged', instanceId: id, settings, at });
+  });
+
   it('is not ended while it is protected', () => {
     const terminate = { type: 'TerminateInstance', instanceId: id, at } as const;
     given({ ...withRoot, disableApiTermination: true }, started)

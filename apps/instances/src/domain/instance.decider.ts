@@ -2,6 +2,7 @@ import type { ImageId, Instant, InstanceId, VolumeId } from '@holdfast/contracts
 import { assertNever, type Decider, DomainError } from '@holdfast/decider';
 import { type BlockDevice, failureReason } from './block-devices.ts';
 import type { InstanceEvent } from './instance.events.ts';
+import { type InstanceSettings, needsStop } from './instance-settings.ts';
 
 export type Launch = Omit<Extract<InstanceEvent, { type: 'InstanceLaunched' }>, 'type'>;
 
@@ -14,6 +15,8 @@ export type InstanceCommand =
   | { type: 'CompleteStop'; instanceId: InstanceId; at: Instant }
   | { type: 'StartInstance'; instanceId: InstanceId; at: Instant }
   | { type: 'ProtectFromTermination'; instanceId: InstanceId; disableApiTermination: boolean; at: Instant }
+  | { type: 'ChangeSettings'; instanceId: InstanceId; settings: InstanceSettings; at: Instant }
+  | { type: 'ChangeType'; instanceId: InstanceId; instanceType: string; at: Instant }
   | { type: 'CompleteStart'; instanceId: InstanceId; at: Instant }
   | { type: 'TerminateInstance'; instanceId: InstanceId; at: Instant }
   | { type: 'CompleteTermination'; instanceId: InstanceId; at: Instant }
@@ -34,6 +37,8 @@ export interface InstanceState {
   /** Whether it ever ran: what its launch made is its own then. */
   hasRun: boolean;
   disableApiTermination: boolean;
+  instanceType: string;
+  settings: InstanceSettings;
   tags: Readonly<Record<string, string>>;
 }
 
@@ -42,7 +47,9 @@ export type InstanceErrorCode =
   | 'InstanceNotFound'
   | 'InstanceNotStartable'
   | 'InstanceNotStoppable'
+  | 'InstanceNotStopped'
   | 'InstanceWithoutRootVolume'
+  | 'StopProtected'
   | 'TerminationProtected'
   | 'TooManyTags';
 
@@ -66,6 +73,8 @@ const evolve = (state: InstanceState, event: InstanceEvent): InstanceState => {
         blockDevices: event.blockDevices ?? [],
         volumeTags: event.volumeTags ?? {},
         disableApiTermination: event.disableApiTermination ?? false,
+        instanceType: event.instanceType,
+        settings: event.settings ?? {},
         tags: event.tags,
       };
     case 'LaunchVolumeCreated':
@@ -83,6 +92,10 @@ const evolve = (state: InstanceState, event: InstanceEvent): InstanceState => {
       return { ...state, status: 'pending' };
     case 'TerminationProtectionChanged':
       return { ...state, disableApiTermination: event.disableApiTermination };
+    case 'InstanceSettingsChanged':
+      return { ...state, settings: { ...state.settings, ...event.settings } };
+    case 'InstanceTypeChanged':
+      return { ...state, instanceType: event.instanceType };
     case 'InstanceTerminationStarted':
       return { ...state, status: 'shutting-down' };
     case 'InstanceTerminated':
@@ -102,13 +115,23 @@ const evolve = (state: InstanceState, event: InstanceEvent): InstanceState => {
 const launch = (command: Extract<InstanceCommand, { type: 'LaunchInstance' }>): InstanceEvent => {
   const { instanceId, reservationId, launchIndex, accountId, region, imageId } = command;
   const { instanceType, availabilityZone, privateIpAddress, hostId, tags, at } = command;
-  const { rootDeviceName, blockDevices, volumeTags, disableApiTermination, architecture } = command;
+  const { rootDeviceName, blockDevices, volumeTags, disableApiTermination, settings, architecture } = command;
   return {
     type: 'InstanceLaunched',
     ...{ instanceId, reservationId, launchIndex, accountId, region, imageId },
     ...{ instanceType, availabilityZone, privateIpAddress, hostId, tags, at },
-    ...{ rootDeviceName, blockDevices, volumeTags, disableApiTermination, architecture },
+    ...{ rootDeviceName, blockDevices, volumeTags, disableApiTermination, settings, architecture },
   };
+};
+
+/** What is as it was is no change. */
+const changed = (
+  { instanceId, settings, at }: Extract<InstanceCommand, { type: 'ChangeSettings' }>,
+  before: InstanceSettings,
+): readonly InstanceEvent[] => {
+  const after = { ...before, ...settings };
+  if (JSON.stringify(after) === JSON.stringify(before)) return [];
+  return [{ type: 'InstanceSettingsChanged', instanceId, settings, at }];
 };
 
 const decide = (command: InstanceCommand, state: InstanceState): readonly InstanceEvent[] => {
@@ -133,6 +156,7 @@ const decide = (command: InstanceCommand, state: InstanceState): readonly Instan
       if (state.status === 'stopped' || state.status === 'stopping') return [];
       if (state.status !== 'running') return refuse('InstanceNotStoppable', command);
       if (state.rootDeviceName === null) return refuse('InstanceWithoutRootVolume', command);
+      if (state.settings.disableApiStop === true) return refuse('StopProtected', command);
       return [{ type: 'InstanceStopStarted', instanceId, at }];
     case 'CompleteStop':
       return state.status === 'stopping' ? [{ type: 'InstanceStopped', instanceId, at }] : [];
@@ -144,6 +168,14 @@ const decide = (command: InstanceCommand, state: InstanceState): readonly Instan
       const { disableApiTermination } = command;
       if (state.disableApiTermination === disableApiTermination) return [];
       return [{ type: 'TerminationProtectionChanged', instanceId, disableApiTermination, at }];
+    }
+    case 'ChangeSettings':
+      if (needsStop(command.settings) && state.status !== 'stopped') return refuse('InstanceNotStopped', command);
+      return changed(command, state.settings);
+    case 'ChangeType': {
+      const { instanceType } = command;
+      if (state.status !== 'stopped') return refuse('InstanceNotStopped', command);
+      return state.instanceType === instanceType ? [] : [{ type: 'InstanceTypeChanged', instanceId, instanceType, at }];
     }
     case 'CompleteStart':
       return state.status === 'pending' ? [{ type: 'InstanceStarted', instanceId, at }] : [];
@@ -181,6 +213,8 @@ export const instanceDecider: Decider<InstanceCommand, InstanceEvent, InstanceSt
     launchVolumes: {},
     hasRun: false,
     disableApiTermination: false,
+    instanceType: '',
+    settings: {},
     tags: {},
   },
   evolve,

@@ -8,6 +8,7 @@ import type { InstanceEvent } from './instance.events.ts';
 const types: Readonly<Record<InstanceEvent['type'], true>> = {
   InstanceLaunchFailed: true,
   InstanceLaunched: true,
+  InstanceSettingsChanged: true,
   InstanceStartFailed: true,
   InstanceStartRequested: true,
   InstanceStarted: true,
@@ -16,6 +17,7 @@ const types: Readonly<Record<InstanceEvent['type'], true>> = {
   InstanceTagged: true,
   InstanceTerminated: true,
   InstanceTerminationStarted: true,
+  InstanceTypeChanged: true,
   InstanceUntagged: true,
   LaunchVolumeCreated: true,
   TerminationProtectionChanged: true,
@@ -30,9 +32,10 @@ it('understands its samples as they were stored', () => {
     fold(instanceDecider, samples.slice(0, i + 1) as unknown as InstanceEvent[], instanceDecider.initialState),
   );
   expect(states.map(({ status }) => status)).toEqual([
-    'pending', 'pending', 'running', 'running', 'running', 'running', 'stopping', 'stopped', 'pending', 'stopped',
-    'shutting-down', 'shutting-down', 'terminated',
+    'pending', 'pending', 'running', 'running', 'running', 'running', 'stopping', 'stopped', 'stopped', 'stopped',
+    'pending', 'stopped', 'shutting-down', 'shutting-down', 'terminated',
   ]); // prettier-ignore
   expect(states[1]).toMatchObject({ hasRun: false, launchVolumes: { '/dev/xvda': 'vol-0123456789abcdef0' } });
+  expect(states[9]).toMatchObject({ instanceType: 'm5.large', settings: { userData: 'aGk=', disableApiStop: true } });
   expect(states[5]).toMatchObject({ hasRun: true, disableApiTermination: true, tags: { b: '2' } });
 });

@@ -1,5 +1,6 @@
 import type { AccountId, ImageId, Instant, InstanceId, Region, VolumeId } from '@holdfast/contracts';
 import type { BlockDevice, StateReason } from './block-devices.ts';
+import type { InstanceSettings } from './instance-settings.ts';
 
 /** The facts of one instance's life; stream `instance-<instanceId>`. Nothing boots: an instance is where volumes attach. */
 export type InstanceEvent =
@@ -25,6 +26,7 @@ export type InstanceEvent =
       blockDevices?: BlockDevice[];
       volumeTags?: Record<string, string>;
       disableApiTermination?: boolean;
+      settings?: InstanceSettings;
       at: Instant;
     }
   /** It is being made for the device, and is to be attached there. */
@@ -38,6 +40,9 @@ export type InstanceEvent =
   /** It is stopped again. */
   | { type: 'InstanceStartFailed'; instanceId: InstanceId; reason: StateReason; cause: string; at: Instant }
   | { type: 'TerminationProtectionChanged'; instanceId: InstanceId; disableApiTermination: boolean; at: Instant }
+  /** Those that are given; others stay. */
+  | { type: 'InstanceSettingsChanged'; instanceId: InstanceId; settings: InstanceSettings; at: Instant }
+  | { type: 'InstanceTypeChanged'; instanceId: InstanceId; instanceType: string; at: Instant }
   | { type: 'InstanceTerminationStarted'; instanceId: InstanceId; at: Instant }
   | { type: 'InstanceTerminated'; instanceId: InstanceId; at: Instant }
   | { type: 'InstanceTagged'; instanceId: InstanceId; tags: Record<string, string>; at: Instant }

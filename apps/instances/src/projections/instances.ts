@@ -10,8 +10,8 @@ const insert = (event: Launched, sql: Sql) =>
   sql.query(
     `INSERT INTO instances (instance_id, reservation_id, launch_index, account_id, region, image_id, instance_type,
        availability_zone, private_ip_address, host_id, state, launch_time, tags, root_device_name,
-       disable_api_termination, architecture)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12, $13, $14, $15)`,
+       disable_api_termination, architecture, settings)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12, $13, $14, $15, $16)`,
     [
       event.instanceId,
       event.reservationId,
@@ -28,6 +28,7 @@ const insert = (event: Launched, sql: Sql) =>
       event.rootDeviceName ?? null,
       event.disableApiTermination ?? false,
       event.architecture ?? 'x86_64',
+      JSON.stringify(event.settings ?? {}),
     ],
   );
 
@@ -41,6 +42,13 @@ const setReason = (instanceId: string, state: string, reason: StateReason, at: s
     state,
     JSON.stringify(reason),
     reason === USER_INITIATED ? `User initiated (${at})` : reason.code,
+  ]);
+
+/** Adds to, and replaces within, what the row has. */
+const merge = (column: 'tags' | 'settings', instanceId: string, values: object, sql: Sql) =>
+  sql.query(`UPDATE instances SET ${column} = ${column} || $2::jsonb WHERE instance_id = $1`, [
+    instanceId,
+    JSON.stringify(values),
   ]);
 
 const project = async ({ data }: StoredEvent<InstanceEvent | InstancesReserved>, sql: Sql): Promise<void> => {
@@ -77,6 +85,15 @@ const project = async ({ data }: StoredEvent<InstanceEvent | InstancesReserved>,
         data.disableApiTermination,
       ]);
       return;
+    case 'InstanceSettingsChanged':
+      await merge('settings', data.instanceId, data.settings, sql);
+      return;
+    case 'InstanceTypeChanged':
+      await sql.query('UPDATE instances SET instance_type = $2 WHERE instance_id = $1', [
+        data.instanceId,
+        data.instanceType,
+      ]);
+      return;
     case 'InstanceStarted':
       await setState('running', data, sql);
       return;
@@ -88,10 +105,7 @@ const project = async ({ data }: StoredEvent<InstanceEvent | InstancesReserved>,
       await setState('terminated', data, sql);
       return;
     case 'InstanceTagged':
-      await sql.query('UPDATE instances SET tags = tags || $2::jsonb WHERE instance_id = $1', [
-        data.instanceId,
-        JSON.stringify(data.tags),
-      ]);
+      await merge('tags', data.instanceId, data.tags, sql);
       return;
     case 'InstanceUntagged':
       await sql.query('UPDATE instances SET tags = tags - $2::text[] WHERE instance_id = $1', [

@@ -99,6 +99,7 @@ export type Tenancy = "dedicated" | "default" | "host";
 export type TieringOperationStatus = "archival-completed" | "archival-failed" | "archival-in-progress" | "permanent-restore-completed" | "permanent-restore-failed" | "permanent-restore-in-progress" | "temporary-restore-completed" | "temporary-restore-failed" | "temporary-restore-in-progress";
 export type TpmSupportValues = "v2.0";
 export type TransferType = "standard" | "time-based";
+export type UnsuccessfulInstanceCreditSpecificationErrorCode = "IncorrectInstanceState" | "InstanceCreditSpecification.NotSupported" | "InvalidInstanceID.NotFound" | "InvalidInstanceID.Malformed";
 export type UsageClassType = "capacity-block" | "on-demand" | "spot";
 export type VirtualizationType = "hvm" | "paravirtual";
 export type VolumeAttachmentState = "attached" | "attaching" | "busy" | "detached" | "detaching";
@@ -1478,6 +1479,11 @@ export interface InstanceCreditSpecification {
   CpuCredits?: string;
 }
 
+export interface InstanceCreditSpecificationRequest {
+  InstanceId: string;
+  CpuCredits?: string;
+}
+
 export interface InstanceIpv4Prefix {
   Ipv4Prefix?: string;
 }
@@ -1970,6 +1976,32 @@ export interface ModifyInstanceAttributeRequest {
   EbsOptimized?: AttributeBooleanValue;
   SriovNetSupport?: AttributeValue;
   EnaSupport?: AttributeBooleanValue;
+}
+
+export interface ModifyInstanceCreditSpecificationRequest {
+  InstanceCreditSpecifications: InstanceCreditSpecificationRequest[];
+  DryRun?: boolean;
+  ClientToken?: string;
+}
+
+export interface ModifyInstanceCreditSpecificationResult {
+  SuccessfulInstanceCreditSpecifications?: SuccessfulInstanceCreditSpecificationItem[];
+  UnsuccessfulInstanceCreditSpecifications?: UnsuccessfulInstanceCreditSpecificationItem[];
+}
+
+export interface ModifyInstanceMetadataOptionsRequest {
+  InstanceId: string;
+  HttpTokens?: string;
+  HttpPutResponseHopLimit?: number;
+  HttpEndpoint?: string;
+  DryRun?: boolean;
+  HttpProtocolIpv6?: string;
+  InstanceMetadataTags?: string;
+}
+
+export interface ModifyInstanceMetadataOptionsResult {
+  InstanceId?: string;
+  InstanceMetadataOptions?: InstanceMetadataOptionsResponse;
 }
 
 export interface ModifySnapshotAttributeRequest {
@@ -2706,6 +2738,10 @@ export interface SubnetIpv6CidrBlockAssociation {
   IpSource?: IpSource;
 }
 
+export interface SuccessfulInstanceCreditSpecificationItem {
+  InstanceId?: string;
+}
+
 export interface Tag {
   Key?: string;
   Value?: string;
@@ -2741,6 +2777,16 @@ export interface UnlockSnapshotRequest {
 
 export interface UnlockSnapshotResult {
   SnapshotId?: string;
+}
+
+export interface UnsuccessfulInstanceCreditSpecificationItem {
+  InstanceId?: string;
+  Error?: UnsuccessfulInstanceCreditSpecificationItemError;
+}
+
+export interface UnsuccessfulInstanceCreditSpecificationItemError {
+  Code?: UnsuccessfulInstanceCreditSpecificationErrorCode;
+  Message?: string;
 }
 
 export interface UserBucket {
@@ -3023,6 +3069,8 @@ export interface Operations {
   ModifyEbsDefaultKmsKeyId: { in: ModifyEbsDefaultKmsKeyIdRequest; out: ModifyEbsDefaultKmsKeyIdResult };
   ModifyImageAttribute: { in: ModifyImageAttributeRequest; out: Record<string, never> };
   ModifyInstanceAttribute: { in: ModifyInstanceAttributeRequest; out: Record<string, never> };
+  ModifyInstanceCreditSpecification: { in: ModifyInstanceCreditSpecificationRequest; out: ModifyInstanceCreditSpecificationResult };
+  ModifyInstanceMetadataOptions: { in: ModifyInstanceMetadataOptionsRequest; out: ModifyInstanceMetadataOptionsResult };
   ModifySnapshotAttribute: { in: ModifySnapshotAttributeRequest; out: Record<string, never> };
   ModifySnapshotTier: { in: ModifySnapshotTierRequest; out: ModifySnapshotTierResult };
   ModifyVolume: { in: ModifyVolumeRequest; out: ModifyVolumeResult };

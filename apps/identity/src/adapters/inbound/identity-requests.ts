@@ -17,6 +17,7 @@ import { resolveSigningKey } from '../../application/resolve-signing-key.ts';
 import { roles } from '../../application/roles.ts';
 import { encodeAuthorizationMessage, stsActions } from '../../application/session-tokens.ts';
 import { serviceLinkedRoles } from '../../application/service-linked-roles.ts';
+import { signIn } from '../../application/sign-in.ts';
 import { simulations } from '../../application/simulate-policies.ts';
 import { tags } from '../../application/tags.ts';
 import { resolvePrincipals } from '../../application/trust-policies.ts';
@@ -37,6 +38,7 @@ const IAM_ACTIONS = {
   ...accountAuthorizationDetails,
   ...accessKeyUses,
   ...serviceLinkedRoles,
+  ...signIn,
   ...simulations,
 };
 

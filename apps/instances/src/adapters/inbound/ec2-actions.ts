@@ -8,6 +8,7 @@ import type { GetInstance } from '../../application/get-instance.ts';
 import type { InstanceAttributes } from '../../application/instance-attributes.ts';
 import type { InstanceExtras } from '../../application/instance-extras.ts';
 import type { InstanceTags } from '../../application/instance-tags.ts';
+import type { ModifyInstance } from '../../application/modify-instance.ts';
 import type { RunInstances } from '../../application/run-instances.ts';
 import type { StopAndStart } from '../../application/stop-and-start.ts';
 import type { TerminateInstances } from '../../application/terminate-instances.ts';
@@ -18,6 +19,7 @@ export interface InstanceActions {
   terminateInstances: TerminateInstances;
   stopAndStart: StopAndStart;
   attributes: InstanceAttributes;
+  modifyInstance: ModifyInstance;
   describeInstanceTypes: DescribeInstanceTypes;
   describeInstanceStatus: DescribeInstanceStatus;
   extras: InstanceExtras;
@@ -31,6 +33,7 @@ export const ec2Actions = ({
   terminateInstances,
   stopAndStart,
   attributes,
+  modifyInstance,
   describeInstanceTypes,
   describeInstanceStatus,
   extras,
@@ -48,7 +51,11 @@ export const ec2Actions = ({
     DescribeInstanceAttribute: (input: ec2.DescribeInstanceAttributeRequest, context: RequestContext) =>
       attributes.describe(input, context),
     ModifyInstanceAttribute: (input: ec2.ModifyInstanceAttributeRequest, context: RequestContext) =>
-      attributes.modify(input, context),
+      modifyInstance.attribute(input, context),
+    ModifyInstanceMetadataOptions: (input: ec2.ModifyInstanceMetadataOptionsRequest, context: RequestContext) =>
+      modifyInstance.metadataOptions(input, context),
+    ModifyInstanceCreditSpecification: (input: ec2.ModifyInstanceCreditSpecificationRequest, context: RequestContext) =>
+      modifyInstance.creditSpecification(input, context),
     DescribeInstanceTypes: async (input: ec2.DescribeInstanceTypesRequest, context: RequestContext) =>
       Promise.resolve(input).then((request) => describeInstanceTypes.run(request, context)),
     DescribeInstanceStatus: (input: ec2.DescribeInstanceStatusRequest, context: RequestContext) =>

@@ -9,7 +9,7 @@ const COLUMNS = `instance_id AS "instanceId", reservation_id AS "reservationId",
   availability_zone AS "availabilityZone", private_ip_address AS "privateIpAddress", host_id AS "hostId", state,
   launch_time AS "launchTime", termination_time AS "terminationTime", root_device_name AS "rootDeviceName",
   state_reason AS "stateReason", transition_reason AS "transitionReason",
-  disable_api_termination AS "disableApiTermination", tags`;
+  disable_api_termination AS "disableApiTermination", settings, tags`;
 
 const STATE_CODE = `CASE state WHEN 'pending' THEN '0' WHEN 'running' THEN '16' WHEN 'shutting-down' THEN '32'
   WHEN 'stopping' THEN '64' WHEN 'stopped' THEN '80' ELSE '48' END`;

@@ -42,6 +42,7 @@ export const settingsSchema = z.object({
       cert: z.string(),
       key: z.string(),
       clientCa: z.string(),
+      clientCrl: z.string().optional(),
     })
     .optional(),
   /** Of the built block host; tests give their own. */
@@ -58,6 +59,7 @@ const variables = z.object({
   HOLDFAST_NBD_TLS_CERT_FILE: z.string().min(1).optional(),
   HOLDFAST_NBD_TLS_KEY_FILE: z.string().min(1).optional(),
   HOLDFAST_NBD_TLS_CLIENT_CA_FILE: z.string().min(1).optional(),
+  HOLDFAST_NBD_TLS_CLIENT_CRL_FILE: z.string().min(1).optional(),
   HOLDFAST_VOLUME_LIMITS: z.enum(['enforced', 'off']).optional(),
   ...blockStoreVariables,
   HOLDFAST_VOLUME_DEVICES: z.string().optional(),
@@ -67,13 +69,14 @@ const variables = z.object({
 /** Between commas: names of devices have colons in them. */
 const pathsOf = (value: string | undefined): string[] => (value ?? '').split(',').filter((path) => path !== '');
 
-/** All of them or none: without certificates nothing is served to other hosts. */
+/** All of them but the revocation list, or none: without certificates nothing is served to other hosts. */
 const nbdTlsOf = (values: z.infer<typeof variables>) => {
   const tls = {
     listen: values.HOLDFAST_NBD_TLS_LISTEN,
     cert: values.HOLDFAST_NBD_TLS_CERT_FILE,
     key: values.HOLDFAST_NBD_TLS_KEY_FILE,
     clientCa: values.HOLDFAST_NBD_TLS_CLIENT_CA_FILE,
+    clientCrl: values.HOLDFAST_NBD_TLS_CLIENT_CRL_FILE,
   };
   return Object.values(tls).every((value) => value === undefined) ? undefined : tls;
 };

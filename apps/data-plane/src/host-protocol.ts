@@ -81,7 +81,14 @@ export const hostRequests = {
   /** Waits for the blocks of an upload that are under way, and takes no more. */
   CloseBlocks: z.object({ snapshotId: id }),
   /** Takes NBD over TCP, with TLS and certificates of clients, and asks `Locate` where it goes. Paths of PEM files. */
-  ServeTls: z.object({ host: z.string(), port: z.int(), cert: z.string(), key: z.string(), clientCa: z.string() }),
+  ServeTls: z.object({
+    host: z.string(),
+    port: z.int(),
+    cert: z.string(),
+    key: z.string(),
+    clientCa: z.string(),
+    clientCrl: z.string().optional(),
+  }),
   /** Serves a snapshot, read-only; its key, if it has one, is in the slot `source`. */
   ServeSnapshot: z.object({ root: z.string(), snapshotId: id, socketPath: z.string(), encrypted: z.boolean() }),
   ReEncryptSnapshot: z.object({

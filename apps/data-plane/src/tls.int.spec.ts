@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,16 +19,21 @@ let host: TestHost;
 let folder: string;
 let authority: TestAuthority;
 let port: number;
+/** Paths of the server's. */
+let cert: string;
+let key: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'hf-tls-'));
   authority = await TestAuthority.create(join(folder, 'ca'));
-  const { cert, key } = await authority.issue('server', 'localhost', 'localhost');
+  ({ cert, key } = await authority.issue('server', 'localhost', 'localhost'));
+  await authority.revoke();
   bundle = await buildDataPlane();
   host = new TestHost(bundle, {
     HOLDFAST_NBD_TLS_LISTEN: '127.0.0.1:0',
     HOLDFAST_NBD_TLS_CERT_FILE: cert,
     HOLDFAST_NBD_TLS_KEY_FILE: key,
     HOLDFAST_NBD_TLS_CLIENT_CA_FILE: authority.cert,
+    HOLDFAST_NBD_TLS_CLIENT_CRL_FILE: authority.crl,
   });
   await host.start();
   const found = () => /"port":(\d+)[^\n]*volumes are served over TLS/.exec(host.log);
@@ -93,6 +98,37 @@ describe('a volume over TLS', () => {
     const stranger = await TestAuthority.create(join(folder, 'stranger'));
     await expect(sizeAt(uriOf(volumeId, await stranger.clientFolder(instanceId, authority)))).rejects.toThrow();
     expect(await sizeAt(uriOf(volumeId, await authority.clientFolder(instanceId)))).toBe(GIB);
+  });
+
+  it('is not served for a certificate that was revoked, from the moment that the list says so', async () => {
+    const { volumeId, instanceId } = await host.attached();
+    const [revoked, other] = [await authority.clientFolder(instanceId), await authority.clientFolder(instanceId)];
+    expect(await sizeAt(uriOf(volumeId, revoked))).toBe(GIB);
+    await authority.revoke(join(revoked, 'client-cert.pem'));
+    await expect(sizeAt(uriOf(volumeId, revoked))).rejects.toThrow();
+    expect(await sizeAt(uriOf(volumeId, other))).toBe(GIB);
+  });
+
+  it('is served under a new certificate as soon as its files are there, and under the old one until both are', async () => {
+    const { volumeId, instanceId } = await host.attached();
+    const next = await TestAuthority.create(join(folder, 'next'));
+    const renewed = await next.issue('server', 'localhost', 'localhost');
+    const before = { cert: await readFile(cert), key: await readFile(key) };
+    const [trustsOld, trustsNew] = [
+      await authority.clientFolder(instanceId),
+      await authority.clientFolder(instanceId, next),
+    ];
+    try {
+      await copyFile(renewed.cert, cert);
+      expect(await sizeAt(uriOf(volumeId, trustsOld))).toBe(GIB);
+      await copyFile(renewed.key, key);
+      expect(await sizeAt(uriOf(volumeId, trustsNew))).toBe(GIB);
+      await expect(sizeAt(uriOf(volumeId, trustsOld))).rejects.toThrow();
+      await until('it was told', () => host.log.includes('the certificates from before stay in use'));
+    } finally {
+      await Promise.all([writeFile(cert, before.cert), writeFile(key, before.key)]);
+    }
+    expect(await sizeAt(uriOf(volumeId, trustsOld))).toBe(GIB);
   });
 
   it('goes on for others when somebody sends whatever he likes', async () => {

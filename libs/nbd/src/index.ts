@@ -2,6 +2,6 @@ export { errnoOf, NbdProtocolError } from './export-backend.ts';
 export type { ExportBackend, Extent } from './export-backend.ts';
 export { serveNbd } from './server.ts';
 export type { NbdServer, NbdServerOptions } from './server.ts';
-export { serveTlsFront } from './tls-front.ts';
-export type { TlsFront, TlsFrontOptions } from './tls-front.ts';
+export { checkTlsMaterial, serveTlsFront } from './tls-front.ts';
+export type { TlsFront, TlsFrontOptions, TlsMaterial } from './tls-front.ts';
 export type { CommandStats, NbdCommandName, NbdStats } from './stats.ts';

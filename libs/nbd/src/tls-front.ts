@@ -4,10 +4,25 @@ import { createSecureContext, createServer as createTlsServer, type PeerCertific
 import { NbdProtocolError } from './export-backend.ts';
 import { type FrontStep, TlsFrontHandshake } from './tls-front-handshake.ts';
 
+/** PEM. */
+export interface TlsMaterial {
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+  /** Of clients' certificates; a client without one of these is not served. */
+  readonly ca: string | Buffer;
+  /** Revocation lists of these authorities: whoever is on one is not served, and nobody once a list has expired. */
+  readonly crl?: string | Buffer | undefined;
+}
+
+/** @throws Error when a certificate, a key or a list can't be used, or certificate and key do not belong together. */
+export const checkTlsMaterial = (material: TlsMaterial): void => {
+  createSecureContext(material);
+};
+
 export interface TlsFrontOptions {
   readonly listen: { readonly host: string; readonly port: number };
-  /** PEM. `ca`: of clients' certificates; a client without one of these is not served. */
-  readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer; readonly ca: string | Buffer };
+  /** Asked with each connection, so that certificates can be replaced while others go on. */
+  readonly tls: () => TlsMaterial;
   /**
    * @param identities what the client's certificate is for: its common name and its DNS names.
    * @returns the unix socket on which that export is served under its name, null: there is none for this client.
@@ -45,7 +60,7 @@ class RunningFront implements TlsFront {
 
   constructor(options: TlsFrontOptions) {
     this.#options = options;
-    createSecureContext(options.tls); // So that what can't be used is refused at the start.
+    checkTlsMaterial(options.tls()); // So that what can't be used is refused at the start.
     this.#listener = createServer({ noDelay: true, keepAlive: true });
     this.#listener.on('connection', (socket) => this.#accept(socket));
   }
@@ -120,11 +135,12 @@ class RunningFront implements TlsFront {
    * @throws Error when the client has no certificate, or not one of ours.
    */
   #secure(socket: Socket): Promise<TLSSocket> {
-    const { cert, key, ca } = this.#options.tls;
+    const { cert, key, ca, crl } = this.#options.tls();
     const server = createTlsServer({
       cert,
       key,
       ca,
+      crl,
       requestCert: true,
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',

@@ -6,13 +6,14 @@ import type { KmsKeys } from '../kms-keys.ts';
 
 const RESTART_MS = 1_000;
 
-/** Paths of PEM files; `clientCa` signed what guests show. */
+/** Paths of PEM files; `clientCa` signed what guests show, and `clientCrl` tells which of it is no longer good. */
 export interface TlsSettings {
   /** `host:port` */
   readonly listen: string;
   readonly cert: string;
   readonly key: string;
   readonly clientCa: string;
+  readonly clientCrl?: string | undefined;
 }
 
 export interface TlsExportsOptions {
@@ -49,10 +50,10 @@ export class TlsExports {
       onExit: () => this.#restartLater(host),
     });
     try {
-      const { listen, cert, key, clientCa } = settings;
+      const { listen, ...paths } = settings;
       const at = listen.lastIndexOf(':');
       const address = { host: listen.slice(0, at).replace(/^\[(.*)\]$/, '$1'), port: Number(listen.slice(at + 1)) };
-      const { port } = serveTlsReply.parse(await host.call('ServeTls', { ...address, cert, key, clientCa }));
+      const { port } = serveTlsReply.parse(await host.call('ServeTls', { ...address, ...paths }));
       logger.info({ port }, 'volumes are served over TLS');
       this.#host = host;
     } catch (error) {

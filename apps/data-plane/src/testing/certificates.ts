@@ -34,6 +34,21 @@ export class TestAuthority {
     return { cert: join(this.folder, cert), key: join(this.folder, key) };
   }
 
+  /** Where those are listed that are no longer good. */
+  get crl(): string {
+    return join(this.folder, 'crl.pem');
+  }
+
+  /** Writes the list, with one more certificate on it if one is given. */
+  async revoke(certificate?: string): Promise<void> {
+    const database = '[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ndefault_crl_days=2\ndefault_md=sha256\n';
+    await writeFile(join(this.folder, 'ca.cnf'), database);
+    await writeFile(join(this.folder, 'index.txt'), '', { flag: 'a' });
+    const ca = ['ca', '-config', 'ca.cnf', '-keyfile', 'ca-key.pem', '-cert', 'ca-cert.pem'];
+    if (certificate !== undefined) await openssl(this.folder, [...ca, '-revoke', certificate]);
+    await openssl(this.folder, [...ca, '-gencrl', '-out', 'crl.pem']);
+  }
+
   /** A folder as `tls-certificates` takes it; `server` is whose certificates the client believes. */
   async clientFolder(commonName: string, server: TestAuthority = this, dnsName?: string): Promise<string> {
     const folder = join(this.folder, `client-${String(Math.random()).slice(2)}`);

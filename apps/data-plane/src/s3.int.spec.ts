@@ -189,7 +189,14 @@ describe.skipIf(missing !== null)('a host whose blocks are on it', { timeout: 30
   };
 
   it('keeps ciphertext there, and no secret in its log or home', async () => {
-    const { snapshotId, client } = await snapshotOf(Buffer.alloc(BLOCK_SIZE_BYTES, 'plain words '));
+    const { client, volumeId } = await snapshotOf(Buffer.alloc(BLOCK_SIZE_BYTES, 'plain words '));
+    // In development mode a volume's store can be taken away, wherever it is.
+    await host.call('SetFaults', { volumeId, faults: { seed: 1, storeUnavailable: true } });
+    await client.write(BLOCK_SIZE_BYTES, Buffer.alloc(BLOCK_SIZE_BYTES, 'plain words '));
+    const snapshotId = await host.snapshot(volumeId);
+    await until('the host has tried', () => host.log.includes('the block store is unavailable'), 60_000);
+    expect((await host.call('GetSnapshotProgress', { snapshotId })).state).toBe('copying');
+    await host.call('SetFaults', { volumeId, faults: null });
     expect((await host.settled(snapshotId)).state).toBe('completed');
     await client.close();
     const objects = objectsOf('host');

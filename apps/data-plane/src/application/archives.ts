@@ -33,7 +33,8 @@ export class Archives {
 
   constructor(
     private readonly layout: StoreLayout,
-    private readonly store: BlockStore,
+    /** Made for each work: a reset of the host takes away the folder that one has begun in. */
+    private readonly openStore: () => BlockStore,
     private readonly logger: Logger,
     private readonly onDropped: () => void,
   ) {}
@@ -44,7 +45,7 @@ export class Archives {
     if (existsSync(paths.archive) || this.#work.has(snapshotId)) return;
     if (!this.#has(snapshotId, 'manifest')) throw notHere(snapshotId);
     const manifest = readFileSync(paths.manifest);
-    this.#begin(snapshotId, 'archive', (work) => writeArchive(paths, manifest, this.store, work));
+    this.#begin(snapshotId, 'archive', (work) => writeArchive(paths, manifest, this.openStore(), work));
   }
 
   /** Begins to put the blocks back, unless they are there. Idempotent. @throws AwsError SnapshotNotFound */
@@ -52,7 +53,7 @@ export class Archives {
     const paths = this.layout.snapshot(snapshotId);
     if (this.#has(snapshotId, 'manifest') || this.#work.has(snapshotId)) return;
     if (!this.#has(snapshotId, 'archive')) throw notHere(snapshotId);
-    this.#begin(snapshotId, 'restore', (work) => restoreArchive(paths, this.store, work));
+    this.#begin(snapshotId, 'restore', (work) => restoreArchive(paths, this.openStore(), work));
   }
 
   /** Drops what is not to be kept. Idempotent. @throws AwsError SnapshotNotFound when what is to be kept is not there. */

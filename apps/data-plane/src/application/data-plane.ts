@@ -192,6 +192,8 @@ export class DataPlane {
       copyFileSync(join(aside, basename(layout.claim)), layout.claim);
     devices.reset();
     snapshots.reopen();
+    // What is in an object store goes by collection.
+    if (this.parts.objects !== undefined) snapshots.collect();
     void rm(aside, { recursive: true, force: true });
   }
 

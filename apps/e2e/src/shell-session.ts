@@ -11,7 +11,7 @@ import type { Stack } from './stack.ts';
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const DONE = 'holds: ';
-export const SESSION_LIMIT_MS = 240_000;
+export const SESSION_LIMIT_MS = 900_000;
 
 /** A heading of a document, and the commands under it. */
 export interface Part {

@@ -28,6 +28,14 @@ describe('the configuration', () => {
     expect(() => readConfig({ HOLDFAST_PORT: port })).toThrow(`HOLDFAST_PORT=${port} makes no sense`);
   });
 
+  it('takes an object store for blocks, and refuses what is none', () => {
+    expect(readConfig({ HOLDFAST_BLOCK_STORE: 's3://b-1/h' }).blockStore).toMatchObject({
+      bucket: 'b-1',
+      prefix: 'h/',
+    });
+    expect(() => readConfig({ HOLDFAST_BLOCK_STORE: 'ftp://x' })).toThrow('HOLDFAST_BLOCK_STORE makes no sense');
+  });
+
   it('refuses a log level that does not exist', () => {
     expect(() => readConfig({ HOLDFAST_LOG_LEVEL: 'loud' })).toThrow('one of trace, debug');
   });

@@ -1,2 +1,3 @@
 export { blockStoreSuite, newBlock, type SuiteStore } from './block-store-suite.ts';
 export { damageInSegment } from './damage-in-segment.ts';
+export { MemoryObjects } from './memory-objects.ts';

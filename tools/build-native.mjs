@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** Where each addon's source is, and what goes on without it. */
 export const ADDONS = {
   xts: { folder: 'libs/crypto/native', without: 'encryption uses node:crypto, which is slower' },
+  holes: { folder: 'libs/block-store/native', without: 'trimmed space stays allocated' },
   pkcs11: { folder: 'libs/root-keys/native', without: 'root keys cannot be kept in a PKCS#11 token' },
 };
 

@@ -31,6 +31,7 @@ const provideNatsServer = async () => {
 const STEPS = {
   'nats-server': provideNatsServer,
   xts: () => buildNative('xts'),
+  holes: () => buildNative('holes'),
   pkcs11: () => buildNative('pkcs11'),
 };
 

@@ -9,6 +9,7 @@ import {
   readSync,
   writeSync,
 } from 'node:fs';
+import { punchHole } from './holes.ts';
 
 /**
  * Random access to one file. Written bytes survive the process at once and the machine after a sync. A test puts
@@ -21,6 +22,8 @@ export interface BackingFile {
   read(target: Buffer, offsetBytes: number): Promise<void>;
   /** Writes `data` whole; grows the file where needed. */
   writeSync(data: Buffer, offsetBytes: number): void;
+  /** Zeroes the range and gives its space back. @returns false when that is not possible, and then zeros must be written. */
+  punchSync?(offsetBytes: number, lengthBytes: number): boolean;
   syncSync(): void;
   sync(): Promise<void>;
   close(): void;
@@ -69,6 +72,10 @@ class NodeFile implements BackingFile {
     let done = 0;
     while (done < data.length) done += writeSync(this.#fd, data, done, data.length - done, offsetBytes + done);
     if (offsetBytes + data.length > this.#sizeBytes) this.#sizeBytes = offsetBytes + data.length;
+  }
+
+  punchSync(offsetBytes: number, lengthBytes: number): boolean {
+    return punchHole(this.#fd, offsetBytes, lengthBytes);
   }
 
   syncSync(): void {

@@ -9,6 +9,7 @@ import { BLOCK_SIZE_BYTES, GIB } from './geometry.ts';
 import { GuestDevice } from './guest-device.ts';
 import { StoreLayout } from './layout.ts';
 import { Manifest } from './manifest.ts';
+import { holesHere } from './testing/holes-here.ts';
 import { testCipher } from './testing/test-cipher.ts';
 import { VolumeFile } from './volume-file.ts';
 import { createEmptyVolume } from './volume-header.ts';
@@ -61,6 +62,24 @@ describe('a guest', () => {
     await device.trim(0, GIB);
     expect(statSync(volume.paths.data).blocks).toBe(0);
     expect(device.extents(0, GIB)).toEqual([{ lengthBytes: GIB, state: 'zero' }]);
+  });
+
+  it.skipIf(!holesHere())('gives back the space of what it trims', async () => {
+    const allocated = () => statSync(volume.paths.data).blocks * 512;
+    await device.write(0, randomBytes(4 * BLOCK_SIZE_BYTES));
+    await device.flush();
+    const full = allocated();
+    expect(full).toBeGreaterThanOrEqual(4 * BLOCK_SIZE_BYTES);
+    await device.trim(BLOCK_SIZE_BYTES, 2 * BLOCK_SIZE_BYTES);
+    await device.flush();
+    expect(full - allocated()).toBeGreaterThan(BLOCK_SIZE_BYTES); // File systems keep some for themselves.
+    expect(statSync(volume.paths.data).size).toBe(GIB);
+    const found = Buffer.alloc(2 * BLOCK_SIZE_BYTES, 1);
+    await device.read(BLOCK_SIZE_BYTES, found);
+    expect(found.equals(Buffer.alloc(found.length))).toBe(true);
+    await device.write(BLOCK_SIZE_BYTES, Buffer.from('again'));
+    await device.read(BLOCK_SIZE_BYTES, found);
+    expect(found.toString('latin1', 0, 6)).toBe('again\0');
   });
 
   it('keeps space allocated when it insists', async () => {

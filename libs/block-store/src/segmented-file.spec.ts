@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { openNodeFile } from './backing-file.ts';
+import { punchHole } from './holes.ts';
 import { createSegments, openSegments, SEGMENT_BYTES, segmentsSize } from './segmented-file.ts';
+import { holesHere } from './testing/holes-here.ts';
 
 const TIB = 2 ** 40;
 let folder: string;
@@ -41,6 +43,21 @@ it('grows', () => {
     expect(segmentsSize(path)).toBe(sizeBytes);
   }
   expect(readdirSync(folder)).toEqual(['data', 'data.1', 'data.2']);
+});
+
+it.skipIf(!holesHere())('gives space back, but not of a range in two files', () => {
+  const page = 4096;
+  createSegments(path, 4 * page, 2 * page);
+  const file = openSegments(openNodeFile, path, 2 * page);
+  file.writeSync(Buffer.alloc(4 * page, 1), 0);
+  expect(file.punchSync?.(page, 2 * page)).toBe(false);
+  expect(file.punchSync?.(2 * page, page)).toBe(true);
+  const read = Buffer.alloc(4 * page);
+  file.readSync(read, 0);
+  file.close();
+  expect([0, 1, 2, 3].map((at) => read.readUInt8(at * page))).toEqual([1, 1, 0, 1]);
+  expect(() => punchHole(-1, 0, page)).toThrow();
+  expect(punchHole(1_000_000, 0, page)).toBe(false);
 });
 
 it('reads and writes across its segments like one file', async () => {

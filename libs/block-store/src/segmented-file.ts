@@ -59,6 +59,14 @@ class SegmentedFile implements BackingFile {
     for (const part of this.parts(data, offsetBytes)) part.file.writeSync(part.bytes, part.offsetBytes);
   }
 
+  /** A range of two files is written over. */
+  punchSync(offsetBytes: number, lengthBytes: number): boolean {
+    const file = this.files[Math.floor(offsetBytes / this.segmentBytes)];
+    const within = offsetBytes % this.segmentBytes;
+    if (within + lengthBytes > this.segmentBytes) return false;
+    return file?.punchSync?.(within, lengthBytes) ?? false;
+  }
+
   syncSync(): void {
     for (const file of this.files) file.syncSync();
   }

@@ -99,6 +99,10 @@ export class VolumeDevice implements BackingFile {
     this.#file.writeSync(data, this.#place(offsetBytes, data.length));
   }
 
+  punchSync(offsetBytes: number, lengthBytes: number): boolean {
+    return this.#file.punchSync?.(this.#place(offsetBytes, lengthBytes), lengthBytes) ?? false;
+  }
+
   syncSync(): void {
     this.#file.syncSync();
   }

@@ -136,20 +136,28 @@ export class VolumeFile implements SyncDevice {
     assertRange(offsetBytes, data.length, this.sizeBytes);
     if (data.length === 0) return;
     const [first, last] = blocksOf(offsetBytes, data.length);
+    this.#beforeChange(first, last);
+    this.#data.writeSync(data, offsetBytes);
+    if (this.#source !== null) for (let block = first; block <= last; block++) this.map.markPresent(block);
+  }
+
+  /** Zeroes one whole block; afterwards it is known to be unused, and its space is free where that is possible. Prepared like a write. */
+  zeroBlockSync(block: number): void {
+    if (!this.map.used.get(block)) return;
+    const offsetBytes = block * BLOCK_SIZE_BYTES;
+    this.#beforeChange(block, block);
+    const punched = this.#data.punchSync?.(offsetBytes, BLOCK_SIZE_BYTES) ?? false;
+    if (!punched) this.#data.writeSync(zeros(BLOCK_SIZE_BYTES), offsetBytes);
+    if (this.#source !== null) this.map.markPresent(block);
+    this.map.markUnused(block);
+  }
+
+  #beforeChange(first: number, last: number): void {
     this.map.beginWrite();
     for (let block = first; block <= last; block++) {
       if (this.#freezes.length > 0) this.#preserve(block);
       this.map.markChanged(block);
     }
-    this.#data.writeSync(data, offsetBytes);
-    if (this.#source !== null) for (let block = first; block <= last; block++) this.map.markPresent(block);
-  }
-
-  /** Zeroes one whole block; afterwards it is known to be unused. Prepared like a write. */
-  zeroBlockSync(block: number): void {
-    if (!this.map.used.get(block)) return;
-    this.writeSync(block * BLOCK_SIZE_BYTES, zeros(BLOCK_SIZE_BYTES));
-    this.map.markUnused(block);
   }
 
   /** @returns undefined when the range can be read now; else wait, and ask again. */

@@ -3,6 +3,7 @@ import { instant, type AttachmentRecord } from '@holdfast/contracts';
 import { testContext } from '@holdfast/messaging/testing';
 import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { instanceFilters } from './adapters/outbound/instance-filters.ts';
 import { start } from './service.ts';
 import { FakeVolumes } from './testing/fake-volumes.ts';
 
@@ -77,8 +78,6 @@ describe('RunInstances', () => {
     [{ MinCount: 2, MaxCount: 1 }, 'InvalidParameterValue'],
     [{ MinCount: 0 }, 'InvalidParameterValue'],
     [{ Placement: { AvailabilityZone: 'us-east-1a' } }, 'InvalidParameterValue'],
-    [{ UserData: 'x' }, 'UnsupportedOperation'],
-    [{ EbsOptimized: true }, 'UnsupportedOperation'],
     [{ KeyName: 'k' }, 'InvalidKeyPair.NotFound'],
     [{ SubnetId: 'subnet-0123456789abcdef0' }, 'InvalidSubnetID.NotFound'],
     [{ SecurityGroupIds: ['sg-0123456789abcdef0'] }, 'InvalidGroup.NotFound'],
@@ -202,6 +201,57 @@ describe('tags of instances', () => {
       Filters: [{ Name: 'resource-id', Values: [id] }],
     });
     expect(Tags).toEqual([{ ResourceId: id, ResourceType: 'instance', Key: 'b', Value: '2' }]);
+  });
+});
+
+describe('filters on instances', () => {
+  const found = async (filters: Record<string, string>) =>
+    (
+      await describeInstances({ Filters: Object.entries(filters).map(([Name, value]) => ({ Name, Values: [value] })) })
+    ).map(({ InstanceId }) => InstanceId);
+
+  it('look at what is described, devices and network interfaces included', async () => {
+    const id = idOf(await launch());
+    await expect.poll(() => stateOf(id)).toBe('running');
+    const [instance] = await describeInstances({ InstanceIds: [id] });
+    const { DeviceName = '', Ebs = {} } = instance?.BlockDeviceMappings?.[0] ?? {};
+    const [face] = instance?.NetworkInterfaces ?? [];
+    const described: Record<string, string | undefined> = {
+      'availability-zone-id': 'euc1-az1',
+      'block-device-mapping.attach-time': Ebs.AttachTime,
+      'block-device-mapping.delete-on-termination': String(Ebs.DeleteOnTermination),
+      'block-device-mapping.device-name': DeviceName,
+      'block-device-mapping.status': Ebs.Status,
+      'block-device-mapping.volume-id': Ebs.VolumeId,
+      'ebs-optimized': String(instance?.EbsOptimized),
+      'metadata-options.http-put-response-hop-limit': String(instance?.MetadataOptions?.HttpPutResponseHopLimit),
+      'metadata-options.http-tokens': instance?.MetadataOptions?.HttpTokens,
+      'network-interface.attachment.attachment-id': face?.Attachment?.AttachmentId,
+      'network-interface.mac-address': face?.MacAddress,
+      'network-interface.network-interface-id': face?.NetworkInterfaceId,
+      'network-interface.private-dns-name': face?.PrivateDnsName,
+      'network-interface.status': face?.Status,
+      'private-dns-name': instance?.PrivateDnsName,
+    };
+    for (const [name, value = 'undescribed'] of Object.entries(described)) {
+      expect([name, await found({ 'instance-id': id, [name]: value })]).toEqual([name, [id]]);
+      expect([name, await found({ 'instance-id': id, [name]: 'another' })]).toEqual([name, []]);
+    }
+    const other = idOf(await launch({ InstanceType: 't3.nano' }));
+    const both = { Name: 'block-device-mapping.volume-id', Values: [Ebs.VolumeId ?? ''] };
+    expect(await describeInstances({ InstanceIds: [other], Filters: [both] })).toEqual([]);
+  });
+
+  it('are all questions that the table understands', async () => {
+    const names = Object.keys(instanceFilters('111122223333', 'eu-central-1'));
+    const all = names.map((Name) => ({ Name, Values: ['no such value'] }));
+    for (let at = 0; at < all.length; at += 50)
+      expect(await describeInstances({ Filters: all.slice(at, at + 50) })).toEqual([]);
+    expect(names).toHaveLength(new Set(names).size);
+    await expect(describeInstances({ Filters: [{ Name: 'block-device-mapping.colour' }] })).rejects.toMatchObject({
+      code: 'InvalidParameterValue',
+      message: "The filter 'block-device-mapping.colour' is invalid",
+    });
   });
 });
 

@@ -263,9 +263,11 @@ describe('what is told of instances', () => {
     const types = async (input: ec2.DescribeInstanceTypesRequest) =>
       await call<ec2.DescribeInstanceTypesResult>('DescribeInstanceTypes', input);
     expect((await types({ InstanceTypes: ['t3.micro', 't1.micro'] })).InstanceTypes).toMatchObject([
-      { InstanceType: 't1.micro', EbsInfo: { EncryptionSupport: 'unsupported', NvmeSupport: 'unsupported' } },
-      { InstanceType: 't3.micro', EbsInfo: { EncryptionSupport: 'supported', NvmeSupport: 'required', MaximumEbsAttachments: 27 } },
+      { InstanceType: 't1.micro', EbsInfo: { EncryptionSupport: 'unsupported', NvmeSupport: 'unsupported', EbsOptimizedSupport: 'unsupported' } },
+      { InstanceType: 't3.micro', EbsInfo: { EncryptionSupport: 'supported', NvmeSupport: 'required', MaximumEbsAttachments: 27, EbsOptimizedInfo: { BaselineBandwidthInMbps: 87, MaximumIops: 11_800 } } },
     ]); // prettier-ignore
+    const fast = { Filters: [{ Name: 'ebs-info.ebs-optimized-info.maximum-iops', Values: ['11800'] }] };
+    expect((await types(fast)).InstanceTypes?.map(({ InstanceType }) => InstanceType)).toContain('t3.micro');
     const previous = { Filters: [{ Name: 'current-generation', Values: ['false'] }] };
     expect((await types(previous)).InstanceTypes?.some(({ InstanceType }) => InstanceType === 't3.micro')).toBe(false);
     expect((await types(previous)).InstanceTypes?.some(({ InstanceType }) => InstanceType === 'm1.small')).toBe(true);

@@ -9,6 +9,7 @@ import {
   recordFilter,
   refuseParameters,
 } from '@holdfast/ec2';
+import { ebsOptimization, type EbsOptimizedPerformance } from '../domain/ebs-optimized.ts';
 import { resourcesOf } from '../domain/instance-resources.ts';
 import { allInstanceTypes, type InstanceType } from '../domain/instance-types.ts';
 
@@ -24,11 +25,24 @@ const isBurstable = ({ name }: InstanceType) => /^t\d/.test(name);
 
 const cores = (name: string): number => resourcesOf(name).vcpus / resourcesOf(name).threadsPerCore;
 
+/** A filter on what a type gives its volumes. */
+const optimized = (value: (performance: EbsOptimizedPerformance) => number) => (type: InstanceType) => {
+  const { performance } = ebsOptimization(type);
+  return performance === null ? [] : [String(value(performance))];
+};
+
 const FILTERS: RecordFilters<InstanceType> = {
   'bare-metal': () => ['false'],
   'burstable-performance-supported': (type) => [String(isBurstable(type))],
   'current-generation': (type) => [String(isCurrent(type))],
   'ebs-info.attachment-limit-type': () => ['shared'],
+  'ebs-info.ebs-optimized-info.baseline-bandwidth-in-mbps': optimized(({ baselineMbps }) => baselineMbps),
+  'ebs-info.ebs-optimized-info.baseline-iops': optimized(({ baselineIops }) => baselineIops),
+  'ebs-info.ebs-optimized-info.baseline-throughput-in-mbps': optimized(({ baselineMBps }) => baselineMBps),
+  'ebs-info.ebs-optimized-info.maximum-bandwidth-in-mbps': optimized(({ maximumMbps }) => maximumMbps),
+  'ebs-info.ebs-optimized-info.maximum-iops': optimized(({ maximumIops }) => maximumIops),
+  'ebs-info.ebs-optimized-info.maximum-throughput-in-mbps': optimized(({ maximumMBps }) => maximumMBps),
+  'ebs-info.ebs-optimized-support': (type) => [ebsOptimization(type).support],
   'ebs-info.encryption-support': (type) => [encryptionSupport(type)],
   'ebs-info.maximum-ebs-attachments': (type) => [String(type.maximumEbsAttachments)],
   'ebs-info.nvme-support': (type) => [nvmeSupport(type)],
@@ -84,6 +98,23 @@ const processorsAndMemory = ({ name }: InstanceType): Partial<ec2.InstanceTypeIn
   };
 };
 
+const optimizedInfo = (type: InstanceType): Pick<ec2.EbsInfo, 'EbsOptimizedSupport' | 'EbsOptimizedInfo'> => {
+  const { support, performance } = ebsOptimization(type);
+  if (performance === null) return { EbsOptimizedSupport: support };
+  const { baselineMbps, maximumMbps, baselineMBps, maximumMBps, baselineIops, maximumIops } = performance;
+  return {
+    EbsOptimizedSupport: support,
+    EbsOptimizedInfo: {
+      BaselineBandwidthInMbps: baselineMbps,
+      BaselineThroughputInMBps: baselineMBps,
+      BaselineIops: baselineIops,
+      MaximumBandwidthInMbps: maximumMbps,
+      MaximumThroughputInMBps: maximumMBps,
+      MaximumIops: maximumIops,
+    },
+  };
+};
+
 const described = (type: InstanceType): ec2.InstanceTypeInfo => ({
   InstanceType: type.name as ec2.InstanceTypeInfo['InstanceType'],
   Hypervisor: type.hypervisor,
@@ -107,6 +138,7 @@ const described = (type: InstanceType): ec2.InstanceTypeInfo => ({
     EfaSupported: false,
   },
   EbsInfo: {
+    ...optimizedInfo(type),
     EncryptionSupport: encryptionSupport(type),
     NvmeSupport: nvmeSupport(type),
     MaximumEbsAttachments: type.maximumEbsAttachments,

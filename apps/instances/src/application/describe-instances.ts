@@ -1,7 +1,8 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import type { RequestContext } from '@holdfast/contracts';
-import { cutPage, dryRunOperation, pageSize, type PageTokens, refuseParameters } from '@holdfast/ec2';
+import { cutPage, dryRunOperation, type Filter, pageSize, type PageTokens, refuseParameters } from '@holdfast/ec2';
 import type { Clock } from '@holdfast/service-kit';
+import { instancesWithDevices, splitFilters } from './device-filters.ts';
 import { checkInstanceIds, checkedIdsExist } from './instance-ids.ts';
 import { describedInstance } from './described-instance.ts';
 import type { Attachments, InstanceRow, InstanceTable } from './ports.ts';
@@ -29,8 +30,10 @@ export class DescribeInstances {
     );
     const { accountId, region } = context;
     const scope = { accountId, region, action: 'DescribeInstances' };
+    const { devices, others } = splitFilters(Filters);
     const rows = await this.instances.find({
-      ...{ accountId, region, instanceIds: InstanceIds, filters: Filters },
+      ...{ accountId, region, filters: others },
+      instanceIds: devices.length === 0 ? InstanceIds : await this.withDevices(devices, InstanceIds, context),
       after: NextToken === undefined ? null : this.tokens.read(scope, NextToken),
       limit: limit + 1,
       terminatedAfter: new Date(this.clock.now().getTime() - TERMINATED_VISIBLE_MS),
@@ -41,6 +44,18 @@ export class DescribeInstances {
       Reservations: await this.reservations(items, context),
       ...(next === null ? {} : { NextToken: this.tokens.issue(scope, next) }),
     };
+  }
+
+  /** Those of the ids (empty: of all) whose devices match. */
+  private async withDevices(
+    filters: readonly Filter[],
+    instanceIds: readonly string[],
+    context: RequestContext,
+  ): Promise<readonly string[]> {
+    const found = instancesWithDevices(filters, await this.attachments.all(context));
+    const wanted = instanceIds.length === 0 ? found : found.filter((id) => instanceIds.includes(id));
+    // No instance has the empty id, and no id at all would mean every instance.
+    return wanted.length === 0 ? [''] : wanted;
   }
 
   private async reservations(rows: readonly InstanceRow[], context: RequestContext): Promise<ec2.Reservation[]> {

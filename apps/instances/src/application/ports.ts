@@ -73,4 +73,6 @@ export interface InstanceTable {
 
 export interface Attachments {
   of(instanceIds: readonly InstanceId[], context: RequestContext): Promise<AttachmentRecord[]>;
+  /** Of all the caller's instances in the Region. */
+  all(context: RequestContext): Promise<AttachmentRecord[]>;
 }

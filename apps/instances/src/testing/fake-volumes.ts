@@ -61,8 +61,13 @@ export class FakeVolumes {
         });
         return { failure: null };
       },
-      ListAttachments: ({ instanceIds = [] }: { instanceIds?: string[] }) => ({
-        attachments: [...instanceIds.flatMap((id) => this.of(id)), ...this.others],
+      ListAttachments: ({ instanceIds }: { instanceIds?: string[] }) => ({
+        attachments: [
+          ...[...this.volumes.values()].filter(
+            ({ attached, instanceId }) => attached && (instanceIds?.includes(instanceId) ?? true),
+          ),
+          ...this.others,
+        ],
       }),
       SuspendAttachments: ({ instanceId }: { instanceId: string }) => {
         for (const volume of this.of(instanceId)) volume.open = false;

@@ -10,4 +10,8 @@ export class AttachmentsOverBus implements Attachments {
     return (await this.requests.call('volumes', 'ListAttachments', { instanceIds: [...instanceIds] }, context))
       .attachments;
   }
+
+  async all(context: RequestContext): Promise<AttachmentRecord[]> {
+    return (await this.requests.call('volumes', 'ListAttachments', {}, context)).attachments;
+  }
 }

@@ -19,7 +19,7 @@ const attachment =
   (any) =>
     `EXISTS (SELECT 1 FROM attachments a WHERE a.volume_id = v.volume_id AND ${any(expression)})`;
 
-/** @see DescribeVolumes, "Filters". Nothing here is fast-restored or managed by an operator. */
+/** @see DescribeVolumes, "Filters". Nothing here is managed by an operator. */
 const FILTERS: Readonly<Record<string, SqlFilter>> = {
   'attachment.attach-time': attachment('a.attach_time'),
   'attachment.delete-on-termination': attachment('a.delete_on_termination::text'),
@@ -30,7 +30,7 @@ const FILTERS: Readonly<Record<string, SqlFilter>> = {
   'availability-zone-id': column('v.availability_zone_id'),
   'create-time': column('v.create_time'),
   encrypted: column('v.encrypted::text'),
-  'fast-restored': column(`'false'`),
+  'fast-restored': column('v.fast_restored::text'),
   'multi-attach-enabled': column('v.multi_attach::text'),
   'operator.managed': column(`'false'`),
   'operator.principal': column('NULL::text'),

@@ -89,7 +89,7 @@ export const load = async (
   headers: Record<string, string>,
   body: string,
   connections = CONNECTIONS,
-): Promise<{ perSecond: number; p50Ms: number; p99Ms: number }> => {
+): Promise<{ requests: number; perSecond: number; p50Ms: number; p99Ms: number }> => {
   const result = await autocannon({
     url,
     method: 'POST',
@@ -101,7 +101,8 @@ export const load = async (
   if (result.non2xx > 0 || result.errors > 0) {
     throw new Error(`${String(result.non2xx)} refusals and ${String(result.errors)} errors under load`);
   }
-  return { perSecond: result.requests.average, p50Ms: result.latency.p50, p99Ms: result.latency.p99 };
+  const { requests, latency } = result;
+  return { requests: requests.total, perSecond: requests.average, p50Ms: latency.p50, p99Ms: latency.p99 };
 };
 
 /** Answers everything with the given bytes. */

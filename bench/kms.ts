@@ -5,8 +5,9 @@ import { createCipheriv, createDecipheriv, generateKeyPairSync, randomBytes, sig
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { kmsCall, load, NODE_OPTIONS, post, signed, startStack } from './api.ts';
+import { type Call, kmsCall, load, NODE_OPTIONS, post, signed, startStack } from './api.ts';
 import { median } from './median.ts';
+import { treeSeconds } from './processor-time.ts';
 import type { Row } from './row.ts';
 
 const CLIENTS = [1, 16, 64];
@@ -15,8 +16,10 @@ const ROUNDS = 3;
  * Of the ceiling, with the most clients: what the stack may not fall below, and what it could be. The ceiling is one process,
  * the stack shares the machine with Postgres and NATS: neighbours on two cores cost it several times what they cost the other.
  */
-const FLOOR = 0.05;
+const FLOOR = 0.08;
 const AIM = 0.5;
+/** The same of processor time, of all the stack's processes together: neighbours lengthen both sides' alike. */
+const PROCESSOR_FLOOR = 0.15;
 const COMMIT_MS = 1500;
 const CRYPTO_MS = 300;
 
@@ -29,6 +32,7 @@ interface Operation {
 
 interface Ceiling {
   readonly url: string;
+  readonly pid: number;
   answers(operation: string, output: unknown): Promise<void>;
   stop(): void;
 }
@@ -39,6 +43,7 @@ const startCeiling = async (): Promise<Ceiling> => {
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
   return {
     url: `http://127.0.0.1:${String(port)}`,
+    pid: child.pid ?? 0,
     answers: async (operation, output) => {
       const told = once(child, 'message');
       child.send({ operation, output });
@@ -114,34 +119,58 @@ const commitsPerSecond = async (adminUrl: string, clients: number): Promise<numb
   }
 };
 
+type Stack = Awaited<ReturnType<typeof startStack>>;
+
+/** A load, and what the process and all that it started spent on each of its requests, in microseconds; null where unknown. */
+const loadOf = async (pid: number, url: string, call: Call, clients: number) => {
+  const headers = await signed(url, call);
+  const before = treeSeconds(pid);
+  const done = await load(url, headers, call.body, clients);
+  const after = treeSeconds(pid);
+  const spent = before === null || after === null ? null : ((after - before) * 1e6) / done.requests;
+  return { ...done, processorUs: spent };
+};
+
 /** Alternates the two, so that both meet the same neighbours on the machine. */
-const measure = async (endpoint: string, ceiling: Ceiling, { name, input }: Operation, clients: number) => {
+const measure = async (stack: Stack, ceiling: Ceiling, { name, input }: Operation, clients: number) => {
+  const { endpoint, pid } = stack;
   const call = kmsCall(name, input);
   const { text } = await post(endpoint, call);
   await ceiling.answers(name, JSON.parse(text));
-  const rounds: { ours: Awaited<ReturnType<typeof load>>; bare: number }[] = [];
+  type Load = Awaited<ReturnType<typeof loadOf>>;
+  const rounds: { ours: Load; bare: Load }[] = [];
+  await load(endpoint, await signed(endpoint, call), call.body, clients); // Code that has not run yet is slower.
   for (let round = 0; round < ROUNDS; round++) {
-    const ours = await load(endpoint, await signed(endpoint, call), call.body, clients);
-    const bare = await load(ceiling.url, await signed(ceiling.url, call), call.body, clients);
-    rounds.push({ ours, bare: bare.perSecond });
+    const ours = await loadOf(pid, endpoint, call, clients);
+    rounds.push({ ours, bare: await loadOf(ceiling.pid, ceiling.url, call, clients) });
   }
+  const of = (figure: (round: (typeof rounds)[number]) => number | null) =>
+    median(rounds.map(figure).filter((value) => value !== null));
   return {
-    rate: Math.round(median(rounds.map(({ ours }) => ours.perSecond))),
-    bare: Math.round(median(rounds.map((round) => round.bare))),
-    ratio: median(rounds.map(({ ours, bare }) => ours.perSecond / bare)),
-    p50Ms: median(rounds.map(({ ours }) => ours.p50Ms)),
-    p99Ms: median(rounds.map(({ ours }) => ours.p99Ms)),
+    rate: Math.round(of(({ ours }) => ours.perSecond)),
+    bare: Math.round(of(({ bare }) => bare.perSecond)),
+    ratio: of(({ ours, bare }) => ours.perSecond / bare.perSecond),
+    p50Ms: of(({ ours }) => ours.p50Ms),
+    p99Ms: of(({ ours }) => ours.p99Ms),
+    isProcessorTimeKnown: rounds.every(({ ours, bare }) => ours.processorUs !== null && bare.processorUs !== null),
+    oursUs: Math.round(of(({ ours }) => ours.processorUs)),
+    bareUs: Math.round(of(({ bare }) => bare.processorUs)),
   };
 };
 
 /** How services ask each other: within the process, which is the embedded stack's way, or over NATS as in a cluster. */
 const SHAPES = [
-  { requests: 'local', clientCounts: CLIENTS, held: { target: FLOOR, aim: AIM } },
-  { requests: 'nats', clientCounts: CLIENTS.slice(-1), held: {} },
+  {
+    requests: 'local',
+    clientCounts: CLIENTS,
+    held: { target: FLOOR, aim: AIM },
+    processor: { target: PROCESSOR_FLOOR },
+  },
+  { requests: 'nats', clientCounts: CLIENTS.slice(-1), held: {}, processor: {} },
 ] as const;
 
 const rowsOf = async (
-  { requests, clientCounts, held }: (typeof SHAPES)[number],
+  { requests, clientCounts, held, processor }: (typeof SHAPES)[number],
   ceiling: Ceiling,
   commits: ReadonlyMap<number, number>,
 ): Promise<Row[]> => {
@@ -151,14 +180,25 @@ const rowsOf = async (
     for (const operation of await operationsOn(stack.endpoint)) {
       const crypto = perSecond(operation.bare);
       for (const clients of clientCounts) {
-        const { rate, bare, ratio, p50Ms, p99Ms } = await measure(stack.endpoint, ceiling, operation, clients);
+        const measured = await measure(stack, ceiling, operation, clients);
+        const { rate, bare, ratio, p50Ms, p99Ms, oursUs, bareUs } = measured;
+        const figure = `${operation.name}, ${String(clients)} clients${requests === 'nats' ? ', services over NATS' : ''}`;
         const beside = `${String(commits.get(clients))}/s bare commits, ${String(crypto)}/s node:crypto`;
+        const isMost = clients === CLIENTS.at(-1);
         rows.push({
-          figure: `${operation.name}, ${String(clients)} clients${requests === 'nats' ? ', services over NATS' : ''}`,
+          figure,
           value: `${String(rate)}/s, p50 ${String(p50Ms)} ms, p99 ${String(p99Ms)} ms`,
           yardstick: `${String(bare)}/s signed HTTP alone; ${beside}`,
           ratio,
-          ...(clients === CLIENTS.at(-1) ? held : {}),
+          ...(isMost ? held : {}),
+        });
+        if (!isMost || !measured.isProcessorTimeKnown) continue;
+        rows.push({
+          figure: `${figure}, processor time`,
+          value: `${String(oursUs)} µs a request, Postgres and nats-server included`,
+          yardstick: `${String(bareUs)} µs signed HTTP alone`,
+          ratio: bareUs / oursUs,
+          ...processor,
         });
       }
     }

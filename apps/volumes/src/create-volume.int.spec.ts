@@ -23,6 +23,9 @@ describe('CreateVolume', () => {
     expect(dataPlane.allocated.get(id)).toMatchObject({ initialized: true });
     const slow = await settled((await create({ SnapshotId: snapshotUnder(null).snapshotId })).VolumeId ?? '');
     expect((await describeOne(slow))?.FastRestored).toBeUndefined();
+    const Filters = [{ Name: 'fast-restored', Values: ['true'] }];
+    const fast = await call<ec2.DescribeVolumesResult>('DescribeVolumes', { Filters });
+    expect(fast.Volumes?.map(({ VolumeId }) => VolumeId)).toEqual([id]);
   });
 
   it('answers creating at once, and the volume is available soon after', async () => {

@@ -130,6 +130,7 @@ export class Life {
       [6, `look ${id}`, () => volume.look()],
       [2, `check ${id}`, () => volume.check('under way')],
       [2, `detach ${id}`, () => volume.detach()],
+      [1, `share ${id}`, () => volume.share()],
       [1.5, `kill the host of ${id}`, () => volume.killHost()],
       [2, `lose power of ${id}`, () => volume.losePower()],
       volume.hasStore
@@ -151,6 +152,7 @@ export class Life {
     const events: Event[] = [
       [2, `check ${id}`, () => snapshot.check('under way')],
       [0.5, `export ${id}`, () => snapshot.checkExport()],
+      [1, `read ${id} block by block`, () => snapshot.checkBlocks()],
       [1, `archive ${id}`, () => snapshot.archive()],
     ];
     if (this.#hasRoom) events.push([4, `copy ${id}`, () => this.#copy(snapshot)]);

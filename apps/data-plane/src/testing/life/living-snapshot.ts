@@ -4,6 +4,7 @@ import { BLOCK_SIZE_BYTES, FolderBlockStore, Manifest, SnapshotDevice, StoreLayo
 import { type DataKeyUse, newSnapshotId, type SnapshotId } from '@holdfast/contracts';
 import { selectXtsEngine } from '@holdfast/crypto/xts';
 import { NbdClient } from '@holdfast/nbd/client';
+import { BlockClient, checksumOf } from '../block-client.ts';
 import { type TestHost, until } from '../harness.ts';
 import type { Content } from './content.ts';
 import type { LivingVolume } from './living-volume.ts';
@@ -78,6 +79,26 @@ export class LivingSnapshot {
     await this.#compare(read, 'as a device');
     await client.close();
     await this.host.call('CloseSnapshotExport', { exportId });
+  }
+
+  /** Block by block, as a client of EBS direct reads it: those that are listed, and nothing where none is. */
+  async checkBlocks(): Promise<void> {
+    await this.complete();
+    const { snapshotId, dataKey } = this;
+    const list = await this.host.call('ListBlocks', { snapshotId, startingBlockIndex: 0, limit: 10_000 });
+    const listed = new Set(list.blocks.map(([block]) => block));
+    const client = await BlockClient.open(this.host, { snapshotId, operation: 'get', dataKey });
+    const read = async (offset: number, target: Buffer) => {
+      for (let at = 0; at < target.length; at += BLOCK_SIZE_BYTES) {
+        const block = (offset + at) / BLOCK_SIZE_BYTES;
+        if (!listed.has(block)) continue;
+        const { body, code, checksum } = await client.get(block);
+        if (code !== undefined || checksum !== checksumOf(body))
+          throw new Error(`${snapshotId} does not give block ${block}: ${String(code)}`);
+        body.copy(target, at);
+      }
+    };
+    await this.#compare(read, 'block by block');
   }
 
   async archive(): Promise<void> {

@@ -38,7 +38,7 @@ export class LivingVolume {
   }
 
   async attach(): Promise<void> {
-    const attached = await this.host.attach(this.volumeId, this.dataKey);
+    const attached = await this.host.attach(this.volumeId, this.dataKey, '/dev/sdf', true);
     this.attachment = this.host.attachments.find(({ instanceId }) => instanceId === attached.instanceId) ?? null;
     this.#socketPath = attached.socketPath;
     await this.#keepUnsynced();
@@ -128,6 +128,24 @@ export class LivingVolume {
   async flush(): Promise<void> {
     await this.#guest.flush();
     this.content.flushed();
+  }
+
+  /** Is attached to one more instance for a while: what the one writes, the other sees at once. */
+  async share(): Promise<void> {
+    const { socketPath, instanceId } = await this.host.attach(this.volumeId, this.dataKey, '/dev/sdg', true);
+    const [own, other] = [this.#client, await NbdClient.connect(socketPath)];
+    for (const writer of [own, other]) {
+      this.#client = writer;
+      await this.write();
+      this.#client = writer === own ? other : own;
+      await this.check('on its other instance');
+    }
+    this.#client = own;
+    await other.close();
+    const attachments = this.host.attachments.filter((attachment) => attachment.instanceId !== instanceId);
+    this.host.attachments.splice(0, this.host.attachments.length, ...attachments);
+    await this.host.call('CloseExport', { volumeId: this.volumeId, instanceId });
+    await this.check('that is shared no longer');
   }
 
   /** Reads some of it. */

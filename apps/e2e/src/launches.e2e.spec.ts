@@ -24,6 +24,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestAccount, ZONE } from './account.ts';
 import { eventually } from './clients.ts';
 import { readDevice, writeDevice } from './devices.ts';
+import { told } from './notifications.ts';
 import { type Stack, startStack } from './stack.ts';
 
 let stack: Stack;
@@ -113,6 +114,9 @@ describe('a launch from an EBS-backed image', () => {
       Message: 'Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state',
     });
     expect(await hostGrantsOf(key)).toEqual([]);
+    const notification = await told(stack.home, data?.VolumeId ?? '', ({ event }) => event === 'reattachVolume');
+    expect(notification.resources).toContain(key);
+    expect(notification.detail).toMatchObject({ result: 'failed', cause: `${key} is disabled.` });
 
     await account.kms.send(new EnableKeyCommand({ KeyId: key }));
     await account.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }));

@@ -25,6 +25,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REGION, TestAccount, ZONE } from './account.ts';
 import { eventually } from './clients.ts';
 import { readDevice, writeDevice } from './devices.ts';
+import { told } from './notifications.ts';
 import { startStack, type Stack } from './stack.ts';
 
 const MIB = 1 << 20;
@@ -143,6 +144,10 @@ describe('CreateSnapshots', () => {
       );
       numbers.set(VolumeId, (await restored(SnapshotId, 4096)).readUInt32BE());
     }
+    const { SnapshotId = '' } = Snapshots[0] ?? {};
+    const whole = await told(stack.home, SnapshotId, ({ event }) => event === 'createSnapshots');
+    expect(whole).toMatchObject({ detail: { result: 'succeeded' } });
+    expect(whole.resources).toHaveLength(2);
     const [first = 0, second = 0] = volumes.map(({ VolumeId }) => numbers.get(VolumeId));
     expect([0, 1]).toContain(first - second);
   });
@@ -306,6 +311,8 @@ describe('fast snapshot restore', () => {
     expect(
       (await account.ec2.send(new DescribeFastSnapshotRestoresCommand({ Filters }))).FastSnapshotRestores,
     ).toMatchObject([{ SnapshotId }]);
+    const { detail } = await told(stack.home, SnapshotId, ({ state }) => state === 'enabled');
+    expect(detail).toMatchObject({ 'snapshot-id': SnapshotId, zone: ZONE });
     expect((await account.volume({ SnapshotId })).FastRestored).toBe(true);
     const elsewhere = await account.volume({ SnapshotId, AvailabilityZone: `${REGION}b` });
     expect(elsewhere.FastRestored).toBeUndefined();

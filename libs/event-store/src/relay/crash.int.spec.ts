@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, i
 import type { TestDatabase } from '@holdfast/embedded/testing';
 import { type Database, PostgresEventStore } from '../postgres/index.ts';
 import { subscribe } from '../subscription.ts';
-import { buildChild, type ChildTask, startChild } from '../testing/children.ts';
+import { buildChild, type Child, type ChildTask, startChild } from '../testing/children.ts';
 import { newTestDatabase } from '../testing/databases.ts';
 import { NOTE_EFFECT } from '../testing/effects.ts';
 import { eventually, readAll } from '../testing/event-store-suite.ts';
@@ -21,7 +21,12 @@ describe('a process that is killed', () => {
   let nats: NatsConnection;
   let service: string;
   const access = () => ({ servers: inject('natsUrl'), user: inject('natsUser'), pass: inject('natsPassword') });
-  const start = (task: ChildTask['task']) => startChild(child.file, { task, urls, nats: access(), service });
+  const started: Child[] = [];
+  const start = (task: ChildTask['task']): Child => {
+    const one = startChild(child.file, { task, urls, nats: access(), service });
+    started.push(one);
+    return one;
+  };
 
   beforeAll(async () => void (child = await buildChild()));
   afterAll(() => child.remove());
@@ -32,6 +37,8 @@ describe('a process that is killed', () => {
     nats = await connectForEver(access());
   });
   afterEach(async () => {
+    for (const one of started) one.kill(); // Of a test that failed; others have killed theirs.
+    await Promise.all(started.splice(0).map(({ exited }) => exited));
     await store.close();
     await database.close();
     await urls.drop();

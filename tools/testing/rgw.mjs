@@ -99,6 +99,9 @@ const format = async (folder, fsid, monitor, env) => {
   await call('ceph-mon', '--mkfs', '-i', 'a', ...maps, '--keyring', join(folder, 'keyring'));
 };
 
+/** A port that was free may be another program's by the time it is used. */
+const ATTEMPTS = 3;
+
 /**
  * Starts the server with one user; it is empty.
  * @returns its endpoint and credentials. `pause` ends the gateway and `resume` starts it again, its objects kept; `stop` ends all
@@ -106,7 +109,17 @@ const format = async (folder, fsid, monitor, env) => {
  * @throws Error when the packages can't be had, or it does not come up.
  */
 export const startRgw = async () => {
-  const { env: base, library } = await programs();
+  const found = await programs();
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnce(found);
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+};
+
+const startOnce = async ({ env: base, library }) => {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-rgw-'));
   for (const name of ['mon', 'osd']) mkdirSync(join(folder, name));
   const [monitor, gateway, fsid] = [await freePort(), await freePort(), randomUUID()];
@@ -140,10 +153,11 @@ export const startRgw = async () => {
   const resume = async () => {
     start('radosgw', '-n', 'client.admin');
     const deadline = performance.now() + START_TIMEOUT_MS;
-    while (!(await answers(gateway))) {
-      if (performance.now() > deadline || !running.has('radosgw')) throw new Error(`radosgw does not answer: ${said}`);
-      await sleep(50);
-    }
+    const { child } = running.get('radosgw');
+    const isOver = () => performance.now() > deadline || child.exitCode !== null || child.signalCode !== null;
+    while (!(await answers(gateway)) && !isOver()) await sleep(50);
+    // Or it may be somebody else who answers there.
+    if (isOver()) throw new Error(`radosgw does not answer: ${said}`);
   };
   const accessKeyId = `HF${randomBytes(9).toString('hex').toUpperCase()}`;
   const secretAccessKey = randomBytes(20).toString('hex');

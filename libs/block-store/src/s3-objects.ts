@@ -94,17 +94,18 @@ export class S3Objects implements ObjectStore {
         throw error;
       });
       if (answer === null) return Buffer.of();
-      const parts: Uint8Array[] = [];
+      const bytes = Buffer.from(new ArrayBuffer(lengthBytes));
       let received = 0;
       for await (const part of answer.Body as AsyncIterable<Uint8Array>) {
-        parts.push(part);
+        if (received + part.length > lengthBytes)
+          throw broken(`more than the ${lengthBytes} bytes that were asked for`);
+        bytes.set(part, received);
         received += part.length;
-        if (received > lengthBytes) throw broken(`more than the ${lengthBytes} bytes that were asked for`);
       }
       const [, start, end] = /^bytes (\d+)-(\d+)\//.exec(answer.ContentRange ?? '') ?? [];
       if (Number(start) !== offsetBytes || Number(end) - offsetBytes + 1 !== received)
         throw broken(`${received} bytes and not ${answer.ContentRange ?? 'a range'}`);
-      return Buffer.concat(parts, received);
+      return bytes.subarray(0, received);
     });
   }
 

@@ -4,7 +4,7 @@ import { type BlockPlace, blocksOfSegment, linkTarget, offsetOfPlace, segmentKey
 
 /** Blocks that one request asks for at most: 16 MiB. */
 const MAX_RUN = 32;
-/** Requests at once: with what each brings, 64 MiB. */
+/** Requests at once: what they bring has 64 MiB, and as much again once it is given to those who asked. */
 const MAX_REQUESTS = 4;
 /** Blocks kept that were read ahead and nobody has asked for yet: 16 MiB. */
 const MAX_KEPT = 32;

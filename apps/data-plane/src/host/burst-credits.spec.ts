@@ -16,12 +16,16 @@ it('are known to who comes after a process that was killed', async () => {
   const killed = new KeptCredits(layout, 'vol-00000001', limiter, 5);
   killed.restore();
   const full = limiter.credits()?.operationCredits ?? 0;
-  for (let request = 0; request < 100; request++) limiter.admit(4096);
   const noted = () =>
     existsSync(paths.credits)
       ? (JSON.parse(readFileSync(paths.credits, 'utf8')) as { operationCredits: number }).operationCredits
       : full;
-  await expect.poll(noted).toBeLessThanOrEqual(full - 50);
+  // A hundred come back each second, also while a busy machine notes nothing: they are spent until it is seen.
+  const spent = () => {
+    for (let request = 0; request < 1000; request++) limiter.admit(4096);
+    return noted();
+  };
+  await expect.poll(spent).toBeLessThanOrEqual(full - 500);
   // Nobody calls `save`.
   const next = new VolumeLimiter();
   next.set(gp2);

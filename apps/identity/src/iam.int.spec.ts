@@ -231,12 +231,12 @@ describe('what users sign in with beside access keys', () => {
       ListSigningCertificates: 'Certificates',
       ListServiceSpecificCredentials: 'ServiceSpecificCredentials',
     };
-    for (const [operation, member] of Object.entries(lists)) {
+    for (const [operation, member] of Object.entries(lists) as [keyof typeof lists, string][]) {
       expect(await call(operation, { UserName: 'plain' })).toMatchObject({ [member]: [] });
       await expect(call(operation, { UserName: 'nobody' })).rejects.toMatchObject({ code: 'NoSuchEntity' });
     }
     expect(await call('ListVirtualMFADevices', {})).toMatchObject({ VirtualMFADevices: [] });
-    for (const operation of ['GetLoginProfile', 'DeleteLoginProfile'])
+    for (const operation of ['GetLoginProfile', 'DeleteLoginProfile'] as const)
       await expect(call(operation, { UserName: 'plain' })).rejects.toMatchObject({
         ...{ code: 'NoSuchEntity', status: 404 },
         message: 'Login Profile for User plain cannot be found.',

@@ -36,6 +36,7 @@ const CONSTANTS: Readonly<Record<string, unknown>> = {
   EncryptedKeyMaterial: BYTES,
   InstanceId: 'i-0123456789abcdef0',
   InstanceSpecification: { InstanceId: 'i-0123456789abcdef0' },
+  InstanceCreditSpecifications: [{ InstanceId: 'i-0123456789abcdef0', CpuCredits: 'standard' }],
   InstanceIds: ['i-0123456789abcdef0'],
   KeyAgreementAlgorithm: 'ECDH',
   KeyPairSpec: 'RSA_2048',

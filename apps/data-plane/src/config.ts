@@ -1,5 +1,11 @@
 import { isAbsolute } from 'node:path';
-import { blockStoreSettings, blockStoreVariables, s3SettingsSchema } from '@holdfast/block-store';
+import {
+  blockStoreSettings,
+  blockStoreVariables,
+  s3SettingsSchema,
+  volumeDeviceSettings,
+  volumeDeviceVariables,
+} from '@holdfast/block-store';
 import type { OwnSettings } from '@holdfast/service-kit';
 import { z } from 'zod';
 
@@ -62,12 +68,8 @@ const variables = z.object({
   HOLDFAST_NBD_TLS_CLIENT_CRL_FILE: z.string().min(1).optional(),
   HOLDFAST_VOLUME_LIMITS: z.enum(['enforced', 'off']).optional(),
   ...blockStoreVariables,
-  HOLDFAST_VOLUME_DEVICES: z.string().optional(),
-  HOLDFAST_VOLUME_DEVICES_OVERWRITE: z.string().optional(),
+  ...volumeDeviceVariables,
 });
-
-/** Between commas: names of devices have colons in them. */
-const pathsOf = (value: string | undefined): string[] => (value ?? '').split(',').filter((path) => path !== '');
 
 /** All of them but the revocation list, or none: without certificates nothing is served to other hosts. */
 const nbdTlsOf = (values: z.infer<typeof variables>) => {
@@ -90,8 +92,7 @@ export const ownSettings: OwnSettings<typeof variables.shape> = {
       blocksListen: values.HOLDFAST_BLOCKS_LISTEN,
       blocksUrl: values.HOLDFAST_BLOCKS_URL,
       volumeLimits: values.HOLDFAST_VOLUME_LIMITS,
-      volumeDevices: pathsOf(values.HOLDFAST_VOLUME_DEVICES),
-      overwriteDevices: pathsOf(values.HOLDFAST_VOLUME_DEVICES_OVERWRITE),
+      ...volumeDeviceSettings(values),
       blockStore: blockStoreSettings(values),
       nbdTls: nbdTlsOf(values),
     }),

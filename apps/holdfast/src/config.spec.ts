@@ -2,9 +2,18 @@ import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from './config.ts';
 
+const devices = { volumeDevices: [], overwriteDevices: [] };
+
 describe('the configuration', () => {
   it('has defaults for everything', () => {
-    const defaults = { home: resolve('.holdfast'), port: 4566, logLevel: 'info', limits: {}, requests: 'local' };
+    const defaults = {
+      home: resolve('.holdfast'),
+      port: 4566,
+      logLevel: 'info',
+      limits: {},
+      devices,
+      requests: 'local',
+    };
     expect(readConfig({})).toEqual(defaults);
     expect(readConfig({ HOLDFAST_HOME: '', HOLDFAST_PORT: '' })).toEqual(defaults);
   });
@@ -16,6 +25,7 @@ describe('the configuration', () => {
       port: 0,
       logLevel: 'debug',
       limits: {},
+      devices,
       requests: 'local',
     });
   });
@@ -34,6 +44,17 @@ describe('the configuration', () => {
       prefix: 'h/',
     });
     expect(() => readConfig({ HOLDFAST_BLOCK_STORE: 'ftp://x' })).toThrow('HOLDFAST_BLOCK_STORE makes no sense');
+  });
+
+  it('takes block devices for volumes', () => {
+    const devices = {
+      HOLDFAST_VOLUME_DEVICES: '/dev/disk/by-id/a:1,/pool',
+      HOLDFAST_VOLUME_DEVICES_OVERWRITE: '/dev/b',
+    };
+    expect(readConfig(variables).devices).toEqual({
+      ...{ volumeDevices: ['/dev/disk/by-id/a:1', '/pool'], overwriteDevices: ['/dev/b'] },
+    });
+    expect(readConfig({}).devices).toEqual(devices);
   });
 
   it('refuses a log level that does not exist', () => {

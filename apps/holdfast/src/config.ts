@@ -1,5 +1,12 @@
 import { resolve } from 'node:path';
-import { blockStoreSettings, blockStoreVariables, type S3Settings } from '@holdfast/block-store';
+import {
+  blockStoreSettings,
+  blockStoreVariables,
+  type S3Settings,
+  volumeDeviceSettings,
+  type VolumeDeviceSettings,
+  volumeDeviceVariables,
+} from '@holdfast/block-store';
 import { type Pkcs11Options, pkcs11Options, pkcs11Variables, RootKeyError } from '@holdfast/root-keys/pkcs11';
 import { z } from 'zod';
 import { UserError } from './errors.ts';
@@ -22,6 +29,7 @@ const variables = z.object({
   HOLDFAST_KMS_QUOTAS: z.string().optional(),
   HOLDFAST_VOLUME_LIMITS: z.enum(['enforced', 'off']).optional(),
   ...blockStoreVariables,
+  ...volumeDeviceVariables,
   HOLDFAST_REQUESTS: z.enum(['local', 'nats']).default('local'),
 });
 
@@ -43,6 +51,8 @@ const MEANING: Record<keyof typeof variables.shape, string> = {
   HOLDFAST_S3_PATH_STYLE: 'yes or no',
   HOLDFAST_S3_CA_FILE: 'the path of a PEM file',
   HOLDFAST_S3_CREDENTIALS_FILE: 'the path of a file like ~/.aws/credentials',
+  HOLDFAST_VOLUME_DEVICES: 'paths of block devices, or of folders of them',
+  HOLDFAST_VOLUME_DEVICES_OVERWRITE: 'paths of block devices',
   HOLDFAST_REQUESTS: 'local or nats',
 };
 
@@ -67,6 +77,7 @@ export interface Config {
   readonly limits: StackLimits;
   /** Where blocks of snapshots are, unless they are in a folder of the home. */
   readonly blockStore?: S3Settings;
+  readonly devices: VolumeDeviceSettings;
   /** `local`: services ask each other within the process; `nats`: over NATS, as in a cluster. */
   readonly requests: 'local' | 'nats';
 }
@@ -116,5 +127,6 @@ export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
   return {
     ...{ home: resolve(HOLDFAST_HOME), port: HOLDFAST_PORT, logLevel: HOLDFAST_LOG_LEVEL, limits, pkcs11, requests },
     ...(blockStore === null ? {} : { blockStore }),
+    devices: volumeDeviceSettings(parsed.data),
   };
 };

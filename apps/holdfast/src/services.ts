@@ -15,8 +15,8 @@ export interface StackSettings {
   /** The token that holds the root keys, in place of files. */
   readonly pkcs11?: object;
   readonly limits: StackLimits;
-  /** The object store that blocks of snapshots are in, in place of a folder. */
-  readonly blockStore?: object | undefined;
+  /** As `data-plane` reads it: the object store that blocks of snapshots are in, and the block devices of volumes. */
+  readonly host?: object | undefined;
 }
 
 export interface ServiceDescription {
@@ -40,7 +40,7 @@ export const SERVICES: readonly ServiceDescription[] = [
   {
     name: 'data-plane',
     database: false,
-    settings: ({ home, blockStore, limits: { volumeLimits } }) => ({ home, hostId: HOST_ID, volumeLimits, blockStore }),
+    settings: ({ home, host, limits: { volumeLimits } }) => ({ home, hostId: HOST_ID, volumeLimits, ...host }),
   },
   {
     name: 'identity',

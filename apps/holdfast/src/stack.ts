@@ -26,8 +26,8 @@ export interface StackOptions {
   /** The token that holds the root keys, in place of files. */
   readonly pkcs11?: object;
   readonly limits?: StackLimits;
-  /** The object store that blocks of snapshots are in, in place of a folder. */
-  readonly blockStore?: object | undefined;
+  /** As `data-plane` reads it: the object store that blocks of snapshots are in, and the block devices of volumes. */
+  readonly host?: object | undefined;
   /** `local`: services ask each other within the process; `nats`: over NATS, as in a cluster. */
   readonly requests: 'local' | 'nats';
   /** False for a stack whose state is thrown away. */
@@ -168,7 +168,7 @@ class EmbeddedStack implements Stack {
   }
 
   private async startServices(loaded: Awaited<ReturnType<EmbeddedStack['loadServices']>>): Promise<void> {
-    const { home, port, logLevel, pkcs11, limits = {}, blockStore, requests } = this.options;
+    const { home, port, logLevel, pkcs11, limits = {}, host, requests } = this.options;
     const local = requests === 'local' ? new LocalResponders() : undefined;
     const results = await Promise.allSettled(
       loaded.map(async ({ description: { name, settings }, start }) => {
@@ -183,7 +183,7 @@ class EmbeddedStack implements Stack {
             local,
             logLevel,
             logFile: join(homePaths(home).logs, 'holdfast.log'),
-            settings: settings({ home, port, pkcs11, limits, blockStore }),
+            settings: settings({ home, port, pkcs11, limits, host }),
           });
           return this.services.set(name, running);
         } catch (error) {

@@ -50,6 +50,7 @@ export { claimStore, ForeignStore, readClaim } from './store-claim.ts';
 export { SnapshotDevice } from './snapshot-device.ts';
 export { type Finding, isLoss, type Verification, verifyStore } from './verify.ts';
 export { deviceCapacityBytes, devicePointer } from './volume-data.ts';
+export { volumeDeviceSettings, type VolumeDeviceSettings, volumeDeviceVariables } from './volume-device-settings.ts';
 export { VolumeFile, type VolumeFileOptions } from './volume-file.ts';
 export {
   createEmptyVolume,

@@ -1,0 +1,24 @@
+import { z } from 'zod';
+
+/** Environment variables that say which block devices volumes are put on. */
+export const volumeDeviceVariables = {
+  HOLDFAST_VOLUME_DEVICES: z.string().optional(),
+  HOLDFAST_VOLUME_DEVICES_OVERWRITE: z.string().optional(),
+};
+
+export interface VolumeDeviceSettings {
+  /** Absolute paths of block devices, or of folders of them or of links to them; none: volumes are files. */
+  readonly volumeDevices: string[];
+  /** Those that are taken although something is on them. */
+  readonly overwriteDevices: string[];
+}
+
+/** Between commas: names of devices have colons in them. */
+const pathsOf = (value: string | undefined): string[] => (value ?? '').split(',').filter((path) => path !== '');
+
+export const volumeDeviceSettings = (values: {
+  readonly [Name in keyof typeof volumeDeviceVariables]?: string | undefined;
+}): VolumeDeviceSettings => ({
+  volumeDevices: pathsOf(values.HOLDFAST_VOLUME_DEVICES),
+  overwriteDevices: pathsOf(values.HOLDFAST_VOLUME_DEVICES_OVERWRITE),
+});

@@ -47,14 +47,13 @@ describe('the configuration', () => {
   });
 
   it('takes block devices for volumes', () => {
-    const devices = {
+    const given = readConfig({
       HOLDFAST_VOLUME_DEVICES: '/dev/disk/by-id/a:1,/pool',
       HOLDFAST_VOLUME_DEVICES_OVERWRITE: '/dev/b',
-    };
-    expect(readConfig(variables).devices).toEqual({
+    });
+    expect(given.devices).toEqual({
       ...{ volumeDevices: ['/dev/disk/by-id/a:1', '/pool'], overwriteDevices: ['/dev/b'] },
     });
-    expect(readConfig({}).devices).toEqual(devices);
   });
 
   it('refuses a log level that does not exist', () => {

@@ -28,6 +28,10 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
+/** Without the settings of tests: the product refuses a setting that it does not know. */
+const ofTheProduct = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('HOLDFAST_TEST_')));
+
 /** Nobody's now, and outside of what systems hand out by themselves, so that no connection takes it before the stack does. */
 export const freePort = async (): Promise<number> => {
   for (;;) {
@@ -67,7 +71,7 @@ export const startStack = async (environment: Record<string, string> = {}): Prom
 
   const start = async () => {
     child = spawn(process.execPath, [MAIN, 'up'], {
-      env: { ...process.env, HOLDFAST_HOME: home, HOLDFAST_PORT: String(port), ...environment },
+      env: { ...ofTheProduct(process.env), HOLDFAST_HOME: home, HOLDFAST_PORT: String(port), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const collect = (chunk: Buffer) => {

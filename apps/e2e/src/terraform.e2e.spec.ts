@@ -28,19 +28,20 @@ else if (!whole)
 
 describe.runIf('plugins' in here)("Terraform's AWS provider", () => {
   let stack: Stack;
-  let terraform: Terraform;
+  let terraform: Terraform | undefined;
   beforeAll(async () => {
     stack = await startStack();
     terraform = await Terraform.start('plugins' in here ? here.plugins : '', stack.endpoint, whole);
   }, TIMEOUT_MS);
   afterAll(async () => {
-    await terraform.remove();
+    await terraform?.remove();
     await stack.stop();
   });
 
   it(
     'makes what is described, sees no difference, changes it in place, and leaves nothing behind',
     async () => {
+      if (terraform === undefined) throw new Error('Terraform did not start');
       const { ec2, kms } = clientsFor(stack.endpoint, ACCOUNT);
       expect(await terraform.apply()).toMatch(/Resources: \d+ added, 0 changed, 0 destroyed/);
       expect(await terraform.plan()).toBeNull();

@@ -64,8 +64,11 @@ export class DataPlaneModule {
     };
     const snapshots: Snapshots = new Snapshots(layout, tasks, logger, uploadWork, objects);
     const snapshotExports = new SnapshotExports({ ...shared, home });
-    const archives = new Archives(layout, () => openBlockStore(layout, settings.blockStore), logger, () =>
-      snapshots.collect(),
+    const archives = new Archives(
+      layout,
+      () => openBlockStore(layout, settings.blockStore),
+      logger,
+      () => snapshots.collect(),
     );
     const fail = (snapshotId: SnapshotId, reason: string) => snapshots.fail(snapshotId, reason);
     const uploads: BlockUploads = new BlockUploads({ layout, tasks, clock, logger, closeBlocks, fail });

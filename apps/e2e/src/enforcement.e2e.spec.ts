@@ -199,7 +199,11 @@ describe('what is wrong with a call', () => {
       [share(missing.snapshot), 'InvalidSnapshot.NotFound', 'InvalidSnapshot.NotFound'],
       [share(missing.snapshot, true), 'UnauthorizedOperation', 'DryRunOperation'],
       [share(snapshot, true), 'UnauthorizedOperation', 'DryRunOperation'],
-      [new ec2.ModifyVolumeCommand({ VolumeId: missing.volume, Size: 2 }), 'UnauthorizedOperation', 'InvalidVolume.NotFound'],
+      [
+        new ec2.ModifyVolumeCommand({ VolumeId: missing.volume, Size: 2 }),
+        'UnauthorizedOperation',
+        'InvalidVolume.NotFound',
+      ],
       [new ec2.CreateSnapshotCommand({ VolumeId: missing.volume }), 'UnauthorizedOperation', 'InvalidVolume.NotFound'],
     ] as const;
     for (const [command, refused, allowed] of cases) {

@@ -268,9 +268,19 @@ describe('what is told of instances', () => {
     ]); // prettier-ignore
     const fast = { Filters: [{ Name: 'ebs-info.ebs-optimized-info.maximum-iops', Values: ['11800'] }] };
     expect((await types(fast)).InstanceTypes?.map(({ InstanceType }) => InstanceType)).toContain('t3.micro');
-    const previous = { Filters: [{ Name: 'current-generation', Values: ['false'] }] };
+    const previous = { Filters: [{ Name: 'current-generation', Values: ['false'] }, { Name: 'instance-type', Values: ['t3.*', 'm1.*'] }] }; // prettier-ignore
     expect((await types(previous)).InstanceTypes?.some(({ InstanceType }) => InstanceType === 't3.micro')).toBe(false);
     expect((await types(previous)).InstanceTypes?.some(({ InstanceType }) => InstanceType === 'm1.small')).toBe(true);
+    const metal = {
+      Filters: [
+        { Name: 'bare-metal', Values: ['true'] },
+        { Name: 'instance-type', Values: ['m5.*'] },
+      ],
+    };
+    const [bare, ...others] = (await types(metal)).InstanceTypes ?? [];
+    expect(others).toEqual([]);
+    expect(bare).toMatchObject({ InstanceType: 'm5.metal', BareMetal: true, EbsInfo: { NvmeSupport: 'required', MaximumEbsAttachments: 31 } }); // prettier-ignore
+    expect(bare?.Hypervisor).toBeUndefined();
     await expect(types({ InstanceTypes: ['x9.nano'] })).rejects.toMatchObject({
       code: 'InvalidInstanceType',
       message: 'The following supplied instance types do not exist: [x9.nano]',
@@ -280,6 +290,6 @@ describe('what is told of instances', () => {
     expect(first.InstanceTypes).toHaveLength(5);
     const second = await types({ ...unsupported, MaxResults: 50, NextToken: first.NextToken });
     expect(second.NextToken).toBeUndefined();
-    expect(new Set([...(first.InstanceTypes ?? []), ...(second.InstanceTypes ?? [])].map(({ InstanceType }) => InstanceType)).size).toBe(14); // prettier-ignore
+    expect(new Set([...(first.InstanceTypes ?? []), ...(second.InstanceTypes ?? [])].map(({ InstanceType }) => InstanceType)).size).toBe(15); // prettier-ignore
   });
 });

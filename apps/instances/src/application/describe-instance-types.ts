@@ -9,53 +9,47 @@ import {
   recordFilter,
   refuseParameters,
 } from '@holdfast/ec2';
-import { ebsOptimization, type EbsOptimizedPerformance } from '../domain/ebs-optimized.ts';
-import { resourcesOf } from '../domain/instance-resources.ts';
-import { allInstanceTypes, type InstanceType } from '../domain/instance-types.ts';
+import { allInstanceTypes, type EbsOptimizedPerformance, type InstanceType } from '../domain/instance-types.ts';
 
 const MAX_PAGE = 100;
 
 const encryptionSupport = ({ ebsEncryptionSupported }: InstanceType) =>
   ebsEncryptionSupported ? 'supported' : 'unsupported';
-const nvmeSupport = ({ hypervisor }: InstanceType) => (hypervisor === 'nitro' ? 'required' : 'unsupported');
 
-const PREVIOUS_GENERATIONS = /^(t1|m[1-3]|c[13]|cc2|cg1|cr1|hi1|hs1|r3|i2|g2|a1)\./;
-const isCurrent = ({ name }: InstanceType) => !PREVIOUS_GENERATIONS.test(name);
-const isBurstable = ({ name }: InstanceType) => /^t\d/.test(name);
-
-const cores = (name: string): number => resourcesOf(name).vcpus / resourcesOf(name).threadsPerCore;
+/** Bare metal has none. */
+const hypervisorOf = ({ bareMetal, hypervisor }: InstanceType) => (bareMetal ? [] : [hypervisor]);
 
 /** A filter on what a type gives its volumes. */
-const optimized = (value: (performance: EbsOptimizedPerformance) => number) => (type: InstanceType) => {
-  const { performance } = ebsOptimization(type);
-  return performance === null ? [] : [String(value(performance))];
-};
+const optimized =
+  (value: (performance: EbsOptimizedPerformance) => number) =>
+  ({ ebsOptimized }: InstanceType) =>
+    ebsOptimized === null ? [] : [String(value(ebsOptimized))];
 
 const FILTERS: RecordFilters<InstanceType> = {
-  'bare-metal': () => ['false'],
-  'burstable-performance-supported': (type) => [String(isBurstable(type))],
-  'current-generation': (type) => [String(isCurrent(type))],
-  'ebs-info.attachment-limit-type': () => ['shared'],
+  'bare-metal': ({ bareMetal }) => [String(bareMetal)],
+  'burstable-performance-supported': ({ burstable }) => [String(burstable)],
+  'current-generation': ({ currentGeneration }) => [String(currentGeneration)],
+  'ebs-info.attachment-limit-type': ({ attachmentLimitType }) => [attachmentLimitType],
   'ebs-info.ebs-optimized-info.baseline-bandwidth-in-mbps': optimized(({ baselineMbps }) => baselineMbps),
   'ebs-info.ebs-optimized-info.baseline-iops': optimized(({ baselineIops }) => baselineIops),
   'ebs-info.ebs-optimized-info.baseline-throughput-in-mbps': optimized(({ baselineMBps }) => baselineMBps),
   'ebs-info.ebs-optimized-info.maximum-bandwidth-in-mbps': optimized(({ maximumMbps }) => maximumMbps),
   'ebs-info.ebs-optimized-info.maximum-iops': optimized(({ maximumIops }) => maximumIops),
   'ebs-info.ebs-optimized-info.maximum-throughput-in-mbps': optimized(({ maximumMBps }) => maximumMBps),
-  'ebs-info.ebs-optimized-support': (type) => [ebsOptimization(type).support],
+  'ebs-info.ebs-optimized-support': ({ ebsOptimizedSupport }) => [ebsOptimizedSupport],
   'ebs-info.encryption-support': (type) => [encryptionSupport(type)],
   'ebs-info.maximum-ebs-attachments': (type) => [String(type.maximumEbsAttachments)],
-  'ebs-info.nvme-support': (type) => [nvmeSupport(type)],
-  hypervisor: (type) => [type.hypervisor],
+  'ebs-info.nvme-support': (type) => [type.nvmeSupport],
+  hypervisor: hypervisorOf,
   'instance-type': (type) => [type.name],
-  'memory-info.size-in-mib': ({ name }) => [String(resourcesOf(name).memoryMiB)],
-  'processor-info.supported-architecture': ({ name }) => [resourcesOf(name).architecture],
+  'memory-info.size-in-mib': ({ memoryMiB }) => [String(memoryMiB)],
+  'processor-info.supported-architecture': ({ architectures }) => [...architectures],
   'supported-root-device-type': () => ['ebs'],
   'supported-usage-class': () => ['on-demand'],
-  'supported-virtualization-type': () => ['hvm'],
-  'vcpu-info.default-cores': ({ name }) => [String(cores(name))],
-  'vcpu-info.default-threads-per-core': ({ name }) => [String(resourcesOf(name).threadsPerCore)],
-  'vcpu-info.default-vcpus': ({ name }) => [String(resourcesOf(name).vcpus)],
+  'supported-virtualization-type': ({ virtualizationTypes }) => [...virtualizationTypes],
+  'vcpu-info.default-cores': ({ cores }) => [String(cores)],
+  'vcpu-info.default-threads-per-core': ({ threadsPerCore }) => [String(threadsPerCore)],
+  'vcpu-info.default-vcpus': ({ vcpus }) => [String(vcpus)],
 };
 
 /** What volumes depend on, processors and memory, and the network that there is here; other members are left out. */
@@ -89,21 +83,18 @@ export class DescribeInstanceTypes {
   }
 }
 
-const processorsAndMemory = ({ name }: InstanceType): Partial<ec2.InstanceTypeInfo> => {
-  const { vcpus, threadsPerCore, memoryMiB, architecture } = resourcesOf(name);
-  return {
-    VCpuInfo: { DefaultVCpus: vcpus, DefaultCores: cores(name), DefaultThreadsPerCore: threadsPerCore },
-    MemoryInfo: { SizeInMiB: memoryMiB },
-    ProcessorInfo: { SupportedArchitectures: [architecture] },
-  };
-};
+const processorsAndMemory = (type: InstanceType): Partial<ec2.InstanceTypeInfo> => ({
+  VCpuInfo: { DefaultVCpus: type.vcpus, DefaultCores: type.cores, DefaultThreadsPerCore: type.threadsPerCore },
+  MemoryInfo: { SizeInMiB: type.memoryMiB },
+  ProcessorInfo: { SupportedArchitectures: type.architectures as ec2.ArchitectureType[] },
+});
 
 const optimizedInfo = (type: InstanceType): Pick<ec2.EbsInfo, 'EbsOptimizedSupport' | 'EbsOptimizedInfo'> => {
-  const { support, performance } = ebsOptimization(type);
-  if (performance === null) return { EbsOptimizedSupport: support };
-  const { baselineMbps, maximumMbps, baselineMBps, maximumMBps, baselineIops, maximumIops } = performance;
+  const { ebsOptimizedSupport, ebsOptimized } = type;
+  if (ebsOptimized === null) return { EbsOptimizedSupport: ebsOptimizedSupport };
+  const { baselineMbps, maximumMbps, baselineMBps, maximumMBps, baselineIops, maximumIops } = ebsOptimized;
   return {
-    EbsOptimizedSupport: support,
+    EbsOptimizedSupport: ebsOptimizedSupport,
     EbsOptimizedInfo: {
       BaselineBandwidthInMbps: baselineMbps,
       BaselineThroughputInMBps: baselineMBps,
@@ -117,12 +108,12 @@ const optimizedInfo = (type: InstanceType): Pick<ec2.EbsInfo, 'EbsOptimizedSuppo
 
 const described = (type: InstanceType): ec2.InstanceTypeInfo => ({
   InstanceType: type.name as ec2.InstanceTypeInfo['InstanceType'],
-  Hypervisor: type.hypervisor,
-  CurrentGeneration: isCurrent(type),
-  BareMetal: false,
-  BurstablePerformanceSupported: isBurstable(type),
+  Hypervisor: hypervisorOf(type)[0],
+  CurrentGeneration: type.currentGeneration,
+  BareMetal: type.bareMetal,
+  BurstablePerformanceSupported: type.burstable,
   SupportedRootDeviceTypes: ['ebs'],
-  SupportedVirtualizationTypes: ['hvm'],
+  SupportedVirtualizationTypes: type.virtualizationTypes as ec2.VirtualizationType[],
   SupportedUsageClasses: ['on-demand'],
   ...processorsAndMemory(type),
   // There are no placement groups, and an instance has one interface with one address.
@@ -140,8 +131,8 @@ const described = (type: InstanceType): ec2.InstanceTypeInfo => ({
   EbsInfo: {
     ...optimizedInfo(type),
     EncryptionSupport: encryptionSupport(type),
-    NvmeSupport: nvmeSupport(type),
+    NvmeSupport: type.nvmeSupport,
     MaximumEbsAttachments: type.maximumEbsAttachments,
-    AttachmentLimitType: 'shared',
+    AttachmentLimitType: type.attachmentLimitType,
   },
 });

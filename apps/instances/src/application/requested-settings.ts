@@ -8,6 +8,7 @@ import {
   type MetadataOptions,
   metadataOptionsOf,
 } from '../domain/instance-settings.ts';
+import { instanceType } from '../domain/instance-types.ts';
 
 /** Before base64. @see RunInstances, UserData */
 const MAX_USER_DATA_BYTES = 16_384;
@@ -25,16 +26,16 @@ type Launch = Pick<
 >;
 
 /** What a launch says of the guest. @throws AwsError for what no instance, or none of its type, can have. */
-export const settingsOfLaunch = (input: Launch, instanceType: string): InstanceSettings => {
+export const settingsOfLaunch = (input: Launch, type: string): InstanceSettings => {
   const { UserData, CreditSpecification, MetadataOptions: metadata, DisableApiStop, EbsOptimized } = input;
   const behavior = input.InstanceInitiatedShutdownBehavior;
   const credits = CreditSpecification?.CpuCredits;
   return {
     ...(UserData === undefined || UserData === '' ? {} : { userData: checkedUserData(UserData) }),
-    ...(credits === undefined || credits === '' ? {} : { cpuCredits: checkedCredits(credits, instanceType) }),
+    ...(credits === undefined || credits === '' ? {} : { cpuCredits: checkedCredits(credits, type) }),
     ...(DisableApiStop === true ? { disableApiStop: true } : {}),
     ...(behavior === undefined || behavior === '' ? {} : { shutdownBehavior: checkedBehavior(behavior) }),
-    ...(EbsOptimized === true ? { ebsOptimized: checkedOptimization(instanceType) } : {}),
+    ...(EbsOptimized === true ? { ebsOptimized: checkedOptimization(type) } : {}),
     ...(metadata === undefined ? {} : { metadataOptions: changedMetadataOptions(metadata, metadataOptionsOf({})) }),
   };
 };
@@ -55,8 +56,8 @@ export const checkedBehavior = (text: string | undefined): 'stop' | 'terminate' 
 };
 
 /** @throws AwsError Unsupported for the types that EC2 has no dedicated throughput for. */
-export const checkedOptimization = (instanceType: string): true => {
-  if (/^(t1|t2|m1|m2|m3|c1|c3|r3|i2|g2|cc2|cg1|cr1|hi1|hs1)\./.test(instanceType))
+export const checkedOptimization = (type: string): true => {
+  if (instanceType(type)?.ebsOptimizedSupport === 'unsupported')
     throw new AwsError({
       code: 'Unsupported',
       message: `EBS-optimized instances are not supported for your requested configuration. Please check the documentation for supported configurations.`,
@@ -65,12 +66,12 @@ export const checkedOptimization = (instanceType: string): true => {
 };
 
 /** What an instance may have by its type. @throws AwsError */
-export const checkedCredits = (text: string | undefined, instanceType: string): CpuCredits => {
+export const checkedCredits = (text: string | undefined, type: string): CpuCredits => {
   if (text !== 'standard' && text !== 'unlimited')
     throw invalidParameterValue(`Value (${text ?? 'null'}) for parameter cpuCredits is invalid.`);
-  if (!isBurstable(instanceType))
+  if (!isBurstable(type))
     throw invalidParameterCombination(
-      `The creditSpecification parameter is not supported for instance type '${instanceType}'.`,
+      `The creditSpecification parameter is not supported for instance type '${type}'.`,
     );
   return text;
 };

@@ -1,3 +1,5 @@
+import { instanceType } from './instance-types.ts';
+
 export type CpuCredits = 'standard' | 'unlimited';
 
 /** @see EC2, InstanceMetadataOptionsRequest */
@@ -27,12 +29,12 @@ const NEED_A_STOP: readonly (keyof InstanceSettings)[] = ['userData', 'ebsOptimi
 export const needsStop = (settings: InstanceSettings): boolean =>
   NEED_A_STOP.some((name) => settings[name] !== undefined);
 
-export const isBurstable = (instanceType: string): boolean => /^t[2-9]/.test(instanceType);
+export const isBurstable = (name: string): boolean => instanceType(name)?.burstable ?? false;
 
 /** T2 instances begin with standard credits, later ones with unlimited. Null: the type knows no credits. */
-export const cpuCreditsOf = (instanceType: string, { cpuCredits }: InstanceSettings): CpuCredits | null => {
-  if (!isBurstable(instanceType)) return null;
-  return cpuCredits ?? (instanceType.startsWith('t2.') ? 'standard' : 'unlimited');
+export const cpuCreditsOf = (name: string, { cpuCredits }: InstanceSettings): CpuCredits | null => {
+  if (!isBurstable(name)) return null;
+  return cpuCredits ?? (name.startsWith('t2.') ? 'standard' : 'unlimited');
 };
 
 /** EC2's own, for an image that says nothing of the metadata service. */

@@ -41,8 +41,8 @@ export interface InstanceType {
  * maximum Mbit/s, baseline and maximum IOPS, and baseline MB/s where AWS tells other than an eighth of the Mbit/s.
  *
  * As AWS answers DescribeInstanceTypes. The recording is moto's (Apache License 2.0, ec2/resources/instance_types.json),
- * the newest that has the type; where it is older than the limits of attachments, 27 volumes for Nitro, 40 for Xen, 39 for cc2.
- * cc1, cg1, cr1, hi1 and hs1 are older than any recording and as in the EC2 user guide.
+ * the newest that has the type; where that is older than the limits of attachments, 27 volumes for Nitro, 40 for Xen,
+ * 39 for cc2. cc1, cg1, cr1, hi1 and hs1 are older than any recording and as in the EC2 user guide.
  */
 const RECORDED: Readonly<Record<string, readonly (string | number)[]>> = recorded;
 

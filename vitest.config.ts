@@ -12,6 +12,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 60_000 } },
+    // CI's machines stand still for seconds at times. What fails there is tried once more, and the report says so; elsewhere it fails.
+    retry: process.env['CI'] ? 1 : 0,
     setupFiles: [fileURLToPath(new URL('tools/testing/equal-bytes.ts', import.meta.url))],
     projects: [
       {

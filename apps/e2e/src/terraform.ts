@@ -53,13 +53,13 @@ const run = (args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Prom
     });
   });
 
-/** Why Terraform cannot be run here, or the folder of its provider. */
-export const terraformHere = async (): Promise<{ readonly plugins: string } | { readonly missing: string }> => {
+/** @returns the folder of the provider. @throws Error when Terraform cannot be run here */
+export const terraformPlugins = async (): Promise<string> => {
   const { code } = await run(['version'], tmpdir(), { ...process.env, CHECKPOINT_DISABLE: '1' });
-  if (code !== 0) return { missing: 'there is no terraform command on this machine' };
+  if (code !== 0) throw new Error('there is no terraform command on this machine');
   const plugins = await pluginFolder();
-  if (plugins !== null) return { plugins };
-  return { missing: `no folder has ${PROVIDER}; HOLDFAST_TEST_TERRAFORM_PLUGINS names one that does` };
+  if (plugins !== null) return plugins;
+  throw new Error(`no folder has ${PROVIDER}; HOLDFAST_TEST_TERRAFORM_PLUGINS names one that does`);
 };
 
 /** One configuration and its state in a folder of its own. */

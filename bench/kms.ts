@@ -16,10 +16,10 @@ const ROUNDS = 3;
  * Of the ceiling, with the most clients: what the stack may not fall below, and what it could be. The ceiling is one process,
  * the stack shares the machine with Postgres and NATS: neighbours on two cores cost it several times what they cost the other.
  */
-const FLOOR = 0.08;
+const FLOOR = 0.25;
 const AIM = 0.5;
 /** The same of processor time, of all the stack's processes together: neighbours lengthen both sides' alike. */
-const PROCESSOR_FLOOR = 0.15;
+const PROCESSOR_FLOOR = 0.2;
 const COMMIT_MS = 1500;
 const CRYPTO_MS = 300;
 

@@ -47,7 +47,12 @@ describe('the relay survives', { timeout: 300_000 }, () => {
   const inOrder = (events: readonly StoredEvent[]) => [...new Set(events.map(({ eventId }) => eventId))];
 
   it('a Postgres that is killed and restarted while events are appended', async () => {
-    const options = { dataDir: join(folder, 'postgres'), port: await freePort(), password: 'outage', durable: true };
+    const options = {
+      dataDir: await mkdtemp(join(folder, 'postgres-')),
+      port: await freePort(),
+      password: 'outage',
+      durable: true,
+    };
     let postgres: RunningPostgres = await startPostgres(options);
     const urls = await createTestDatabase(postgres.url);
     const database = await openTestDatabase(urls);
@@ -83,7 +88,7 @@ describe('the relay survives', { timeout: 300_000 }, () => {
   });
 
   it('a nats-server that is killed, once with its storage kept and once with it deleted', async () => {
-    const storeDir = join(folder, 'nats');
+    const storeDir = await mkdtemp(join(folder, 'nats-'));
     const options = { storeDir, port: await freePort(), user: 'outage', password: 'outage' };
     let server: RunningNats = await startNats(options);
     const { urls, database } = await newTestDatabase();
@@ -99,7 +104,10 @@ describe('the relay survives', { timeout: 300_000 }, () => {
         const before = writers.acknowledged.length;
         await eventually(() => writers.acknowledged.length > before + 100);
         // Only a stream that was noted to be longer can be seen to be lost.
-        await eventually(async () => (await relay.behind()) < writers.acknowledged.length);
+        await eventually(async () => {
+          const { length } = writers.acknowledged;
+          return (await relay.behind()) < length;
+        });
         process.kill(server.pid, 'SIGKILL');
         await server.exited;
         if (storage === 'deleted') await rm(join(storeDir, 'jetstream'), { recursive: true });
@@ -111,14 +119,15 @@ describe('the relay survives', { timeout: 300_000 }, () => {
       const log = inOrder(await readAll(store));
       expect(log).toEqual(expect.arrayContaining(writers.acknowledged));
       expect(inOrder(await readStreamOf(service, nats))).toEqual(log);
-      expect(rebuilt).toEqual(['stream-lost']);
+      expect([...new Set(rebuilt)]).toEqual(['stream-lost']); // Once more for each try that the new server did not take.
 
-      // And once more while nothing is appended: no publication fails that could tell.
+      // And again while nothing is appended: no publication fails that could tell.
+      rebuilt.length = 0;
       process.kill(server.pid, 'SIGKILL');
       await server.exited;
       await rm(join(storeDir, 'jetstream'), { recursive: true });
       server = await startNats(options);
-      await eventually(() => rebuilt.length === 2);
+      await eventually(() => rebuilt.length > 0);
       await eventually(async () => (await readStreamOf(service, nats).catch(() => [])).length === log.length);
       expect(inOrder(await readStreamOf(service, nats))).toEqual(log);
     } finally {

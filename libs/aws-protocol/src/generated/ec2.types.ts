@@ -27,6 +27,7 @@ export type FlexibleEnaQueuesSupport = "supported" | "unsupported";
 export type HostnameType = "ip-name" | "resource-name";
 export type HttpTokensState = "optional" | "required";
 export type HypervisorType = "ovm" | "xen";
+export type IamInstanceProfileAssociationState = "associated" | "associating" | "disassociated" | "disassociating";
 export type ImageAttributeName = "blockDeviceMapping" | "bootMode" | "deregistrationProtection" | "description" | "imdsSupport" | "kernel" | "lastLaunchedTime" | "launchPermission" | "productCodes" | "ramdisk" | "sriovNetSupport" | "tpmSupport" | "uefiData";
 export type ImageState = "available" | "deregistered" | "disabled" | "error" | "failed" | "invalid" | "pending" | "transient";
 export type ImageTypeValues = "kernel" | "machine" | "ramdisk";
@@ -48,6 +49,7 @@ export type InstanceStorageEncryptionSupport = "required" | "unsupported";
 export type InstanceTypeHypervisor = "nitro" | "xen";
 export type IpSource = "amazon" | "byoip" | "none";
 export type Ipv6AddressAttribute = "private" | "public";
+export type KeyFormat = "pem" | "ppk";
 export type KeyType = "ed25519" | "rsa";
 export type LocationType = "availability-zone" | "availability-zone-id" | "outpost" | "region";
 export type LockMode = "compliance" | "governance";
@@ -129,6 +131,15 @@ export interface AccountAttributeValue {
 export interface ApplicationStatusSummary {
   Status?: SummaryStatus;
   ImpairedSince?: string;
+}
+
+export interface AssociateIamInstanceProfileRequest {
+  IamInstanceProfile: IamInstanceProfileSpecification;
+  InstanceId: string;
+}
+
+export interface AssociateIamInstanceProfileResult {
+  IamInstanceProfileAssociation?: IamInstanceProfileAssociation;
 }
 
 export interface AttachVolumeRequest {
@@ -330,6 +341,14 @@ export interface CreateImageResult {
   ImageId?: string;
 }
 
+export interface CreateKeyPairRequest {
+  KeyName: string;
+  KeyType?: string;
+  TagSpecifications?: TagSpecification[];
+  KeyFormat?: string;
+  DryRun?: boolean;
+}
+
 export interface CreateReplaceRootVolumeTaskRequest {
   InstanceId: string;
   SnapshotId?: string;
@@ -412,6 +431,17 @@ export interface DefaultConnectionTrackingConfiguration {
   DefaultTcpEstablishedTimeout?: number;
   DefaultUdpTimeout?: number;
   DefaultUdpStreamTimeout?: number;
+}
+
+export interface DeleteKeyPairRequest {
+  KeyName?: string;
+  KeyPairId?: string;
+  DryRun?: boolean;
+}
+
+export interface DeleteKeyPairResult {
+  Return?: boolean;
+  KeyPairId?: string;
 }
 
 export interface DeleteSnapshotRequest {
@@ -504,6 +534,18 @@ export interface DescribeFastSnapshotRestoresRequest {
 
 export interface DescribeFastSnapshotRestoresResult {
   FastSnapshotRestores?: DescribeFastSnapshotRestoreSuccessItem[];
+  NextToken?: string;
+}
+
+export interface DescribeIamInstanceProfileAssociationsRequest {
+  AssociationIds?: string[];
+  Filters?: Filter[];
+  MaxResults?: number;
+  NextToken?: string;
+}
+
+export interface DescribeIamInstanceProfileAssociationsResult {
+  IamInstanceProfileAssociations?: IamInstanceProfileAssociation[];
   NextToken?: string;
 }
 
@@ -957,6 +999,14 @@ export interface DisableSnapshotBlockPublicAccessResult {
   State?: SnapshotBlockPublicAccessState;
 }
 
+export interface DisassociateIamInstanceProfileRequest {
+  AssociationId: string;
+}
+
+export interface DisassociateIamInstanceProfileResult {
+  IamInstanceProfileAssociation?: IamInstanceProfileAssociation;
+}
+
 export interface DiskInfo {
   SizeInGB?: number;
   Count?: number;
@@ -1241,6 +1291,14 @@ export interface IamInstanceProfile {
   Id?: string;
 }
 
+export interface IamInstanceProfileAssociation {
+  AssociationId?: string;
+  InstanceId?: string;
+  IamInstanceProfile?: IamInstanceProfile;
+  State?: IamInstanceProfileAssociationState;
+  Timestamp?: string;
+}
+
 export interface IamInstanceProfileSpecification {
   Arn?: string;
   Name?: string;
@@ -1326,6 +1384,20 @@ export interface ImageWatermark {
   SourceImageId?: string;
   SourceImageCreationTime?: string;
   WatermarkCreationTime?: string;
+}
+
+export interface ImportKeyPairRequest {
+  KeyName: string;
+  PublicKeyMaterial: string;
+  TagSpecifications?: TagSpecification[];
+  DryRun?: boolean;
+}
+
+export interface ImportKeyPairResult {
+  KeyFingerprint?: string;
+  KeyName?: string;
+  KeyPairId?: string;
+  Tags?: Tag[];
 }
 
 export interface ImportSnapshotRequest {
@@ -1526,6 +1598,11 @@ export interface InstanceMetadataOptionsResponse {
   HttpEndpoint?: InstanceMetadataEndpointState;
   HttpProtocolIpv6?: InstanceMetadataProtocolState;
   InstanceMetadataTags?: InstanceMetadataTagsState;
+}
+
+export interface InstanceMonitoring {
+  InstanceId?: string;
+  Monitoring?: Monitoring;
 }
 
 export interface InstanceNetworkInterface {
@@ -1808,6 +1885,14 @@ export interface Ipv6Range {
   CidrIpv6?: string;
 }
 
+export interface KeyPair {
+  KeyPairId?: string;
+  Tags?: Tag[];
+  KeyName?: string;
+  KeyFingerprint?: string;
+  KeyMaterial?: string;
+}
+
 export interface KeyPairInfo {
   KeyPairId?: string;
   KeyType?: KeyType;
@@ -2043,6 +2128,16 @@ export interface ModifyVolumeRequest {
 
 export interface ModifyVolumeResult {
   VolumeModification?: VolumeModification;
+}
+
+export interface MonitorInstancesRequest {
+  InstanceIds: string[];
+  MetricCategoryIds?: string[];
+  DryRun?: boolean;
+}
+
+export interface MonitorInstancesResult {
+  InstanceMonitorings?: InstanceMonitoring[];
 }
 
 export interface Monitoring {
@@ -2344,6 +2439,15 @@ export interface RegisterImageRequest {
 
 export interface RegisterImageResult {
   ImageId?: string;
+}
+
+export interface ReplaceIamInstanceProfileAssociationRequest {
+  IamInstanceProfile: IamInstanceProfileSpecification;
+  AssociationId: string;
+}
+
+export interface ReplaceIamInstanceProfileAssociationResult {
+  IamInstanceProfileAssociation?: IamInstanceProfileAssociation;
 }
 
 export interface ReplaceRootVolumeTask {
@@ -2779,6 +2883,16 @@ export interface UnlockSnapshotResult {
   SnapshotId?: string;
 }
 
+export interface UnmonitorInstancesRequest {
+  InstanceIds: string[];
+  MetricCategoryIds?: string[];
+  DryRun?: boolean;
+}
+
+export interface UnmonitorInstancesResult {
+  InstanceMonitorings?: InstanceMonitoring[];
+}
+
 export interface UnsuccessfulInstanceCreditSpecificationItem {
   InstanceId?: string;
   Error?: UnsuccessfulInstanceCreditSpecificationItemError;
@@ -3002,16 +3116,19 @@ export interface VpcIpv6CidrBlockAssociation {
 }
 
 export interface Operations {
+  AssociateIamInstanceProfile: { in: AssociateIamInstanceProfileRequest; out: AssociateIamInstanceProfileResult };
   AttachVolume: { in: AttachVolumeRequest; out: VolumeAttachment };
   CopyImage: { in: CopyImageRequest; out: CopyImageResult };
   CopySnapshot: { in: CopySnapshotRequest; out: CopySnapshotResult };
   CopyVolumes: { in: CopyVolumesRequest; out: CopyVolumesResult };
   CreateImage: { in: CreateImageRequest; out: CreateImageResult };
+  CreateKeyPair: { in: CreateKeyPairRequest; out: KeyPair };
   CreateReplaceRootVolumeTask: { in: CreateReplaceRootVolumeTaskRequest; out: CreateReplaceRootVolumeTaskResult };
   CreateSnapshot: { in: CreateSnapshotRequest; out: Snapshot };
   CreateSnapshots: { in: CreateSnapshotsRequest; out: CreateSnapshotsResult };
   CreateTags: { in: CreateTagsRequest; out: Record<string, never> };
   CreateVolume: { in: CreateVolumeRequest; out: Volume };
+  DeleteKeyPair: { in: DeleteKeyPairRequest; out: DeleteKeyPairResult };
   DeleteSnapshot: { in: DeleteSnapshotRequest; out: Record<string, never> };
   DeleteTags: { in: DeleteTagsRequest; out: Record<string, never> };
   DeleteVolume: { in: DeleteVolumeRequest; out: Record<string, never> };
@@ -3020,6 +3137,7 @@ export interface Operations {
   DescribeAvailabilityZones: { in: DescribeAvailabilityZonesRequest; out: DescribeAvailabilityZonesResult };
   DescribeDhcpOptions: { in: DescribeDhcpOptionsRequest; out: DescribeDhcpOptionsResult };
   DescribeFastSnapshotRestores: { in: DescribeFastSnapshotRestoresRequest; out: DescribeFastSnapshotRestoresResult };
+  DescribeIamInstanceProfileAssociations: { in: DescribeIamInstanceProfileAssociationsRequest; out: DescribeIamInstanceProfileAssociationsResult };
   DescribeImageAttribute: { in: DescribeImageAttributeRequest; out: ImageAttribute };
   DescribeImages: { in: DescribeImagesRequest; out: DescribeImagesResult };
   DescribeInstanceAttribute: { in: DescribeInstanceAttributeRequest; out: InstanceAttribute };
@@ -3053,6 +3171,7 @@ export interface Operations {
   DisableEbsEncryptionByDefault: { in: DisableEbsEncryptionByDefaultRequest; out: DisableEbsEncryptionByDefaultResult };
   DisableFastSnapshotRestores: { in: DisableFastSnapshotRestoresRequest; out: DisableFastSnapshotRestoresResult };
   DisableSnapshotBlockPublicAccess: { in: DisableSnapshotBlockPublicAccessRequest; out: DisableSnapshotBlockPublicAccessResult };
+  DisassociateIamInstanceProfile: { in: DisassociateIamInstanceProfileRequest; out: DisassociateIamInstanceProfileResult };
   EnableEbsEncryptionByDefault: { in: EnableEbsEncryptionByDefaultRequest; out: EnableEbsEncryptionByDefaultResult };
   EnableFastSnapshotRestores: { in: EnableFastSnapshotRestoresRequest; out: EnableFastSnapshotRestoresResult };
   EnableSnapshotBlockPublicAccess: { in: EnableSnapshotBlockPublicAccessRequest; out: EnableSnapshotBlockPublicAccessResult };
@@ -3061,6 +3180,7 @@ export interface Operations {
   GetEbsDefaultKmsKeyId: { in: GetEbsDefaultKmsKeyIdRequest; out: GetEbsDefaultKmsKeyIdResult };
   GetEbsEncryptionByDefault: { in: GetEbsEncryptionByDefaultRequest; out: GetEbsEncryptionByDefaultResult };
   GetSnapshotBlockPublicAccessState: { in: GetSnapshotBlockPublicAccessStateRequest; out: GetSnapshotBlockPublicAccessStateResult };
+  ImportKeyPair: { in: ImportKeyPairRequest; out: ImportKeyPairResult };
   ImportSnapshot: { in: ImportSnapshotRequest; out: ImportSnapshotResult };
   ListImagesInRecycleBin: { in: ListImagesInRecycleBinRequest; out: ListImagesInRecycleBinResult };
   ListSnapshotsInRecycleBin: { in: ListSnapshotsInRecycleBinRequest; out: ListSnapshotsInRecycleBinResult };
@@ -3075,8 +3195,10 @@ export interface Operations {
   ModifySnapshotTier: { in: ModifySnapshotTierRequest; out: ModifySnapshotTierResult };
   ModifyVolume: { in: ModifyVolumeRequest; out: ModifyVolumeResult };
   ModifyVolumeAttribute: { in: ModifyVolumeAttributeRequest; out: Record<string, never> };
+  MonitorInstances: { in: MonitorInstancesRequest; out: MonitorInstancesResult };
   RebootInstances: { in: RebootInstancesRequest; out: Record<string, never> };
   RegisterImage: { in: RegisterImageRequest; out: RegisterImageResult };
+  ReplaceIamInstanceProfileAssociation: { in: ReplaceIamInstanceProfileAssociationRequest; out: ReplaceIamInstanceProfileAssociationResult };
   ResetEbsDefaultKmsKeyId: { in: ResetEbsDefaultKmsKeyIdRequest; out: ResetEbsDefaultKmsKeyIdResult };
   ResetImageAttribute: { in: ResetImageAttributeRequest; out: Record<string, never> };
   ResetSnapshotAttribute: { in: ResetSnapshotAttributeRequest; out: Record<string, never> };
@@ -3089,4 +3211,5 @@ export interface Operations {
   StopInstances: { in: StopInstancesRequest; out: StopInstancesResult };
   TerminateInstances: { in: TerminateInstancesRequest; out: TerminateInstancesResult };
   UnlockSnapshot: { in: UnlockSnapshotRequest; out: UnlockSnapshotResult };
+  UnmonitorInstances: { in: UnmonitorInstancesRequest; out: UnmonitorInstancesResult };
 }

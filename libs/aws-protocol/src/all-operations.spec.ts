@@ -38,7 +38,11 @@ const oddText = fc
 const plainText = fc.string({ unit: fc.constantFrom(...'aZ09+/=_-. '), maxLength: 6 }).map((s) => `x${s}x`);
 const textOf = (model: ServiceModel) => (model.protocol === 'restJson1' ? plainText : oddText);
 const timestamp = fc.integer({ min: 0, max: 4_000_000_000_000 }).map((ms) => new Date(ms).toISOString());
-const blob = fc.uint8Array({ maxLength: 9 }).map((bytes) => Buffer.from(bytes).toString('base64'));
+/** To EC2 a required parameter without any text is missing. */
+const blobOf = ({ protocol }: ServiceModel) =>
+  fc
+    .uint8Array({ minLength: protocol === 'ec2Query' ? 1 : 0, maxLength: 9 })
+    .map((bytes) => Buffer.from(bytes).toString('base64'));
 
 /** Every member of every shape present, to a depth that recursive shapes need. */
 const valueOf = (model: ServiceModel, type: TypeRow, depth: number): fc.Arbitrary<unknown> | undefined => {
@@ -59,7 +63,7 @@ const valueOf = (model: ServiceModel, type: TypeRow, depth: number): fc.Arbitrar
     l: fc.maxSafeInteger(),
     d: fc.integer(),
     t: timestamp,
-    x: blob,
+    x: blobOf(model),
   };
   return scalars[type as string];
 };

@@ -29,6 +29,8 @@ export type HttpTokensState = "optional" | "required";
 export type HypervisorType = "ovm" | "xen";
 export type IamInstanceProfileAssociationState = "associated" | "associating" | "disassociated" | "disassociating";
 export type ImageAttributeName = "blockDeviceMapping" | "bootMode" | "deregistrationProtection" | "description" | "imdsSupport" | "kernel" | "lastLaunchedTime" | "launchPermission" | "productCodes" | "ramdisk" | "sriovNetSupport" | "tpmSupport" | "uefiData";
+export type ImageBlockPublicAccessDisabledState = "unblocked";
+export type ImageBlockPublicAccessEnabledState = "block-new-sharing";
 export type ImageState = "available" | "deregistered" | "disabled" | "error" | "failed" | "invalid" | "pending" | "transient";
 export type ImageTypeValues = "kernel" | "machine" | "ramdisk";
 export type ImdsSupportValues = "v2.0";
@@ -991,6 +993,41 @@ export interface DisableFastSnapshotRestoresResult {
   Unsuccessful?: DisableFastSnapshotRestoreErrorItem[];
 }
 
+export interface DisableImageBlockPublicAccessRequest {
+  DryRun?: boolean;
+}
+
+export interface DisableImageBlockPublicAccessResult {
+  ImageBlockPublicAccessState?: ImageBlockPublicAccessDisabledState;
+}
+
+export interface DisableImageDeprecationRequest {
+  ImageId: string;
+  DryRun?: boolean;
+}
+
+export interface DisableImageDeprecationResult {
+  Return?: boolean;
+}
+
+export interface DisableImageDeregistrationProtectionRequest {
+  ImageId: string;
+  DryRun?: boolean;
+}
+
+export interface DisableImageDeregistrationProtectionResult {
+  Return?: string;
+}
+
+export interface DisableImageRequest {
+  ImageId: string;
+  DryRun?: boolean;
+}
+
+export interface DisableImageResult {
+  Return?: boolean;
+}
+
 export interface DisableSnapshotBlockPublicAccessRequest {
   DryRun?: boolean;
 }
@@ -1173,6 +1210,44 @@ export interface EnableFastSnapshotRestoresResult {
   Unsuccessful?: EnableFastSnapshotRestoreErrorItem[];
 }
 
+export interface EnableImageBlockPublicAccessRequest {
+  ImageBlockPublicAccessState: string;
+  DryRun?: boolean;
+}
+
+export interface EnableImageBlockPublicAccessResult {
+  ImageBlockPublicAccessState?: ImageBlockPublicAccessEnabledState;
+}
+
+export interface EnableImageDeprecationRequest {
+  ImageId: string;
+  DeprecateAt: string;
+  DryRun?: boolean;
+}
+
+export interface EnableImageDeprecationResult {
+  Return?: boolean;
+}
+
+export interface EnableImageDeregistrationProtectionRequest {
+  ImageId: string;
+  WithCooldown?: boolean;
+  DryRun?: boolean;
+}
+
+export interface EnableImageDeregistrationProtectionResult {
+  Return?: string;
+}
+
+export interface EnableImageRequest {
+  ImageId: string;
+  DryRun?: boolean;
+}
+
+export interface EnableImageResult {
+  Return?: boolean;
+}
+
 export interface EnableSnapshotBlockPublicAccessRequest {
   State: string;
   DryRun?: boolean;
@@ -1243,6 +1318,15 @@ export interface GetEbsEncryptionByDefaultRequest {
 export interface GetEbsEncryptionByDefaultResult {
   EbsEncryptionByDefault?: boolean;
   SseType?: SSEType;
+}
+
+export interface GetImageBlockPublicAccessStateRequest {
+  DryRun?: boolean;
+}
+
+export interface GetImageBlockPublicAccessStateResult {
+  ImageBlockPublicAccessState?: string;
+  ManagedBy?: ManagedBy;
 }
 
 export interface GetSnapshotBlockPublicAccessStateRequest {
@@ -3170,15 +3254,24 @@ export interface Operations {
   DetachVolume: { in: DetachVolumeRequest; out: VolumeAttachment };
   DisableEbsEncryptionByDefault: { in: DisableEbsEncryptionByDefaultRequest; out: DisableEbsEncryptionByDefaultResult };
   DisableFastSnapshotRestores: { in: DisableFastSnapshotRestoresRequest; out: DisableFastSnapshotRestoresResult };
+  DisableImage: { in: DisableImageRequest; out: DisableImageResult };
+  DisableImageBlockPublicAccess: { in: DisableImageBlockPublicAccessRequest; out: DisableImageBlockPublicAccessResult };
+  DisableImageDeprecation: { in: DisableImageDeprecationRequest; out: DisableImageDeprecationResult };
+  DisableImageDeregistrationProtection: { in: DisableImageDeregistrationProtectionRequest; out: DisableImageDeregistrationProtectionResult };
   DisableSnapshotBlockPublicAccess: { in: DisableSnapshotBlockPublicAccessRequest; out: DisableSnapshotBlockPublicAccessResult };
   DisassociateIamInstanceProfile: { in: DisassociateIamInstanceProfileRequest; out: DisassociateIamInstanceProfileResult };
   EnableEbsEncryptionByDefault: { in: EnableEbsEncryptionByDefaultRequest; out: EnableEbsEncryptionByDefaultResult };
   EnableFastSnapshotRestores: { in: EnableFastSnapshotRestoresRequest; out: EnableFastSnapshotRestoresResult };
+  EnableImage: { in: EnableImageRequest; out: EnableImageResult };
+  EnableImageBlockPublicAccess: { in: EnableImageBlockPublicAccessRequest; out: EnableImageBlockPublicAccessResult };
+  EnableImageDeprecation: { in: EnableImageDeprecationRequest; out: EnableImageDeprecationResult };
+  EnableImageDeregistrationProtection: { in: EnableImageDeregistrationProtectionRequest; out: EnableImageDeregistrationProtectionResult };
   EnableSnapshotBlockPublicAccess: { in: EnableSnapshotBlockPublicAccessRequest; out: EnableSnapshotBlockPublicAccessResult };
   EnableVolumeIO: { in: EnableVolumeIORequest; out: Record<string, never> };
   GetConsoleOutput: { in: GetConsoleOutputRequest; out: GetConsoleOutputResult };
   GetEbsDefaultKmsKeyId: { in: GetEbsDefaultKmsKeyIdRequest; out: GetEbsDefaultKmsKeyIdResult };
   GetEbsEncryptionByDefault: { in: GetEbsEncryptionByDefaultRequest; out: GetEbsEncryptionByDefaultResult };
+  GetImageBlockPublicAccessState: { in: GetImageBlockPublicAccessStateRequest; out: GetImageBlockPublicAccessStateResult };
   GetSnapshotBlockPublicAccessState: { in: GetSnapshotBlockPublicAccessStateRequest; out: GetSnapshotBlockPublicAccessStateResult };
   ImportKeyPair: { in: ImportKeyPairRequest; out: ImportKeyPairResult };
   ImportSnapshot: { in: ImportSnapshotRequest; out: ImportSnapshotResult };

@@ -198,7 +198,18 @@ describe('roles', () => {
     await expect(call('DeleteRole', { RoleName: 'ec2' })).rejects.toMatchObject({
       message: 'Cannot delete entity, must remove roles from instance profile first.',
     });
+    const profile = { arn: InstanceProfile.Arn, instanceProfileId: InstanceProfile.InstanceProfileId };
+    const role = `arn:aws:iam::${ACCOUNT}:role/ec2`;
+    expect(await identity.call('FindInstanceProfile', { name: 'EC2' })).toEqual({ ...profile, roleArn: role });
+    expect(await identity.call('FindInstanceProfile', { arn: profile.arn })).toEqual({ ...profile, roleArn: role });
+    expect(await identity.call('FindInstanceProfile', { arn: role })).toBeNull();
+    await call('TagInstanceProfile', { InstanceProfileName: 'ec2', Tags: [{ Key: 'a', Value: '1' }, { Key: 'b', Value: '' }] }); // prettier-ignore
+    await call('UntagInstanceProfile', { InstanceProfileName: 'ec2', TagKeys: ['b'] });
+    expect((await call('ListInstanceProfileTags', { InstanceProfileName: 'ec2' })).Tags).toEqual([
+      { Key: 'a', Value: '1' },
+    ]);
     await call('RemoveRoleFromInstanceProfile', { InstanceProfileName: 'ec2', RoleName: 'ec2' });
+    expect(await identity.call('FindInstanceProfile', { name: 'ec2' })).toEqual({ ...profile, roleArn: null });
     await call('DeleteInstanceProfile', { InstanceProfileName: 'ec2' });
     await call('DeleteRole', { RoleName: 'ec2' });
   });

@@ -63,6 +63,11 @@ export interface IdentityRequests {
     in: { kind: 'user' | 'group' | 'role' | 'instance-profile' | 'policy'; name: string };
     out: { arn: string; tags: Record<string, string> } | null;
   };
+  /** An instance profile of the context's account, by name or ARN. `roleArn` null: no role is in it. Null: there is none. */
+  FindInstanceProfile: {
+    in: { name: string } | { arn: string };
+    out: { arn: string; instanceProfileId: string; roleArn: string | null } | null;
+  };
   /**
    * Whom names in policies and grants stand for, whatever the account; null: nobody. Users and roles, by ARN or unique id:
    * their unique ids, for the name can be given to somebody else later. Sessions of roles: the role's id. Root ARNs,

@@ -33,6 +33,17 @@ describe('what an IAM call needs', () => {
     expect(await iamTargets(operation, input, ada, facts)).toMatchObject([{ action: `iam:${operation}`, resource }]);
   });
 
+  it('is, for a role in an instance profile, to change the profile and to pass the role', async () => {
+    const input = { InstanceProfileName: 'p', RoleName: 'r' };
+    expect(await iamTargets('AddRoleToInstanceProfile', input, ada, facts)).toMatchObject([
+      { action: 'iam:AddRoleToInstanceProfile', resource: `${IAM}instance-profile/p` },
+      { action: 'iam:PassRole', resource: `${IAM}role/r`, context: { 'iam:PassedToService': 'ec2.amazonaws.com' } },
+    ]);
+    expect(await iamTargets('RemoveRoleFromInstanceProfile', input, ada, facts)).toMatchObject([
+      { action: 'iam:RemoveRoleFromInstanceProfile', resource: `${IAM}instance-profile/p` },
+    ]);
+  });
+
   it('tells policies which policy is attached, and the tags on both sides', async () => {
     const input = { UserName: 'bob', PolicyArn: 'arn:aws:iam::aws:policy/P', Tags: [{ Key: 'a', Value: 'b' }] };
     expect((await iamTargets('AttachUserPolicy', input, ada, facts))[0]?.context).toMatchObject({

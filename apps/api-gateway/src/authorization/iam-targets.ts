@@ -44,8 +44,24 @@ const OF_THE_CALLER = new Set([
   'UpdateAccessKey',
 ]);
 
-/** The group is what is changed; the user is no resource of the call. */
-const GROUP_CALLS = new Set(['AddUserToGroup', 'RemoveUserFromGroup']);
+/** What is changed; the user or role that comes or goes is no resource of the call. */
+const CHANGED: Readonly<Record<string, readonly [member: string, kind: IamKind]>> = {
+  AddRoleToInstanceProfile: ['InstanceProfileName', 'instance-profile'],
+  AddUserToGroup: ['GroupName', 'group'],
+  RemoveRoleFromInstanceProfile: ['InstanceProfileName', 'instance-profile'],
+  RemoveUserFromGroup: ['GroupName', 'group'],
+};
+
+/**
+ * Whoever gives a service a role needs `iam:PassRole` on it.
+ * @param associatedArn of what it is for: `iam:AssociatedResourceArn`.
+ */
+export const passRole = (roleArn: string, accountId: string, associatedArn?: string): AccessTarget => ({
+  action: 'iam:PassRole',
+  resource: roleArn,
+  resourceAccount: accountId,
+  context: { 'iam:PassedToService': 'ec2.amazonaws.com', 'iam:AssociatedResourceArn': associatedArn },
+});
 
 interface Tag {
   Key?: string;
@@ -65,8 +81,8 @@ const requestContext = (input: Input): Record<string, string | readonly string[]
 };
 
 const named = (operation: string, input: Input): readonly [IamKind, string] | null => {
-  const members = GROUP_CALLS.has(operation) ? [['GroupName', 'group'] as const] : RESOURCE_MEMBERS;
-  for (const [member, kind] of members) {
+  const changed = CHANGED[operation];
+  for (const [member, kind] of changed === undefined ? RESOURCE_MEMBERS : [changed]) {
     const name = text(input[member]);
     if (name !== undefined) return [kind, name];
   }
@@ -105,7 +121,11 @@ export const iamTargets = async (
       [`iam:ResourceTag/${key}`, value],
     ]);
     const absent = kind === 'policy' ? name : arn(kind, `/${name}`);
-    return target(resource?.arn ?? absent, Object.fromEntries(tags) as Record<string, string>);
+    const own = target(resource?.arn ?? absent, Object.fromEntries(tags) as Record<string, string>);
+    const passed = operation === 'AddRoleToInstanceProfile' ? text(input['RoleName']) : undefined;
+    if (passed === undefined) return own;
+    const role = await facts.iamResource('role', passed);
+    return [...own, passRole(role?.arn ?? arn('role', `/${passed}`), accountId)];
   }
   if (OF_THE_CALLER.has(operation)) return target(caller.principal.arn);
   const kind = LISTS[operation];

@@ -25,12 +25,15 @@ export const tags: ActionsOf<
   | 'TagUser'
   | 'TagRole'
   | 'TagPolicy'
+  | 'TagInstanceProfile'
   | 'UntagUser'
   | 'UntagRole'
   | 'UntagPolicy'
+  | 'UntagInstanceProfile'
   | 'ListUserTags'
   | 'ListRoleTags'
   | 'ListPolicyTags'
+  | 'ListInstanceProfileTags'
 > = {
   TagUser: async (iam, { UserName: name, Tags }, context) =>
     change(iam, context, { type: 'Tag', kind: 'user', name, tags: tagsOf(Tags) }),
@@ -38,18 +41,26 @@ export const tags: ActionsOf<
     change(iam, context, { type: 'Tag', kind: 'role', name, tags: tagsOf(Tags) }),
   TagPolicy: async (iam, { PolicyArn, Tags }, context) =>
     change(iam, context, { type: 'Tag', kind: 'policy', name: checkPolicyArn(PolicyArn), tags: tagsOf(Tags) }),
+  TagInstanceProfile: async (iam, { InstanceProfileName: name, Tags }, context) =>
+    change(iam, context, { type: 'Tag', kind: 'instance-profile', name, tags: tagsOf(Tags) }),
   UntagUser: (iam, { UserName: name, TagKeys: keys }, context) =>
     change(iam, context, { type: 'Untag', kind: 'user', name, keys }),
   UntagRole: (iam, { RoleName: name, TagKeys: keys }, context) =>
     change(iam, context, { type: 'Untag', kind: 'role', name, keys }),
   UntagPolicy: async (iam, { PolicyArn, TagKeys: keys }, context) =>
     change(iam, context, { type: 'Untag', kind: 'policy', name: checkPolicyArn(PolicyArn), keys }),
+  UntagInstanceProfile: (iam, { InstanceProfileName: name, TagKeys: keys }, context) =>
+    change(iam, context, { type: 'Untag', kind: 'instance-profile', name, keys }),
   ListUserTags: async (iam, { UserName, ...request }, context) => {
     const row = await existingRow(iam, context, 'user', UserName);
     return list(iam, row.id, row.tags, request, context);
   },
   ListRoleTags: async (iam, { RoleName, ...request }, context) => {
     const row = await existingRow(iam, context, 'role', RoleName);
+    return list(iam, row.id, row.tags, request, context);
+  },
+  ListInstanceProfileTags: async (iam, { InstanceProfileName, ...request }, context) => {
+    const row = await existingRow(iam, context, 'instance-profile', InstanceProfileName);
     return list(iam, row.id, row.tags, request, context);
   },
   ListPolicyTags: async (iam, { PolicyArn, ...request }, context) =>

@@ -60,8 +60,8 @@ export type IamCommand = Addressed &
     | { type: 'PutPermissionsBoundary'; entity: EntityName; policyArn: string }
     | { type: 'DeletePermissionsBoundary'; entity: EntityName }
     /** `name` of a policy is its ARN. */
-    | { type: 'Tag'; kind: Exclude<TaggedKind, 'instance-profile'>; name: string; tags: Tags }
-    | { type: 'Untag'; kind: Exclude<TaggedKind, 'instance-profile'>; name: string; keys: readonly string[] }
+    | { type: 'Tag'; kind: TaggedKind; name: string; tags: Tags }
+    | { type: 'Untag'; kind: TaggedKind; name: string; keys: readonly string[] }
     | { type: 'CreateAccessKey'; userName: string; accessKeyId: string }
     | { type: 'UpdateAccessKey'; userName: string; accessKeyId: string; isActive: boolean }
     | { type: 'DeleteAccessKey'; userName: string; accessKeyId: string }

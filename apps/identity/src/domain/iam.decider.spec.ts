@@ -230,6 +230,12 @@ describe('quotas', () => {
         tags: Object.fromEntries([...Object.entries(tags).filter(([name]) => name !== 'k7'), ['K7', 'x']]),
       });
   });
+  it('count tags of an instance profile as those of others', () => {
+    const created = { type: 'InstanceProfileCreated', instanceProfileId: 'AIPA', instanceProfileName: 'p', path: '/' };
+    given({ ...created, tags: { a: '1' }, ...fact } as IamEvent)
+      .when(command('Untag', { kind: 'instance-profile', name: 'P', keys: ['A'] }))
+      .then({ type: 'TagsChanged', kind: 'instance-profile', resourceId: 'AIPA', ...fact, tags: {} });
+  });
   it('limit trust policies and managed policies', () => {
     const long = `"${'x'.repeat(6143)}"`;
     given(role('r'))

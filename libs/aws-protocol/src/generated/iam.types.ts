@@ -543,6 +543,18 @@ export interface ListGroupsResponse {
   Marker?: string;
 }
 
+export interface ListInstanceProfileTagsRequest {
+  InstanceProfileName: string;
+  Marker?: string;
+  MaxItems?: number;
+}
+
+export interface ListInstanceProfileTagsResponse {
+  Tags: Tag[];
+  IsTruncated?: boolean;
+  Marker?: string;
+}
+
 export interface ListInstanceProfilesForRoleRequest {
   RoleName: string;
   Marker?: string;
@@ -1004,6 +1016,11 @@ export interface Tag {
   Value: string;
 }
 
+export interface TagInstanceProfileRequest {
+  InstanceProfileName: string;
+  Tags: Tag[];
+}
+
 export interface TagPolicyRequest {
   PolicyArn: string;
   Tags: Tag[];
@@ -1017,6 +1034,11 @@ export interface TagRoleRequest {
 export interface TagUserRequest {
   UserName: string;
   Tags: Tag[];
+}
+
+export interface UntagInstanceProfileRequest {
+  InstanceProfileName: string;
+  TagKeys: string[];
 }
 
 export interface UntagPolicyRequest {
@@ -1164,6 +1186,7 @@ export interface Operations {
   ListGroupPolicies: { in: ListGroupPoliciesRequest; out: ListGroupPoliciesResponse };
   ListGroups: { in: ListGroupsRequest; out: ListGroupsResponse };
   ListGroupsForUser: { in: ListGroupsForUserRequest; out: ListGroupsForUserResponse };
+  ListInstanceProfileTags: { in: ListInstanceProfileTagsRequest; out: ListInstanceProfileTagsResponse };
   ListInstanceProfiles: { in: ListInstanceProfilesRequest; out: ListInstanceProfilesResponse };
   ListInstanceProfilesForRole: { in: ListInstanceProfilesForRoleRequest; out: ListInstanceProfilesForRoleResponse };
   ListMFADevices: { in: ListMFADevicesRequest; out: ListMFADevicesResponse };
@@ -1190,9 +1213,11 @@ export interface Operations {
   SetDefaultPolicyVersion: { in: SetDefaultPolicyVersionRequest; out: Record<string, never> };
   SimulateCustomPolicy: { in: SimulateCustomPolicyRequest; out: SimulatePolicyResponse };
   SimulatePrincipalPolicy: { in: SimulatePrincipalPolicyRequest; out: SimulatePolicyResponse };
+  TagInstanceProfile: { in: TagInstanceProfileRequest; out: Record<string, never> };
   TagPolicy: { in: TagPolicyRequest; out: Record<string, never> };
   TagRole: { in: TagRoleRequest; out: Record<string, never> };
   TagUser: { in: TagUserRequest; out: Record<string, never> };
+  UntagInstanceProfile: { in: UntagInstanceProfileRequest; out: Record<string, never> };
   UntagPolicy: { in: UntagPolicyRequest; out: Record<string, never> };
   UntagRole: { in: UntagRoleRequest; out: Record<string, never> };
   UntagUser: { in: UntagUserRequest; out: Record<string, never> };

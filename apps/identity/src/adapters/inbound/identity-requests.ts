@@ -7,6 +7,7 @@ import { accountAliases } from '../../application/account-aliases.ts';
 import { accountAuthorizationDetails } from '../../application/account-authorization-details.ts';
 import type { Action } from '../../application/action.ts';
 import { entityPolicies } from '../../application/entity-policies.ts';
+import { findInstanceProfile } from '../../application/find-instance-profile.ts';
 import { getIamResource } from '../../application/get-iam-resource.ts';
 import { groups } from '../../application/groups.ts';
 import { instanceProfiles } from '../../application/instance-profiles.ts';
@@ -80,6 +81,8 @@ export const identityRequests = (iam: Iam): RequestHandlers => ({
     getPrincipalPolicies(iam, input),
   GetIamResource: (input: InternalRequests['identity']['GetIamResource']['in'], context: RequestContext) =>
     getIamResource(iam, input, context),
+  FindInstanceProfile: (input: InternalRequests['identity']['FindInstanceProfile']['in'], context: RequestContext) =>
+    findInstanceProfile(iam, input, context),
   ResolvePrincipals: (input: InternalRequests['identity']['ResolvePrincipals']['in']) => resolvePrincipals(iam, input),
   EncodeAuthorizationMessage: (
     input: InternalRequests['identity']['EncodeAuthorizationMessage']['in'],

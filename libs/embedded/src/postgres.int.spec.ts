@@ -62,12 +62,24 @@ const setting = async (url: string, name: string) =>
   (await query<Record<string, string>>(url, `SHOW ${name}`))[0]?.[name];
 
 describe('an embedded Postgres', () => {
-  it('asks for the password and listens on loopback only, without a socket in a shared folder', async () => {
-    const { url } = await start();
-    await expect(query(url.replace('secret', 'wrong'), 'SELECT 1')).rejects.toThrow('password authentication failed');
+  it('asks for the password and listens on loopback and in its own folder only', async () => {
+    const dataDir = join(folder, 'da ta+');
+    const { url } = await start({ dataDir });
+    const overTcp = url.slice(0, url.indexOf('?'));
+    for (const way of [url, overTcp]) {
+      expect(await query(way, 'SELECT inet_client_addr() IS NULL AS "isSocket"')).toEqual([{ isSocket: way === url }]);
+      await expect(query(way.replace('secret', 'wrong'), 'SELECT 1')).rejects.toThrow('password authentication failed');
+    }
     expect(await setting(url, 'listen_addresses')).toBe('127.0.0.1');
+    expect(await setting(url, 'unix_socket_directories')).toBe(dataDir);
+    expect(statSync(dataDir).mode & 0o777).toBe(0o700);
+    expect(readFileSync(join(dataDir, 'pg_hba.conf'), 'utf8')).not.toMatch(/^\w.*\b(trust|password|md5)$/m);
+  });
+
+  it('listens on loopback alone where the name of its folder is too long for a socket', async () => {
+    const { url } = await start({ dataDir: join(folder, 'd'.repeat(100)) });
     expect(await setting(url, 'unix_socket_directories')).toBe('');
-    expect(readFileSync(join(folder, 'data', 'pg_hba.conf'), 'utf8')).not.toMatch(/^\w.*\b(trust|password|md5)$/m);
+    expect(await query(url, 'SELECT inet_client_addr() IS NULL AS "isSocket"')).toEqual([{ isSocket: false }]);
   });
 
   it('syncs to disk unless told that nothing is worth keeping', async () => {

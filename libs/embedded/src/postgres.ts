@@ -33,7 +33,7 @@ export interface PostgresOptions {
 }
 
 export interface RunningPostgres {
-  /** Of the superuser, database `postgres`. */
+  /** Of the superuser, database `postgres`; by a Unix socket where there is one. TCP on 127.0.0.1 is there as well. */
   readonly url: string;
   readonly port: number;
   readonly pid: number;
@@ -56,7 +56,6 @@ const SYNC_METHOD = process.platform === 'linux' ? 'syncfs' : 'fsync';
 
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
-  unix_socket_directories: '',
   max_connections: '200',
   shared_buffers: '64MB',
   wal_level: 'minimal', // No replicas here.
@@ -70,6 +69,27 @@ const SETTINGS = {
 };
 /** A commit still reaches the operating system, so it survives a kill -9 of the server. */
 const NOT_DURABLE = { fsync: 'off', full_page_writes: 'off' };
+
+const SOCKET_NAME = '.s.PGSQL.';
+/** Of `sun_path` in Linux, its ending zero byte included, less the name of a socket with the longest port. */
+const SOCKET_FOLDER_BYTES = 108 - `/${SOCKET_NAME}65535`.length - 1;
+
+/**
+ * The data directory, which is the server's user's alone: what crosses a socket there costs half of what TCP does. Undefined
+ * where the system has no such sockets, or the name is too long for one or would be read as a list.
+ */
+const socketFolder = (dataDir: string): string | undefined =>
+  process.platform !== 'win32' && Buffer.byteLength(dataDir) <= SOCKET_FOLDER_BYTES && !/[",]/.test(dataDir)
+    ? dataDir
+    : undefined;
+
+/** Of libpq, psql and node-postgres alike: `host` in the query goes before the address, which is the server's as well. */
+const urlOf = (port: number, password: string, folder: string | undefined): string => {
+  const url = new URL(`postgres://${SUPERUSER}@127.0.0.1:${String(port)}/postgres`);
+  url.password = password;
+  if (folder !== undefined) url.search = `host=${encodeURIComponent(folder)}`; // libpq reads no `+` as a space.
+  return url.href;
+};
 
 const environment = (): NodeJS.ProcessEnv => {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PG'));
@@ -133,6 +153,7 @@ const clearRemains = async (dataDir: string): Promise<void> => {
     await stopProcess(pidFile.pid, ['SIGINT', 'SIGQUIT'], STOP_TIMEOUT_MS);
   }
   rmSync(join(dataDir, 'postmaster.pid'), { force: true });
+  for (const name of readdirSync(dataDir)) if (name.startsWith(SOCKET_NAME)) rmSync(join(dataDir, name));
 };
 
 type Outcome = { state: 'ready' } | { state: 'ended'; portTaken: boolean; reason: string };
@@ -170,7 +191,12 @@ export const startPostgres = async (options: PostgresOptions): Promise<RunningPo
   if (!existsSync(join(dataDir, 'PG_VERSION'))) await initialize(binaries, { ...options, dataDir });
   const prefix = unprivilegedPrefix(binaries.postgres, dataDir);
 
-  const settings = { ...SETTINGS, ...(options.durable === false ? NOT_DURABLE : {}) };
+  const folder = socketFolder(dataDir);
+  const settings = {
+    ...SETTINGS,
+    unix_socket_directories: folder ?? '',
+    ...(options.durable === false ? NOT_DURABLE : {}),
+  };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   let reason = '';
   for (let attempt = 1; attempt <= PORT_ATTEMPTS; attempt++) {
@@ -181,7 +207,7 @@ export const startPostgres = async (options: PostgresOptions): Promise<RunningPo
       const server = ServerProcess.start(command, { cwd: dataDir, env: environment(), output: log.fd });
       const outcome = await untilReady(server, dataDir, log.text);
       if (outcome.state === 'ready') {
-        const url = `postgres://${SUPERUSER}:${encodeURIComponent(options.password)}@127.0.0.1:${port}/postgres`;
+        const url = urlOf(port, options.password, folder);
         const stop = () => server.stop(['SIGINT', 'SIGQUIT'], STOP_TIMEOUT_MS);
         return { url, port, pid: server.pid, exited: server.exited, stop };
       }

@@ -195,12 +195,24 @@ describe('a copy under another key', () => {
     await host.call('RemoveSnapshot', { snapshotId: first });
     const secondCopy = newSnapshotId();
     const source = { snapshotId: second };
-    await host.call('StartSnapshotCopy', { snapshotId: secondCopy, source, dataKey, previousCopy: firstCopy });
+    const ownContext = { 'aws:ebs:id': secondCopy };
+    const asked = host.kms.asked.length;
+    await host.call('StartSnapshotCopy', {
+      ...{ snapshotId: secondCopy, source, dataKey, previousCopy: firstCopy, ownContext },
+    });
     await host.settled(secondCopy);
+    expect(host.kms.asked.slice(asked).map(({ context }) => context)).toEqual([dataKey.encryptionContext]);
+    const { dataKey: own } = await host.call('GetSnapshotDataKey', { snapshotId: secondCopy });
+    expect(own).toMatchObject({ keyArn: dataKey.keyArn, dataKeyId: dataKey.dataKeyId, encryptionContext: ownContext });
+    expect(own?.encryptedDataKey).not.toBe(dataKey.encryptedDataKey);
+    expect((await host.call('GetSnapshotDataKey', { snapshotId: second })).dataKey).toBeNull();
+    await expect(host.call('GetSnapshotDataKey', { snapshotId: newSnapshotId() })).rejects.toMatchObject({
+      code: 'SnapshotNotFound',
+    });
     const [of1, of2] = [blocksOf(firstCopy), blocksOf(secondCopy)];
     expect(of2.map((name, block) => name === of1[block])).toEqual([true, false, true, true]);
     await host.call('RemoveSnapshot', { snapshotId: firstCopy });
-    const guest = await restored(secondCopy, newVolumeId(), dataKey);
+    const guest = await restored(secondCopy, newVolumeId(), { ...dataKey, ...own });
     expect((await guest.read(0, 4 * BLOCK)).equals(expected)).toBe(true);
     await Promise.all([client.close(), guest.close()]);
   });

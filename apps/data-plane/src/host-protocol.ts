@@ -101,6 +101,8 @@ export const hostRequests = {
     }),
     sourceEncrypted: z.boolean(),
     target: keyReferenceSchema.omit({ keyCheck: true }),
+    /** The target's data key is to be wrapped again, in this encryption context. */
+    ownContext: z.record(z.string(), z.string()).optional(),
   }),
   ReEncryptVolume: z.object({
     root: z.string(),
@@ -126,6 +128,12 @@ export const attachReply = z.object({ keyCheck: z.string().nullable() });
 export const unwrapParams = z.object({ slot: keySlotSchema, publicKey: z.string().max(256) });
 /** `info` of the sealed answer is `kms.Decrypt.<requestId>`. */
 export const unwrapReply = z.object({ sealed: z.string(), requestId: z.string() });
+
+/** Host to service: whom to seal a data key to that is to be wrapped again. `info` is `kms.Encrypt.<requestId>`. */
+export const wrappingKeyReply = z.object({ publicKey: z.string().max(256), requestId: z.string() });
+/** Host to service: has the key of the slot `target` wrapped in the encryption context that the service was told of. */
+export const wrapParams = z.object({ sealed: z.string().max(4096) });
+export const wrapReply = z.object({ encryptedDataKey: z.string() });
 
 export const serveTlsReply = z.object({ port: z.int() });
 /** Host to service: on which socket a volume is served to whom a certificate is for. */

@@ -64,3 +64,15 @@ describe('unwrapping a data key', () => {
     }
   });
 });
+
+describe('wrapping a data key for another owner', () => {
+  it('is asked as the same principal, in the other encryption context, of a plaintext sealed to KMS', async () => {
+    const { keys, asked } = keysThat(() => ({ publicKey: "KMS's", CiphertextBlob: 'wrapped' }));
+    expect(await keys.wrappingKey(use)).toEqual({ publicKey: "KMS's", requestId: 'r-1' });
+    expect(await keys.wrap(use, 'sealed', { 'aws:ebs:id': 'snap-2' })).toBe('wrapped');
+    expect(asked[1]).toMatchObject({
+      input: { KeyId: use.keyArn, Plaintext: 'sealed', EncryptionContext: { 'aws:ebs:id': 'snap-2' } },
+      context: { requestId: 'r-1', principal, viaService: 'ec2.eu-central-1.amazonaws.com' },
+    });
+  });
+});

@@ -19,7 +19,10 @@ export class KmsRefused extends PeerError {
   }
 }
 
-/** Asks KMS to unwrap data keys for block hosts. What passes through here is sealed to the host's own key. */
+/**
+ * Asks KMS to unwrap data keys for block hosts, and to wrap one for another owner. What passes through here is sealed to the
+ * host's own key, or to KMS's.
+ */
 export class KmsKeys {
   constructor(private readonly bus: Pick<Requests, 'request'>) {}
 
@@ -28,29 +31,51 @@ export class KmsKeys {
    * @throws KmsRefused, with KMS's message; what the bus throws when KMS can't be asked.
    */
   async unwrap(use: DataKeyUse, recipientPublicKey: string): Promise<{ sealed: string; requestId: string }> {
-    const { requestId, accountId, region, principal } = use;
-    const context: RequestContext = {
-      requestId,
-      accountId,
-      region,
-      principal,
-      sourceIp: 'AWS Internal',
-      userAgent: 'AWS Internal',
-      viaService: `ec2.${region}.amazonaws.com`,
-      deadlineMs: Date.now() + KMS_DEADLINE_MS,
-      recipientPublicKey,
-    };
     const input = {
       CiphertextBlob: use.encryptedDataKey,
       EncryptionContext: use.encryptionContext,
       KeyId: use.keyArn,
     };
+    const { Plaintext } = await this.#ask<{ Plaintext: string }>('Decrypt', input, {
+      ...contextOf(use),
+      recipientPublicKey,
+    });
+    return { sealed: Plaintext, requestId: use.requestId };
+  }
+
+  /** Whom to seal a plaintext to that KMS shall wrap. @throws as `unwrap` */
+  async wrappingKey(use: DataKeyUse): Promise<{ publicKey: string; requestId: string }> {
+    const { publicKey } = await this.#ask<{ publicKey: string }>('GetTransportKey', {}, contextOf(use));
+    return { publicKey, requestId: use.requestId };
+  }
+
+  /**
+   * The same data key under the same KMS key, for another owner.
+   * @param sealed the plaintext, to `wrappingKey`.
+   * @throws as `unwrap`
+   */
+  async wrap(use: DataKeyUse, sealed: string, encryptionContext: Record<string, string>): Promise<string> {
+    const input = { KeyId: use.keyArn, Plaintext: sealed, EncryptionContext: encryptionContext };
+    return (await this.#ask<{ CiphertextBlob: string }>('Encrypt', input, contextOf(use))).CiphertextBlob;
+  }
+
+  async #ask<Output>(action: string, input: object, context: RequestContext): Promise<Output> {
     try {
-      const { Plaintext } = await this.bus.request<{ Plaintext: string }>('kms', 'Decrypt', input, context);
-      return { sealed: Plaintext, requestId };
+      return await this.bus.request<Output>('kms', action, input, context);
     } catch (error) {
       if (!(error instanceof AwsError) || TRANSIENT.has(error.code)) throw error;
       throw new KmsRefused(error.code, error.message);
     }
   }
 }
+
+const contextOf = ({ requestId, accountId, region, principal }: DataKeyUse): RequestContext => ({
+  requestId,
+  accountId,
+  region,
+  principal,
+  sourceIp: 'AWS Internal',
+  userAgent: 'AWS Internal',
+  viaService: `ec2.${region}.amazonaws.com`,
+  deadlineMs: Date.now() + KMS_DEADLINE_MS,
+});

@@ -194,7 +194,6 @@ describe('a copy', () => {
       'F CreateGrant to S: Encrypt = next',
       'S Decrypt copy under a grant',
       'S Encrypt next under a grant',
-      'S Decrypt copy under a grant',
       'S RetireGrant',
       'S RetireGrant',
     ]);

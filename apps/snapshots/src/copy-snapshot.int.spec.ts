@@ -131,7 +131,7 @@ describe('CopySnapshot', () => {
     });
   });
 
-  it.each(['CreateGrant', 'Decrypt', 'Encrypt'])(
+  it.each(['CreateGrant', 'StartSnapshotCopy', 'GetSnapshotDataKey'])(
     'incremental to the one before comes to the same when the answer to %s is lost',
     async (lost) => {
       const [from, to] = [kms.key(), kms.key()];

@@ -90,7 +90,7 @@ export class SnapshotsModule {
           inject: [STREAMS, TABLE],
           useFactory: (snapshots: EventSourcedSnapshots, table: PostgresSnapshotTable) =>
             snapshotConsumers(
-              new FollowSnapshot(snapshots, new CopyKeys(snapshots, table, keys, clock), bus, clock),
+              new FollowSnapshot(snapshots, new CopyKeys(snapshots, table, keys, bus, clock), bus, clock),
               new RemoveSnapshot(snapshots, table, bus, clock),
               new FollowTier(snapshots, table, bus, clock),
             ),

@@ -15,6 +15,7 @@ import type {
   SnapshotRecord,
   VolumePerformanceRecord,
   VolumeRecord,
+  WrappedDataKey,
 } from './records.ts';
 
 export interface InternalRequests {
@@ -56,6 +57,8 @@ export interface InternalRequests {
     };
     /** CreateVolume for an instance that is launched from the image. `input` as CreateVolume takes it, with a client token. */
     CreateLaunchVolume: { in: { input: Record<string, unknown>; throughImage: ImageId }; out: { volumeId: VolumeId } };
+    /** The volume is of a launch that failed: no rule of the Recycle Bin keeps it when it is deleted. Idempotent. */
+    WaiveRetention: { in: { volumeId: VolumeId }; out: Record<string, never> };
     /** How far the creation of a volume has got; `cause` is why a volume that is gone never came to be. */
     GetCreation: { in: { volumeId: VolumeId }; out: { state: 'creating' | 'ready' | 'gone'; cause: string | null } };
     /**
@@ -229,12 +232,22 @@ export interface InternalRequests {
     ReleaseArchive: { in: { snapshotId: SnapshotId; keep: 'archive' | 'blocks' }; out: Record<string, never> };
     /**
      * Starts a copy of a snapshot's blocks, re-encrypted where data keys differ. Idempotent. `previousCopy` is under the same
-     * data key and of an earlier snapshot of the source's lineage: what has not changed since is taken over from it.
+     * data key and of an earlier snapshot of the source's lineage: what has not changed since is taken over from it. With
+     * `ownContext` the copy does not keep `dataKey` as it is wrapped: whoever unwraps it, as its principal, wraps it again in this
+     * encryption context (see GetSnapshotDataKey).
      */
     StartSnapshotCopy: {
-      in: { snapshotId: SnapshotId; source: BlockSource; dataKey?: DataKeyUse; previousCopy?: SnapshotId };
+      in: {
+        snapshotId: SnapshotId;
+        source: BlockSource;
+        dataKey?: DataKeyUse;
+        previousCopy?: SnapshotId;
+        ownContext?: Record<string, string>;
+      };
       out: Record<string, never>;
     };
+    /** The data key of a complete snapshot's blocks, as it was wrapped for it. Errors: SnapshotNotFound */
+    GetSnapshotDataKey: { in: { snapshotId: SnapshotId }; out: { dataKey: WrappedDataKey | null } };
     /** `progress` in percent. */
     GetSnapshotProgress: {
       in: { snapshotId: SnapshotId };

@@ -91,31 +91,6 @@ export class EbsKeys {
     return { keyArn: KeyId, encryptedDataKey: CiphertextBlob, encryptionContext, dataKeyId: source.dataKeyId };
   }
 
-  /**
-   * The same data key under the same key, for another owner, by a Decrypt and an Encrypt of EBS's own. Its plaintext goes from
-   * KMS to KMS, sealed to KMS: nobody between can read it.
-   */
-  async rewrapUnderGrants(
-    source: WrappedDataKey,
-    encryptionContext: Record<string, string>,
-    context: RequestContext,
-  ): Promise<WrappedDataKey> {
-    const { publicKey } = await this.send<{ publicKey: string }>('GetTransportKey', {}, context);
-    const { Plaintext } = await this.send<{ Plaintext: string }>(
-      'Decrypt',
-      {
-        CiphertextBlob: source.encryptedDataKey,
-        EncryptionContext: source.encryptionContext,
-        KeyId: source.keyArn,
-      },
-      { ...context, recipientPublicKey: publicKey },
-    );
-    type Output = { CiphertextBlob: string; KeyId: string };
-    const wrapping = { KeyId: source.keyArn, Plaintext, EncryptionContext: encryptionContext };
-    const { CiphertextBlob, KeyId } = await this.send<Output>('Encrypt', wrapping, context);
-    return { keyArn: KeyId, encryptedDataKey: CiphertextBlob, encryptionContext, dataKeyId: source.dataKeyId };
-  }
-
   /** @returns the grant's id; the same for a repetition under the same name. */
   async createGrant(grant: GrantRequest, context: RequestContext): Promise<string> {
     return (await this.send<{ GrantId: string }>('CreateGrant', grant, context)).GrantId;

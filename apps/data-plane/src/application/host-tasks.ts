@@ -2,8 +2,8 @@ import type { ManifestHeader, StoreLayout } from '@holdfast/block-store';
 import type { DataKeyUse } from '@holdfast/contracts';
 import type { Logger } from '@holdfast/service-kit';
 import { HostProcess, type KeySlots } from '../host-process.ts';
-import { type HostParams, type KeySlot, proveKeyReply } from '../host-protocol.ts';
-import { PeerError } from '../ipc.ts';
+import { type HostParams, type KeySlot, proveKeyReply, wrapParams } from '../host-protocol.ts';
+import { PeerError, type PeerHandlers } from '../ipc.ts';
 import { type KmsKeys, KmsRefused } from '../kms-keys.ts';
 
 export interface HostTasksOptions {
@@ -64,12 +64,16 @@ export class HostTasks {
     await this.#alone(slotsOf(source, target), (host) => host.call('ReEncryptVolume', params));
   }
 
-  /** @throws PeerError as reEncryptVolume */
+  /**
+   * @param ownContext to have the target's data key wrapped again in.
+   * @throws PeerError as reEncryptVolume
+   */
   async reEncryptSnapshot(
     header: Omit<ManifestHeader, 'dataKey'>,
     source: DataKeyUse | undefined,
     target: DataKeyUse,
     signal: AbortSignal,
+    ownContext?: Record<string, string>,
   ): Promise<void> {
     const params: HostParams<'ReEncryptSnapshot'> = {
       root: this.#options.layout.root,
@@ -77,8 +81,10 @@ export class HostTasks {
       header,
       sourceEncrypted: source !== undefined,
       target,
+      ownContext,
     };
-    await this.#alone(slotsOf(source, target), (host) => host.call('ReEncryptSnapshot', params), signal);
+    const handlers = ownContext === undefined ? {} : this.#wrapping(target, ownContext);
+    await this.#alone(slotsOf(source, target), (host) => host.call('ReEncryptSnapshot', params), signal, handlers);
   }
 
   /** Ends whatever runs; it goes on where it stopped when it is asked for again. */
@@ -96,17 +102,33 @@ export class HostTasks {
     }, PROVER_IDLE_MS).unref();
   }
 
-  #start(slots: KeySlots): HostProcess {
+  /** A host may have no other data key wrapped than its target's, and in no other encryption context. */
+  #wrapping(target: DataKeyUse, ownContext: Record<string, string>): PeerHandlers {
+    const { keys } = this.#options;
+    return {
+      WrappingKey: () => keys.wrappingKey(target),
+      Wrap: async (params) => ({
+        encryptedDataKey: await keys.wrap(target, wrapParams.parse(params).sealed, ownContext),
+      }),
+    };
+  }
+
+  #start(slots: KeySlots, handlers: PeerHandlers = {}): HostProcess {
     const { scriptPath, storeEnvironment, keys, logger } = this.#options;
     const onExit = () => this.#running.delete(host);
-    const host = new HostProcess({ scriptPath, storeEnvironment, keys, logger, slots, onExit });
+    const host = new HostProcess({ scriptPath, storeEnvironment, keys, logger, slots, onExit, handlers });
     this.#running.add(host);
     return host;
   }
 
-  async #alone(slots: KeySlots, work: (host: HostProcess) => Promise<unknown>, signal?: AbortSignal): Promise<void> {
+  async #alone(
+    slots: KeySlots,
+    work: (host: HostProcess) => Promise<unknown>,
+    signal?: AbortSignal,
+    handlers?: PeerHandlers,
+  ): Promise<void> {
     signal?.throwIfAborted();
-    const host = this.#start(slots);
+    const host = this.#start(slots, handlers);
     const onAbort = () => host.kill();
     signal?.addEventListener('abort', onAbort);
     try {

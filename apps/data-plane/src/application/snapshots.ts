@@ -17,8 +17,14 @@ import {
   type UploadJob,
   writeFileDurably,
 } from '@holdfast/block-store';
-import { type InternalRequests, snapshotId as parseSnapshotId, type SnapshotId } from '@holdfast/contracts';
+import {
+  type InternalRequests,
+  snapshotId as parseSnapshotId,
+  type SnapshotId,
+  type WrappedDataKey,
+} from '@holdfast/contracts';
 import type { Logger } from '@holdfast/service-kit';
+import { refusal } from '../errors.ts';
 import { HOST_ERRORS } from '../host-protocol.ts';
 import { messageOf, PeerError } from '../ipc.ts';
 import { keyReference } from './allocate-volume.ts';
@@ -95,7 +101,7 @@ export class Snapshots {
     if (sourceKey?.dataKeyId !== source.dataKey?.dataKeyId || (sourceKey !== null && dataKey === undefined)) {
       return this.#fail(paths, REASON_KEY);
     }
-    if (sourceKey?.dataKeyId === dataKey?.dataKeyId) {
+    if (sourceKey?.dataKeyId === dataKey?.dataKeyId && request.ownContext === undefined) {
       // The same blocks under the same data key: only the index is new.
       const reference = dataKey === undefined || sourceKey === null ? null : keyReference(dataKey, sourceKey.keyCheck);
       manifest.withHeader({ ...header, dataKey: reference }).write(paths.manifest);
@@ -126,6 +132,17 @@ export class Snapshots {
       // It was completed between the two looks, or was never begun.
       return existsSync(paths.manifest) ? { state: 'completed', progress: 100 } : { state: 'unknown', progress: 0 };
     }
+  }
+
+  /** As it was wrapped for the snapshot. @throws AwsError SnapshotNotFound, as long as it is not complete. */
+  dataKeyOf(snapshotId: SnapshotId): WrappedDataKey | null {
+    const { manifest, removed } = this.layout.snapshot(snapshotId);
+    if (!existsSync(manifest) || existsSync(removed))
+      throw refusal('SnapshotNotFound', `no snapshot ${snapshotId} here`);
+    const { dataKey } = Manifest.read(manifest).header;
+    if (dataKey === null) return null;
+    const { keyArn, encryptedDataKey, encryptionContext, dataKeyId } = dataKey;
+    return { keyArn, encryptedDataKey, encryptionContext, dataKeyId };
   }
 
   /** Idempotent. Blocks that nothing else names are collected soon. */
@@ -192,13 +209,13 @@ export class Snapshots {
   }
 
   async #copy(request: CopyRequest, signal: AbortSignal): Promise<void> {
-    const { snapshotId, source, dataKey } = request;
+    const { snapshotId, source, dataKey, ownContext } = request;
     const paths = this.layout.snapshot(snapshotId);
     const job = readJob(paths);
     if (job.kind !== 'copy' || dataKey === undefined) throw new Error(`${paths.job} is not the job of a copy`);
     for (let retryMs = FIRST_RETRY_MS; !signal.aborted; retryMs = Math.min(LAST_RETRY_MS, 2 * retryMs)) {
       try {
-        await this.tasks.reEncryptSnapshot(job.header, source.dataKey, dataKey, signal);
+        await this.tasks.reEncryptSnapshot(job.header, source.dataKey, dataKey, signal, ownContext);
         return;
       } catch (error) {
         if (signal.aborted) return;

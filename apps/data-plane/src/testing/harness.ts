@@ -31,7 +31,7 @@ import {
 import { type RunningNats, startNats } from '@holdfast/embedded';
 import { type Bus, connectBus } from '@holdfast/messaging';
 import { testContext } from '@holdfast/messaging/testing';
-import { seal } from '@holdfast/sealing';
+import { generateRecipient, seal } from '@holdfast/sealing';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url));
@@ -63,10 +63,13 @@ export const buildDataPlane = async (): Promise<string> => {
   return outdir;
 };
 
+const wrapped = (keyId: string) => Buffer.from(`wrapped ${keyId}`).toString('base64');
+
 /** Data keys by id, and whether they may be used: what a KMS does for the data plane. */
 export class TestKms {
   readonly keys = new Map<string, Buffer>();
   readonly disabled = new Set<string>();
+  readonly #transport = generateRecipient();
   readonly asked: { keyId: string; principal: string; context: Record<string, string> }[] = [];
 
   use(keyId: string, ebsId: string, dataKeyId = keyId): DataKeyUse {
@@ -76,7 +79,7 @@ export class TestKms {
     return {
       keyArn,
       dataKeyId,
-      encryptedDataKey: Buffer.from(`wrapped ${keyId}`).toString('base64'),
+      encryptedDataKey: wrapped(keyId),
       encryptionContext: { 'aws:ebs:id': ebsId },
       principal: instancePrincipal(context.accountId, 'i-00000000000000001'),
       accountId: context.accountId,
@@ -101,6 +104,18 @@ export class TestKms {
       Plaintext: await seal(context.recipientPublicKey, key, `kms.Decrypt.${context.requestId}`),
     };
   };
+
+  readonly transportKey = async () => ({ publicKey: (await this.#transport).publicKeyBase64 });
+
+  /** The data key goes on under another name, as if it were another ciphertext. */
+  readonly encrypt = async (
+    input: { KeyId: string; Plaintext: string; EncryptionContext: Record<string, string> },
+    { requestId }: RequestContext,
+  ) => {
+    const keyId = `key of ${input.EncryptionContext['aws:ebs:id'] ?? ''}`;
+    this.keys.set(keyId, await (await this.#transport).open(input.Plaintext, `kms.Encrypt.${requestId}`));
+    return { KeyId: input.KeyId, CiphertextBlob: wrapped(keyId) };
+  };
 }
 
 /** The data plane as a process of its own, on a real NATS server, with `kms` and `volumes` played by this test. */
@@ -124,7 +139,11 @@ export class TestHost {
     this.#nats = await startNats({ storeDir: `${this.home}-nats`, user: 'test', password });
     const nats = { servers: this.#nats.servers, user: 'test', password };
     this.#bus = await connectBus({ nats, name: 'test' });
-    await this.#bus.serveRequests('kms', { Decrypt: this.kms.decrypt });
+    await this.#bus.serveRequests('kms', {
+      Decrypt: this.kms.decrypt,
+      Encrypt: this.kms.encrypt,
+      GetTransportKey: this.kms.transportKey,
+    });
     await this.#bus.serveRequests('volumes', {
       ListHostAttachments: () => Promise.resolve({ attachments: this.attachments }),
     });

@@ -8,6 +8,7 @@ import {
   type WrappedDataKey,
 } from '@holdfast/contracts';
 import { copyGrant, type EbsKeys, ebsServiceContext, forwardedContext, type GrantRequest } from '@holdfast/ec2';
+import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import type { SnapshotState } from '../domain/snapshot.decider.ts';
 import type { CopyGrant, SnapshotCopyStarted } from '../domain/snapshot.events.ts';
@@ -24,12 +25,14 @@ interface WantedGrant {
 export interface CopyKeyUses {
   readonly source: DataKeyUse | undefined;
   readonly destination: DataKeyUse | undefined;
+  /** The destination's is the copy before's, and is to be wrapped for this one in this encryption context. */
+  readonly ownContext?: Record<string, string>;
 }
 
 /**
  * What a copy needs of KMS. A full copy gets a data key as the one who asked for it, and EBS reads it under a grant. One that is
- * incremental goes on with the data key of the copy before: EBS unwraps that one under one grant, wraps it for the new copy
- * under another, and writes the blocks with it. The source's data key has a grant of its own in both.
+ * incremental goes on with the data key of the copy before: the process that writes the blocks unwraps that one under one grant
+ * and wraps it for the new copy under another. The source's data key has a grant of its own in both.
  * @see FACTS 06 §2
  */
 export class CopyKeys {
@@ -37,6 +40,7 @@ export class CopyKeys {
     private readonly snapshots: SnapshotStreams,
     private readonly table: SnapshotTable,
     private readonly keys: EbsKeys,
+    private readonly requests: Requests,
     private readonly clock: Clock,
   ) {}
 
@@ -51,9 +55,16 @@ export class CopyKeys {
       const grant: CopyGrant = { purpose, keyArn: request.KeyId, region, grantId };
       await this.snapshots.handle({ type: 'RecordGrant', snapshotId, grant, at: this.clock.instant() }, cause);
     }
-    if (previous === null || (await this.snapshots.load(snapshotId)).dataKey !== null) return;
-    const service = ebsServiceContext(cause.caller, deadline());
-    await this.record(snapshotId, await this.keys.rewrapUnderGrants(previous, contextOf(snapshotId), service), cause);
+  }
+
+  /** Notes how an incremental copy's data key came to be wrapped for it; whoever wrote its blocks did that. */
+  async keep({ started, dataKey, previousCopy }: SnapshotState, cause: Cause): Promise<void> {
+    if (started?.type !== 'SnapshotCopyStarted' || previousCopy === null || dataKey !== null) return;
+    const { snapshotId } = started;
+    const context = ebsServiceContext(cause.caller, deadline());
+    const own = await this.requests.call('data-plane', 'GetSnapshotDataKey', { snapshotId }, context);
+    if (own.dataKey === null) throw new Error(`${snapshotId}, a copy under a key, has no data key`);
+    await this.record(snapshotId, own.dataKey, cause);
   }
 
   /** What EBS may unwrap now. An incremental copy is written with the data key of the copy before, which has the grant. */
@@ -62,7 +73,8 @@ export class CopyKeys {
     const hasGrant = grants.some(({ purpose }) => purpose === 'previous');
     const own = hasGrant && previousCopy !== null ? await this.dataKeyOf(previousCopy) : dataKey;
     const use = (key: WrappedDataKey | null, where: Region) => (key ? keyUse(key, where, cause.caller) : undefined);
-    return { source: use(source.dataKey, source.region), destination: use(own, region) };
+    const wrapAgain = hasGrant && dataKey === null ? { ownContext: contextOf(snapshotId) } : {};
+    return { source: use(source.dataKey, source.region), destination: use(own, region), ...wrapAgain };
   }
 
   /** @param search for grants, too, whose id a crash kept from being noted. */

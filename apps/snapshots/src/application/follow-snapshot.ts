@@ -122,6 +122,7 @@ export class FollowSnapshot {
         source: { snapshotId: source.snapshotId, dataKey: uses.source },
         dataKey: uses.destination,
         ...(previousCopy === null ? {} : { previousCopy }),
+        ...(uses.ownContext === undefined ? {} : { ownContext: uses.ownContext }),
       },
       ebsServiceContext(cause.caller, deadline()),
     );
@@ -142,7 +143,9 @@ export class FollowSnapshot {
   }
 
   private async complete(snapshotId: SnapshotId, cause: Cause): Promise<undefined> {
-    await this.keys.retire(await this.snapshots.load(snapshotId), cause, false);
+    const state = await this.snapshots.load(snapshotId);
+    await this.keys.keep(state, cause);
+    await this.keys.retire(state, cause, false);
     await this.snapshots.handle({ type: 'CompleteSnapshot', snapshotId, at: this.clock.instant() }, cause);
   }
 

@@ -1,6 +1,6 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import type { AwsError, RequestContext } from '@holdfast/contracts';
-import { accountId, region, volumeId as toVolumeId, type VolumeRecord } from '@holdfast/contracts';
+import { accountId, region, volumeId as toVolumeId, type VolumeRecord, type WrappedDataKey } from '@holdfast/contracts';
 import { FakeKms } from '@holdfast/ec2/testing';
 import { testContext } from '@holdfast/messaging/testing';
 import type { RunningService, ServiceEnvironment } from '@holdfast/service-kit';
@@ -23,6 +23,7 @@ interface Copying {
 
 /** The data plane's answers, and what it was asked. What it was told to begin is completed at once, unless held. */
 export class FakeDataPlane {
+  constructor(private readonly kms: FakeKms) {}
   readonly snapshots = new Map<string, Copying>();
   readonly copies = new Map<string, Record<string, unknown>>();
   calls: string[] = [];
@@ -84,6 +85,16 @@ export class FakeDataPlane {
       this.act('CompleteBlockUpload', () => this.begin(snapshotId)),
     GetSnapshotProgress: ({ snapshotId }: { snapshotId: string }) =>
       this.act('GetSnapshotProgress', () => this.snapshots.get(snapshotId) ?? { state: 'unknown', progress: 0 }),
+    GetSnapshotDataKey: ({ snapshotId }: { snapshotId: string }) =>
+      this.act('GetSnapshotDataKey', () => {
+        const { dataKey, ownContext } = this.copies.get(snapshotId) as {
+          dataKey: WrappedDataKey;
+          ownContext: Record<string, string>;
+        };
+        const { keyArn, dataKeyId } = dataKey;
+        const encryptedDataKey = this.kms.rewrapped(dataKey.encryptedDataKey, ownContext);
+        return { dataKey: { keyArn, dataKeyId, encryptionContext: ownContext, encryptedDataKey } };
+      }),
     RemoveSnapshot: ({ snapshotId }: { snapshotId: string }) =>
       this.act('RemoveSnapshot', () => {
         this.snapshots.delete(snapshotId);
@@ -97,7 +108,7 @@ const COMPLETED: Copying = { state: 'completed', progress: 100 };
 /** This service on a real Postgres and nats-server, among doubles of the services that it asks. */
 export class SnapshotsStack {
   readonly kms = new FakeKms();
-  readonly dataPlane = new FakeDataPlane();
+  readonly dataPlane = new FakeDataPlane(this.kms);
   /** By account; absent: unblocked. */
   readonly publicAccess = new Map<string, string>();
   readonly defaults = { encryptionByDefault: false, defaultKmsKeyId: null as string | null };

@@ -62,6 +62,11 @@ export class FakeKms {
     return [...this.grants.values()].filter(({ keyArn }) => keyArn === arn);
   }
 
+  /** A wrapped data key as the data plane has it wrapped for another owner. */
+  rewrapped(encryptedDataKey: string, context: Record<string, string>): string {
+    return wrap({ ...unwrap(encryptedDataKey), context });
+  }
+
   /** Names of the actions asked for since the last look. */
   take(): string[] {
     return this.calls.splice(0).map(({ action }) => action);
@@ -91,19 +96,6 @@ export class FakeKms {
         const keyArn = this.usable(input['DestinationKeyId'] ?? '');
         const blob = wrap({ keyArn, context: input.DestinationEncryptionContext, key: source.key });
         return { KeyId: keyArn, SourceKeyId: source.keyArn, CiphertextBlob: blob };
-      },
-      GetTransportKey: () => ({ publicKey: 'kms' }),
-      Decrypt: ({ CiphertextBlob, EncryptionContext }: { CiphertextBlob: string; EncryptionContext: object }) => {
-        const { keyArn, context, key } = unwrap(CiphertextBlob);
-        this.usable(keyArn);
-        if (JSON.stringify(context) !== JSON.stringify(EncryptionContext))
-          return refuse('InvalidCiphertextException', '');
-        return { KeyId: keyArn, Plaintext: `sealed ${key}` };
-      },
-      Encrypt: (input: { KeyId: string; Plaintext: string; EncryptionContext: Record<string, string> }) => {
-        const keyArn = this.usable(input.KeyId);
-        const key = input.Plaintext.replace(/^sealed /, '');
-        return { KeyId: keyArn, CiphertextBlob: wrap({ keyArn, context: input.EncryptionContext, key }) };
       },
       CreateGrant: (input: { KeyId: string; Name: string }) => {
         const keyArn = this.usable(input.KeyId);

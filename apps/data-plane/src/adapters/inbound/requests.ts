@@ -97,6 +97,9 @@ const snapshotRequests = (dataPlane: DataPlane, snapshots: Snapshots) =>
     },
     GetSnapshotProgress: async (input: Requests['GetSnapshotProgress']['in']) =>
       snapshots.progress(snapshotId(input.snapshotId)),
+    GetSnapshotDataKey: async (input: Requests['GetSnapshotDataKey']['in']) => ({
+      dataKey: snapshots.dataKeyOf(snapshotId(input.snapshotId)),
+    }),
     RemoveSnapshot: async (input: Requests['RemoveSnapshot']['in']) => {
       snapshotId(input.snapshotId);
       return dataPlane.removeSnapshot(input);

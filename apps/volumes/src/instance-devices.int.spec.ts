@@ -1,3 +1,4 @@
+import type { ec2 } from '@holdfast/aws-protocol';
 import { AwsError } from '@holdfast/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { VolumesStack } from './testing/volumes-stack.ts';
@@ -106,5 +107,68 @@ describe('an instance that stops and starts', () => {
     expect(hostGrants(key)).toEqual([]);
     await call('DetachVolume', { VolumeId: id });
     await volumes.settled(id);
+  });
+});
+
+describe('the Recycle Bin', () => {
+  const bin = async (input: object = {}) =>
+    (await call<ec2.ListVolumesInRecycleBinResult>('ListVolumesInRecycleBin', input)).Volumes ?? [];
+  const inBin = (id: string) => bin().then((all) => all.filter(({ VolumeId }) => VolumeId === id));
+  const restore = (VolumeId: string, input: object = {}) => call('RestoreVolumeFromRecycleBin', { VolumeId, ...input });
+  const tagsOf = (id: string) =>
+    call<ec2.DescribeTagsResult>('DescribeTags', { Filters: [{ Name: 'resource-id', Values: [id] }] });
+
+  it('keeps a volume with its files and its grant, gives it back, and lets it go when its time is over', async () => {
+    const key = kms.key();
+    const id = await ready({ Encrypted: true, KmsKeyId: key, TagSpecifications: [{ ResourceType: 'volume', Tags: [{ Key: 'keep', Value: 'yes' }] }] }); // prettier-ignore
+    await attach(id, launch());
+    await volumes.settled(id, 'in-use');
+    await expect.poll(async () => (await describeOne(id))?.Attachments?.[0]?.State).toBe('attached');
+    await call('DetachVolume', { VolumeId: id });
+    await volumes.settled(id);
+    expect(kms.grantsOf(key)).toHaveLength(1);
+    volumes.retention = ({ keep }) => (keep === 'yes' ? 3 : null);
+    await call('DeleteVolume', { VolumeId: id });
+    expect(await stateOf(id)).toBe('InvalidVolume.NotFound');
+    expect(await call('GetVolume', { volumeId: id })).toBeNull();
+    const listed = await volumes.describeAll({ Filters: [{ Name: 'volume-id', Values: [id] }] });
+    expect(listed.Volumes).toEqual([]);
+    for (const [action, input] of [['ModifyVolume', { Size: 2 }], ['DeleteVolume', {}], ['AttachVolume', { InstanceId: launch(), Device: '/dev/sdf' }]] as const)
+      await expect(call(action, { VolumeId: id, ...input })).rejects.toMatchObject({ code: 'InvalidVolume.NotFound' }); // prettier-ignore
+    const [row] = await inBin(id);
+    expect(row).toMatchObject({ VolumeType: 'gp2', Size: 1, AvailabilityZone: 'eu-central-1a' });
+    expect(Date.parse(row?.RecycleBinExitTime ?? '') - Date.parse(row?.RecycleBinEnterTime ?? '')).toBe(3 * 86_400_000);
+    expect(await bin({ VolumeIds: [id] })).toHaveLength(1);
+    await call('CreateTags', { Resources: [id], Tags: [{ Key: 'more', Value: '1' }] });
+    expect((await tagsOf(id)).Tags?.map(({ Key }) => Key)).toEqual(['aws:recycle-bin:resource-in-bin', 'keep', 'more']);
+    expect([dataPlane.allocated.has(id), kms.grantsOf(key).length]).toEqual([true, 1]);
+    await expect(restore(id, { DryRun: true })).rejects.toMatchObject({ code: 'DryRunOperation' });
+    expect(await restore(id)).toEqual({ Return: true });
+    expect(await stateOf(id)).toBe('available');
+    expect((await tagsOf(id)).Tags?.map(({ Key }) => Key)).toEqual(['keep', 'more']);
+    await expect(restore(id)).rejects.toMatchObject({ code: 'InvalidVolume.NotFound' });
+    await call('DeleteVolume', { VolumeId: id });
+    await volumes.restart(() => undefined);
+    expect(await inBin(id)).toHaveLength(1);
+    await volumes.turnClock(73);
+    await expect.poll(() => inBin(id), { timeout: 60_000 }).toEqual([]);
+    await expect.poll(() => dataPlane.allocated.has(id), { timeout: 60_000 }).toBe(false);
+    await expect.poll(() => kms.grantsOf(key), { timeout: 60_000 }).toEqual([]);
+    await expect(restore(id)).rejects.toMatchObject({ code: 'InvalidVolume.NotFound' });
+    await expect(bin({ VolumeIds: [id] })).rejects.toMatchObject({ code: 'InvalidVolume.NotFound' });
+    await volumes.turnClock(0);
+  });
+
+  it('keeps nothing of a launch that failed, and refuses what is no volume', async () => {
+    const id = await ready();
+    volumes.retention = () => 3;
+    await call('WaiveRetention', { volumeId: id });
+    await call('DeleteVolume', { VolumeId: id });
+    await expect.poll(() => dataPlane.allocated.has(id), { timeout: 60_000 }).toBe(false);
+    expect(await inBin(id)).toEqual([]);
+    await expect(restore('x')).rejects.toMatchObject({ code: 'InvalidVolumeID.Malformed' });
+    await expect(restore('')).rejects.toMatchObject({ code: 'MissingParameter' });
+    await expect(bin({ VolumeIds: ['x'] })).rejects.toMatchObject({ code: 'InvalidVolumeID.Malformed' });
+    await expect(bin({ MaxResults: 4 })).rejects.toMatchObject({ code: 'InvalidParameterValue' });
   });
 });

@@ -113,6 +113,7 @@ export class CompleteTransitions {
   /** @returns false while the volume can't be deleted yet. One that is attached is deleted when the instance has ended. */
   private async discard(instanceId: InstanceId, device: string, volumeId: VolumeId, caller: Caller): Promise<boolean> {
     const context = onBehalfOf(caller);
+    await this.requests.call('volumes', 'WaiveRetention', { volumeId }, context);
     const { state } = await this.requests.call('volumes', 'GetCreation', { volumeId }, context);
     if (state === 'creating') return false;
     if (state === 'gone') return true;

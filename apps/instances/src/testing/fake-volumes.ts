@@ -19,6 +19,8 @@ export class FakeVolumes {
   attachFailure: string | null = null;
   resumeFailure: string | null = null;
   plan: Record<string, unknown> = {};
+  /** Those that no retention rule keeps. */
+  readonly waived = new Set<string>();
   /** Attached besides. */
   others: AttachmentRecord[] = [];
 
@@ -45,6 +47,10 @@ export class FakeVolumes {
           return { VolumeId, Size, VolumeType: VolumeType ?? 'gp2', Encrypted: Encrypted === true, KmsKeyId };
         }),
       }),
+      WaiveRetention: ({ volumeId }: { volumeId: string }) => {
+        this.waived.add(volumeId);
+        return {};
+      },
       GetCreation: ({ volumeId }: { volumeId: string }) => {
         if (this.creationFailure !== null && volumeId.endsWith('/dev/sdf'))
           return { state: 'gone', cause: this.creationFailure };

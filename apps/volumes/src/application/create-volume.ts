@@ -218,7 +218,7 @@ export class CreateVolume {
     if (stored.parametersHash !== asked) throw idempotentParameterMismatch();
     const { volumeId, answer } = stored.result as StoredAnswer;
     const { status } = await this.volumes.load(volumeId);
-    if (status === 'gone' || status === 'deleting') throw clientTokenBurned(token, volumeId);
+    if (status === 'gone' || status === 'deleting' || status === 'recycled') throw clientTokenBurned(token, volumeId);
     return answer;
   }
 }

@@ -14,6 +14,7 @@ import { type Attachment, attachmentOf, isShared, performanceOf, type VolumeStat
 import type { AttachmentFailed, VolumeCreated } from '../domain/volume.events.ts';
 import { deadline } from './deadline.ts';
 import type { Cause, VolumeStreams } from './ports.ts';
+import { retentionOf } from './retention.ts';
 
 interface Attaching {
   created: VolumeCreated;
@@ -79,7 +80,13 @@ export class FinishAttachment {
     // Released before it was attached, or a crash kept what was made from being noted.
     const { attachment, serviceGrantId } = detaching;
     if (attachment.grantId === null && serviceGrantId === null) await this.retireServiceGrant(detaching, cause, true);
-    await this.volumes.handle({ type: 'CompleteDetachment', volumeId, instanceId, at: this.clock.instant() }, cause);
+    const retentionDays = attachment.deleteVolume ? await this.retention(volumeId, cause) : null;
+    const at = this.clock.instant();
+    await this.volumes.handle({ type: 'CompleteDetachment', volumeId, instanceId, retentionDays, at }, cause);
+  }
+
+  private async retention(volumeId: VolumeId, { caller }: Cause): Promise<number | null> {
+    return retentionOf(await this.volumes.load(volumeId), this.requests, forwardedContext(caller, deadline()));
   }
 
   /**

@@ -22,7 +22,8 @@ export class FollowModification {
 
   async run(volumeId: VolumeId, cause: Cause): Promise<{ retryAfterMs: number } | undefined> {
     const { modification, status } = await this.volumes.load(volumeId);
-    if (modification === null || (status !== 'available' && status !== 'in-use')) return undefined;
+    const isThere = status === 'available' || status === 'in-use' || status === 'recycled';
+    if (modification === null || !isThere) return undefined;
     const { state, original, target, startedAt } = modification;
     if (state === 'modifying') {
       if (target.sizeGiB > original.sizeGiB && !(await this.grow(volumeId, target.sizeGiB, cause))) return undefined;

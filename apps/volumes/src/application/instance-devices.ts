@@ -37,6 +37,12 @@ export class InstanceDevices {
     return { state: status === 'available' || status === 'in-use' ? 'ready' : 'gone', cause };
   }
 
+  async waiveRetention({ volumeId }: Ask<'WaiveRetention'>, context: RequestContext): Answer<'WaiveRetention'> {
+    const command = { type: 'WaiveRetention', volumeId, at: this.clock.instant() } as const;
+    await this.volumes.handle(command, { caller: callerOf(context) });
+    return {};
+  }
+
   async attachAtLaunch(input: Ask<'AttachAtLaunch'>, context: RequestContext): Answer<'AttachAtLaunch'> {
     const { volumeId, instanceId } = input;
     if (attachmentOf(await ownVolume(this.volumes, volumeId, context), instanceId) === undefined) {

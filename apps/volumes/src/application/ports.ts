@@ -1,9 +1,11 @@
 import type {
+  AccountId,
   AttachmentRecord,
   Caller,
   HostAttachment,
   Instant,
   InstanceId,
+  Region,
   RequestContext,
   SnapshotId,
   VolumeId,
@@ -106,6 +108,40 @@ export interface ModificationTable {
     query: VolumeQuery,
     context: RequestContext,
   ): Promise<{ rows: { modification: ModificationDetails; position: string }[]; missing: string[] }>;
+}
+
+/** A volume in the Recycle Bin. */
+export interface RecycledVolume {
+  readonly volumeId: VolumeId;
+  /** Its place in the order of pages. */
+  readonly position: string;
+  readonly volumeType: string;
+  readonly sizeGiB: number;
+  readonly iops: number | null;
+  readonly throughputMiBps: number | null;
+  readonly snapshotId: string;
+  readonly availabilityZone: string;
+  readonly availabilityZoneId: string;
+  readonly createTime: string;
+  readonly recycledAt: Instant;
+  readonly exitsAt: Instant;
+}
+
+export interface DueVolume {
+  readonly volumeId: VolumeId;
+  readonly accountId: AccountId;
+  readonly region: Region;
+}
+
+/** Volumes in the Recycle Bin, also those whose time is over and that are not deleted yet. */
+export interface RecycledVolumes {
+  /** The caller's in the caller's Region, in order of creation. */
+  list(
+    query: { volumeIds: readonly string[]; after?: string; limit: number },
+    context: RequestContext,
+  ): Promise<RecycledVolume[]>;
+  /** Those of any account whose time is over. */
+  due(now: Instant, limit: number): Promise<DueVolume[]>;
 }
 
 /** The read model behind DescribeVolumes; every question is asked within the caller's account and Region. */

@@ -2,12 +2,12 @@ import type { ec2 } from '@holdfast/aws-protocol';
 import { callerOf, type RequestContext, type VolumeId } from '@holdfast/contracts';
 import { dryRunOperation, exceedsTagLimit, parseCreateTags, parseDeleteTags, type Tags, withTags } from '@holdfast/ec2';
 import type { Clock } from '@holdfast/service-kit';
-import { ownVolume } from './own-volume.ts';
+import { ownOrRecycled } from './own-volume.ts';
 import type { VolumeStreams, VolumeTable } from './ports.ts';
 import { refusal } from './refusals.ts';
 import { parseVolumeId } from './volume-ids.ts';
 
-/** CreateTags, DeleteTags and DescribeTags, as far as they are about volumes. */
+/** CreateTags, DeleteTags and DescribeTags, as far as they are about volumes: also about those in the Recycle Bin. */
 export class VolumeTags {
   constructor(
     private readonly volumes: VolumeStreams,
@@ -59,7 +59,7 @@ export class VolumeTags {
       return volumeId;
     });
     for (const volumeId of ids) {
-      const { tags } = await ownVolume(this.volumes, volumeId, context);
+      const { tags } = await ownOrRecycled(this.volumes, volumeId, context);
       if (exceedsTagLimit(withTags(tags, added))) throw refusal('TagLimitExceeded', { volumeId });
     }
     if (dryRun === true) throw dryRunOperation();

@@ -1,6 +1,7 @@
 import type { InstanceId } from '@holdfast/contracts';
 import { assertNever } from '@holdfast/decider';
 import type { VolumeEvent } from './volume.events.ts';
+import { depart } from './volume-deletion.ts';
 import { changesSharing } from './volume-modification.ts';
 import {
   type Attachment,
@@ -195,7 +196,7 @@ const completeDetachment = (command: CommandOf<'CompleteDetachment'>, state: Vol
   if (attachment?.status !== 'detaching') return [];
   const detached: VolumeEvent = { type: 'VolumeDetached', volumeId, instanceId, at };
   const ends = attachment.deleteVolume && state.attachments.length === 1;
-  return ends ? [detached, { type: 'VolumeDeletionStarted', volumeId, at }] : [detached];
+  return ends ? [detached, ...depart(command, state, command.retentionDays)] : [detached];
 };
 
 type AttachmentCommand = CommandOf<

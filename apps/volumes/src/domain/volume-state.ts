@@ -30,7 +30,11 @@ export interface Attachment {
 /** What the next decision needs, and what work that was begun needs to be finished. */
 export interface VolumeState {
   /** `gone`: deleted, or its creation failed. Attached is `in-use` from the moment that attaching starts. */
-  readonly status: 'absent' | 'creating' | 'available' | 'in-use' | 'deleting' | 'gone';
+  readonly status: 'absent' | 'creating' | 'available' | 'in-use' | 'recycled' | 'deleting' | 'gone';
+  /** When the Recycle Bin lets it go; null: it is not there. */
+  readonly exitsAt: Instant | null;
+  /** No retention rule keeps it. */
+  readonly retentionWaived: boolean;
   readonly created: VolumeCreated | null;
   readonly dataKey: WrappedDataKey | null;
   readonly sourceDataKey: WrappedDataKey | null;
@@ -57,6 +61,7 @@ export type VolumeErrorCode =
   | 'VolumeNotFound'
   | 'VolumeNotCreating'
   | 'VolumeNotAvailable'
+  | 'VolumeNotInBin'
   | 'VolumeInUse'
   | 'VolumeAlreadyAttached'
   | 'VolumeNotAttached'

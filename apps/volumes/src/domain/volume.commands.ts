@@ -19,7 +19,12 @@ export type VolumeCommand =
   | Command<'NoteGrantRetired'>
   | (Command<'CompleteCreation'> & { hostId: string })
   | (Command<'FailCreation'> & { cause: string })
-  | Command<'DeleteVolume'>
+  /** `retentionDays`: how long a rule of the Recycle Bin keeps it; absent or null: none does. */
+  | (Command<'DeleteVolume'> & { retentionDays?: number | null })
+  | Command<'WaiveRetention'>
+  | Command<'RestoreFromBin'>
+  /** Its time in the Recycle Bin is over. */
+  | Command<'LeaveBin'>
   | Command<'CompleteDeletion'>
   | Asking<AttachmentStarted, 'AttachVolume'>
   | (Command<'RecordAttachmentGrant'> & { instanceId: InstanceId; grantId: string })
@@ -33,7 +38,8 @@ export type VolumeCommand =
   | (Command<'DetachVolume'> & { instanceId?: InstanceId; device?: string })
   /** The instance is gone, and with it the attachment, whatever state that is in. */
   | (Command<'ReleaseFromInstance'> & { instanceId: InstanceId })
-  | (Command<'CompleteDetachment'> & { instanceId: InstanceId })
+  /** `retentionDays`: as DeleteVolume's, should the volume be deleted with this. */
+  | (Command<'CompleteDetachment'> & { instanceId: InstanceId; retentionDays?: number | null })
   | (Command<'ModifyVolume'> & { request: ModificationRequest })
   | Command<'NoteModificationEffect'>
   | Command<'CompleteModification'>

@@ -1,6 +1,7 @@
 import { assertNever, type Decider } from '@holdfast/decider';
 import { exceedsTagLimit, removedKeys, withoutTags, withTags } from '@holdfast/ec2';
 import { decideAttachment, evolveAttachment } from './decide-attachment.ts';
+import { decideDeletion } from './volume-deletion.ts';
 import type { VolumeCommand } from './volume.commands.ts';
 import {
   changesSharing,
@@ -15,6 +16,8 @@ import type { VolumeCreated, VolumeEvent } from './volume.events.ts';
 
 const initialState: VolumeState = {
   status: 'absent',
+  exitsAt: null,
+  retentionWaived: false,
   created: null,
   dataKey: null,
   sourceDataKey: null,
@@ -60,8 +63,14 @@ const evolve = (state: VolumeState, event: VolumeEvent): VolumeState => {
       return { ...state, status: 'gone', creationFailure: event.cause };
     case 'VolumeDeleted':
       return { ...state, status: 'gone' };
+    case 'VolumeRecycled':
+      return { ...state, status: 'recycled', exitsAt: event.exitsAt };
+    case 'VolumeRestoredFromBin':
+      return { ...state, status: 'available', exitsAt: null };
+    case 'VolumeRetentionWaived':
+      return { ...state, retentionWaived: true };
     case 'VolumeDeletionStarted':
-      return { ...state, status: 'deleting' };
+      return { ...state, status: 'deleting', exitsAt: null };
     case 'AttachmentStarted':
     case 'AttachmentGrantCreated':
     case 'AttachmentCompleted':
@@ -139,17 +148,11 @@ const continueCreation = (
   }
 };
 
-const remove = ({ volumeId, at }: CommandOf<'DeleteVolume'>, { status }: VolumeState): Decision => {
-  if (status === 'creating') return refuse('VolumeNotAvailable', { volumeId });
-  if (status === 'in-use') return refuse('VolumeInUse', { volumeId });
-  if (status !== 'available') return refuse('VolumeNotFound', { volumeId });
-  return [{ type: 'VolumeDeletionStarted', volumeId, at }];
-};
-
 const modify = (command: CommandOf<'ModifyVolume'>, state: VolumeState): Decision => {
   const { volumeId, request, at } = command;
   const { status, configuration, modification, modificationTimes } = state;
-  if (configuration === null || status === 'gone' || status === 'absent') return refuse('VolumeNotFound', { volumeId });
+  const isThere = status !== 'gone' && status !== 'absent' && status !== 'recycled';
+  if (configuration === null || !isThere) return refuse('VolumeNotFound', { volumeId });
   if (status !== 'available' && status !== 'in-use') return refuse('VolumeNotModifiable', { volumeId });
   if (modification?.state === 'modifying' || modification?.state === 'optimizing')
     return refuse('ModificationUnfinished', { volumeId, state: modification.state.toUpperCase() });
@@ -163,13 +166,13 @@ const modify = (command: CommandOf<'ModifyVolume'>, state: VolumeState): Decisio
   return [{ type: 'ModificationStarted', volumeId, original: configuration, target, at }];
 };
 
-/** Steps are taken at least once, in their order, and not at all on a volume that is going. */
+/** Steps are taken at least once, in their order, in the Recycle Bin too, and not at all on a volume that is going. */
 const continueModification = (
   command: CommandOf<'NoteModificationEffect' | 'CompleteModification' | 'FailModification'>,
   { status, modification }: VolumeState,
 ): Decision => {
   const { volumeId, at } = command;
-  if (status !== 'available' && status !== 'in-use') return [];
+  if (status !== 'available' && status !== 'in-use' && status !== 'recycled') return [];
   switch (command.type) {
     case 'NoteModificationEffect':
       return modification?.state === 'modifying' ? [{ type: 'ModificationTookEffect', volumeId, at }] : [];
@@ -185,7 +188,8 @@ const continueModification = (
 
 const changeAutoEnableIo = (command: CommandOf<'ChangeAutoEnableIo'>, state: VolumeState): Decision => {
   const { volumeId, autoEnableIo, at } = command;
-  if (state.status === 'absent' || state.status === 'gone') return refuse('VolumeNotFound', { volumeId });
+  const { status } = state;
+  if (status === 'absent' || status === 'gone' || status === 'recycled') return refuse('VolumeNotFound', { volumeId });
   return state.autoEnableIo === autoEnableIo ? [] : [{ type: 'AutoEnableIoChanged', volumeId, autoEnableIo, at }];
 };
 
@@ -213,9 +217,11 @@ const decide = (command: VolumeCommand, state: VolumeState): Decision => {
     case 'NoteGrantRetired':
       return state.grantId === null ? [] : [{ type: 'VolumeGrantRetired', volumeId: command.volumeId, at: command.at }];
     case 'DeleteVolume':
-      return remove(command, state);
+    case 'WaiveRetention':
+    case 'RestoreFromBin':
+    case 'LeaveBin':
     case 'CompleteDeletion':
-      return state.status === 'deleting' ? [{ type: 'VolumeDeleted', volumeId: command.volumeId, at: command.at }] : [];
+      return decideDeletion(command, state);
     case 'AttachVolume':
     case 'RecordAttachmentGrant':
     case 'CompleteAttachment':

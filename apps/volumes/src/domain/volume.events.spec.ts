@@ -29,6 +29,9 @@ const types: Readonly<Record<VolumeEvent['type'], true>> = {
   VolumeGrantCreated: true,
   VolumeGrantRetired: true,
   VolumeProvisioned: true,
+  VolumeRecycled: true,
+  VolumeRestoredFromBin: true,
+  VolumeRetentionWaived: true,
   VolumeTagged: true,
   VolumeUntagged: true,
 };
@@ -44,7 +47,7 @@ it('understands its samples as they were stored', () => {
   expect(states.map(({ status }) => status)).toEqual([
     'creating', 'creating', 'creating', 'available', 'available', 'available', 'in-use', 'available', 'available',
     'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'deleting',
-    'gone', 'gone', 'gone',
+    'gone', 'gone', 'gone', 'recycled', 'available', 'available',
   ]); // prettier-ignore
   expect(states[3]).toMatchObject({
     created: { sizeGiB: 8, source: { dataKey: { dataKeyId: states[3]?.dataKey?.dataKeyId } } },

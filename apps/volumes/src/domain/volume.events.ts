@@ -95,6 +95,11 @@ export type VolumeEvent =
   | { type: 'VolumeProvisioned'; volumeId: VolumeId; hostId: string; at: Instant }
   /** The volume is gone as if it had never been; `cause` is what KMS or the data plane said. */
   | { type: 'VolumeCreationFailed'; volumeId: VolumeId; cause: string; at: Instant }
+  /** Deleted, and kept by a retention rule of the Recycle Bin: its files, its data key and EBS's grant stay. */
+  | { type: 'VolumeRecycled'; volumeId: VolumeId; exitsAt: Instant; at: Instant }
+  | { type: 'VolumeRestoredFromBin'; volumeId: VolumeId; at: Instant }
+  /** It is of a launch that failed: no rule keeps it. */
+  | { type: 'VolumeRetentionWaived'; volumeId: VolumeId; at: Instant }
   | { type: 'VolumeDeletionStarted'; volumeId: VolumeId; at: Instant }
   | { type: 'VolumeDeleted'; volumeId: VolumeId; at: Instant }
   | AttachmentStarted

@@ -38,6 +38,14 @@ const insertVolume = (event: VolumeCreated, position: number, sql: Sql) =>
 const setStatus = (volumeId: string, status: string, sql: Sql) =>
   sql.query('UPDATE volumes SET status = $2 WHERE volume_id = $1', [volumeId, status]);
 
+const setBin = (volumeId: string, status: string, bin: { recycledAt: string; exitsAt: string } | null, sql: Sql) =>
+  sql.query('UPDATE volumes SET status = $2, recycled_at = $3, exits_at = $4 WHERE volume_id = $1', [
+    volumeId,
+    status,
+    bin?.recycledAt ?? null,
+    bin?.exitsAt ?? null,
+  ]);
+
 const insertAttachment = async (event: AttachmentStarted, requestId: string, sql: Sql) => {
   await sql.query(
     `INSERT INTO attachments (volume_id, account_id, region, instance_id, host_id, device, state, attach_time,
@@ -94,8 +102,12 @@ const project = async (
       ]);
     case 'VolumeProvisioned':
       return setStatus(volumeId, 'available', sql);
+    case 'VolumeRecycled':
+      return setBin(volumeId, 'recycled', { recycledAt: event.at, exitsAt: event.exitsAt }, sql);
+    case 'VolumeRestoredFromBin':
+      return setBin(volumeId, 'available', null, sql);
     case 'VolumeDeletionStarted':
-      return setStatus(volumeId, 'deleting', sql);
+      return setBin(volumeId, 'deleting', null, sql);
     case 'VolumeCreationFailed':
     case 'VolumeDeleted':
       return sql.query('DELETE FROM volumes WHERE volume_id = $1', [volumeId]);
@@ -126,6 +138,7 @@ const project = async (
       return sql.query('UPDATE volumes SET tags = tags - $2::text[] WHERE volume_id = $1', [volumeId, event.keys]);
     case 'VolumeGrantCreated':
     case 'VolumeGrantRetired':
+    case 'VolumeRetentionWaived':
     case 'AttachmentGrantCreated':
     case 'AutoEnableIoChanged':
     case 'ModificationStarted':

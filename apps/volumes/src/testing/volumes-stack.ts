@@ -100,6 +100,8 @@ export class VolumesStack {
   private readonly snapshots = new Map<string, SnapshotRecord>();
   /** Snapshots with fast snapshot restore. */
   readonly fastRestored = new Set<string>();
+  /** How long a retention rule keeps a volume with these tags that is deleted. */
+  retention: (tags: Record<string, string>) => number | null = () => null;
   private stack: TestStack | undefined;
   private environment: ServiceEnvironment | undefined;
   private service: RunningService | undefined;
@@ -115,6 +117,7 @@ export class VolumesStack {
     });
     await bus.serveRequests('snapshots', {
       GetSnapshot: ({ snapshotId }: { snapshotId: string }) => found(this.snapshots, snapshotId),
+      GetRetention: ({ tags }: { tags: Record<string, string> }) => Promise.resolve({ days: this.retention(tags) }),
       UseFastRestore: ({ snapshotId }: { snapshotId: string }) =>
         Promise.resolve({ fastRestored: this.fastRestored.has(snapshotId) }),
     });
@@ -149,6 +152,7 @@ export class VolumesStack {
     this.dataPlane.refuse = {};
     this.kms.afterwards = this.dataPlane.afterwards = () => undefined;
     this.defaults.encryptionByDefault = false;
+    this.retention = () => null;
   };
 
   /** The answer to the first `action` gets lost on its way. @returns how often it was asked for. */

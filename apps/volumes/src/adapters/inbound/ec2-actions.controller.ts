@@ -11,6 +11,7 @@ import type { DetachVolume } from '../../application/detach-volume.ts';
 import type { InstanceDevices } from '../../application/instance-devices.ts';
 import type { ModifyVolume } from '../../application/modify-volume.ts';
 import type { VolumeTable } from '../../application/ports.ts';
+import type { RecycleBin } from '../../application/recycle-bin.ts';
 import type { VolumeAttributes } from '../../application/volume-attributes.ts';
 import type { VolumeTags } from '../../application/volume-tags.ts';
 import { toAwsError } from './volume-errors.ts';
@@ -26,6 +27,7 @@ export interface VolumeActions {
   describeVolumeStatus: DescribeVolumeStatus;
   attributes: VolumeAttributes;
   devices: InstanceDevices;
+  bin: RecycleBin;
   tags: VolumeTags;
   table: VolumeTable;
 }
@@ -34,7 +36,7 @@ type Internal = InternalRequests['volumes'];
 
 /** Everything that this service is asked, refusals in EC2's words. */
 export const volumeRequests = (actions: VolumeActions): RequestHandlers => {
-  const { attributes, devices, table, tags } = actions;
+  const { attributes, bin, devices, table, tags } = actions;
   const handlers = {
     CreateVolume: (input: ec2.CreateVolumeRequest, context: RequestContext) => actions.createVolume.run(input, context),
     DescribeVolumes: (input: ec2.DescribeVolumesRequest, context: RequestContext) =>
@@ -52,6 +54,10 @@ export const volumeRequests = (actions: VolumeActions): RequestHandlers => {
     ModifyVolumeAttribute: (input: ec2.ModifyVolumeAttributeRequest, context: RequestContext) =>
       attributes.modify(input, context),
     EnableVolumeIO: (input: ec2.EnableVolumeIORequest, context: RequestContext) => attributes.enableIo(input, context),
+    ListVolumesInRecycleBin: (input: ec2.ListVolumesInRecycleBinRequest, context: RequestContext) =>
+      bin.list(input, context),
+    RestoreVolumeFromRecycleBin: (input: ec2.RestoreVolumeFromRecycleBinRequest, context: RequestContext) =>
+      bin.restore(input, context),
     CreateTags: (input: ec2.CreateTagsRequest, context: RequestContext) => tags.create(input, context),
     DeleteTags: (input: ec2.DeleteTagsRequest, context: RequestContext) => tags.delete(input, context),
     DescribeTags: (input: ec2.DescribeTagsRequest, context: RequestContext) => tags.describe(input, context),
@@ -66,6 +72,8 @@ export const volumeRequests = (actions: VolumeActions): RequestHandlers => {
       volumeId: (await actions.createVolume.run(input.input as ec2.CreateVolumeRequest, context, input.throughImage))
         .VolumeId,
     }),
+    WaiveRetention: (input: Internal['WaiveRetention']['in'], context: RequestContext) =>
+      devices.waiveRetention(input, context),
     GetCreation: (input: Internal['GetCreation']['in']) => devices.creation(input),
     AttachAtLaunch: (input: Internal['AttachAtLaunch']['in'], context: RequestContext) =>
       devices.attachAtLaunch(input, context),

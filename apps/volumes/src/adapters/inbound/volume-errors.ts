@@ -79,6 +79,10 @@ export const AWS_ERRORS: Readonly<Record<RefusalCode, Shape>> = {
   VolumeNotCreating: error('InternalError', () => 'An internal error has occurred'),
   AttachmentNotStarted: error('InternalError', () => 'An internal error has occurred'),
   VolumeNotFound: error('InvalidVolume.NotFound', ({ volumeId }) => `The volume '${volumeId}' does not exist.`),
+  VolumeNotInBin: error(
+    'InvalidVolume.NotFound',
+    ({ volumeId }) => `The volume '${volumeId}' does not exist in the Recycle Bin.`,
+  ),
   VolumeNotAvailable: error(
     'IncorrectState',
     ({ volumeId }) => `Volume '${volumeId}' is not in the 'available' state.`,

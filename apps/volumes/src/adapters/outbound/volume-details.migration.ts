@@ -129,10 +129,27 @@ class RestoreVolumesFast1700000500000 implements MigrationInterface {
   }
 }
 
+class RecycleVolumes1700000600000 implements MigrationInterface {
+  readonly name = 'RecycleVolumes1700000600000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(
+      'ALTER TABLE volumes ADD COLUMN recycled_at text COLLATE "C", ADD COLUMN exits_at text COLLATE "C"',
+    );
+    await runner.query('CREATE INDEX volumes_exit ON volumes (exits_at) WHERE exits_at IS NOT NULL');
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP INDEX volumes_exit');
+    await runner.query('ALTER TABLE volumes DROP COLUMN recycled_at, DROP COLUMN exits_at');
+  }
+}
+
 export const volumeMigrations = [
   CreateVolumeDetails1700000100000,
   ModifyVolumes1700000200000,
   SuspendAttachments1700000300000,
   ShareVolumes1700000400000,
   RestoreVolumesFast1700000500000,
+  RecycleVolumes1700000600000,
 ];

@@ -72,6 +72,9 @@ const TAG_FILTERS: Readonly<Record<string, SqlFilter>> = {
   value: column('tag.value'),
 };
 
+/** What AWS adds to the tags of what is in the Recycle Bin. */
+const TAGS = `CASE WHEN v.status = 'recycled' THEN v.tags || '{"aws:recycle-bin:resource-in-bin": "true"}' ELSE v.tags END`;
+
 interface VolumeRow {
   volume_id: string;
   account_id: string;
@@ -157,6 +160,7 @@ export class PostgresVolumeTable implements VolumeTable {
     const parameters = new SqlParameters();
     const conditions = ownedBy(context, parameters);
     const filtered = filterConditions(filters, status === true ? STATUS_FILTERS : FILTERS, 'v.tags', parameters);
+    conditions.push(`v.status <> 'recycled'`);
     if (status === true) filtered.push(`v.status IN ('available', 'in-use')`);
     if (volumeIds.length > 0) return this.describeIds(volumeIds, conditions, filtered, parameters);
     if (after !== undefined) conditions.push(`v.position > ${parameters.add(after)}::bigint`);
@@ -191,7 +195,7 @@ export class PostgresVolumeTable implements VolumeTable {
     const tag = 'jsonb_build_object(tag.key, tag.value)';
     conditions.push(...filterConditions(filters, TAG_FILTERS, tag, parameters));
     return this.sql.query<{ volumeId: string; key: string; value: string }>(
-      `SELECT v.volume_id AS "volumeId", tag.key, tag.value FROM volumes v, jsonb_each_text(v.tags) AS tag
+      `SELECT v.volume_id AS "volumeId", tag.key, tag.value FROM volumes v, jsonb_each_text(${TAGS}) AS tag
        WHERE ${conditions.join(' AND ')} ORDER BY v.position, tag.key`,
       parameters.values,
     );
@@ -199,7 +203,7 @@ export class PostgresVolumeTable implements VolumeTable {
 
   async record(volumeId: VolumeId, { accountId, region }: RequestContext): Promise<VolumeRecord | null> {
     const [row] = await this.sql.query<VolumeRow>(
-      'SELECT * FROM volumes WHERE volume_id = $1 AND account_id = $2 AND region = $3',
+      `SELECT * FROM volumes WHERE volume_id = $1 AND account_id = $2 AND region = $3 AND status <> 'recycled'`,
       [volumeId, accountId, region],
     );
     if (row === undefined) return null;

@@ -53,7 +53,11 @@ export class PostgresModificationTable implements ModificationTable {
 
   async describe({ filters, volumeIds, after, limit }: VolumeQuery, { accountId, region }: RequestContext) {
     const parameters = new SqlParameters();
-    const conditions = [`m.account_id = ${parameters.add(accountId)}`, `m.region = ${parameters.add(region)}`];
+    const conditions = [
+      `m.account_id = ${parameters.add(accountId)}`,
+      `m.region = ${parameters.add(region)}`,
+      `NOT EXISTS (SELECT FROM volumes v WHERE v.volume_id = m.volume_id AND v.status = 'recycled')`,
+    ];
     // No filter of this call is about tags.
     const filtered = filterConditions(filters, FILTERS, `'{}'::jsonb`, parameters);
     if (volumeIds.length > 0) conditions.push(`m.volume_id = ANY(${parameters.add([...new Set(volumeIds)])}::text[])`);

@@ -233,9 +233,15 @@ describe('the Recycle Bin', () => {
       await expect(call(action, input)).rejects.toMatchObject({ code: 'ResourceNotFoundException' });
   });
 
-  it('refuses rules for what it does not keep', async () => {
-    for (const ResourceType of ['EBS_VOLUME', 'EC2_IMAGE'])
-      await expect(create({ ResourceType })).rejects.toMatchObject({ code: 'ValidationException' });
+  it('has rules for volumes and images as well, and refuses those for what it does not keep, or so long', async () => {
+    for (const ResourceType of ['EBS_VOLUME', 'EC2_IMAGE'] as const) {
+      const { Identifier } = await create({ ResourceType });
+      expect(await call('GetRetention', { resourceType: ResourceType, tags: {} })).toEqual({ days: 2 });
+      await call('DeleteRule', { Identifier });
+    }
+    const RetentionPeriod = { RetentionPeriodValue: 8, RetentionPeriodUnit: 'DAYS' };
+    for (const input of [{ ResourceType: 'EBS_VOLUME', RetentionPeriod }, { ResourceType: 'EC2_INSTANCE' }])
+      await expect(create(input)).rejects.toMatchObject({ code: 'ValidationException' });
   });
 });
 

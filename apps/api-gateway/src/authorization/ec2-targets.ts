@@ -278,6 +278,7 @@ const NAMED: Readonly<Record<string, readonly [kind: string, member: string]>> =
   ModifyVolume: ['volume', 'VolumeId'],
   ModifyVolumeAttribute: ['volume', 'VolumeId'],
   EnableVolumeIO: ['volume', 'VolumeId'],
+  RestoreVolumeFromRecycleBin: ['volume', 'VolumeId'],
   DeleteSnapshot: ['snapshot', 'SnapshotId'],
   ModifySnapshotAttribute: ['snapshot', 'SnapshotId'],
   ResetSnapshotAttribute: ['snapshot', 'SnapshotId'],
@@ -311,6 +312,8 @@ const SPECIAL: Readonly<Record<string, Targets>> = {
   DeleteTags: changeTags('DeleteTags'),
   DeregisterImage: deregisterImage,
   DetachVolume: attachment('DetachVolume'),
+  // AWS's own example of a policy allows it on volumes, and not on everything.
+  ListVolumesInRecycleBin: (_, caller) => Promise.resolve([target('ListVolumesInRecycleBin', caller, 'volume', '*')]),
   ModifyInstanceCreditSpecification: modifyCredits,
   RegisterImage: registerImage,
   RunInstances: runInstances,

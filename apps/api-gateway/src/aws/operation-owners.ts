@@ -207,6 +207,8 @@ const OWNERS: Readonly<Record<ServiceId, ReadonlyMap<string, Owner>>> = {
     ['ModifyVolumeAttribute', 'volumes'],
     ['DescribeVolumeStatus', 'volumes'],
     ['EnableVolumeIO', 'volumes'],
+    ['ListVolumesInRecycleBin', 'volumes'],
+    ['RestoreVolumeFromRecycleBin', 'volumes'],
     ['CreateSnapshot', 'snapshots'],
     ['DescribeSnapshots', 'snapshots'],
     ['CopySnapshot', 'snapshots'],

@@ -23,9 +23,15 @@ export const ruleNotFound = (ruleId: string): AwsError =>
 const conflict = (message: string): AwsError =>
   new AwsError({ code: 'ConflictException', message, members: { Reason: 'INVALID_RULE_STATE' } });
 
-const ERRORS: Readonly<Record<RuleErrorCode, (ruleId: string) => AwsError>> = {
+type Details = Readonly<Record<string, unknown>>;
+
+const ERRORS: Readonly<Record<RuleErrorCode, (ruleId: string, details: Details) => AwsError>> = {
   ExclusionOfTagRule: () => rbinInvalid('Exclusion tags can be specified for Region-level retention rules only.'),
   ResourceTypeFixed: () => rbinInvalid('The resource type of a retention rule cannot be changed.'),
+  RetentionTooLong: (_, { resourceType, maximum }) =>
+    rbinInvalid(
+      `The retention period of rules for the resource type ${String(resourceType)} must be between 1 and ${String(maximum)} days.`,
+    ),
   RuleAlreadyExists: () => new AwsError({ code: 'InternalServerException', status: 500 }),
   RuleLocked: (ruleId) => conflict(`Rule with identifier ${ruleId} is locked.`),
   RuleNotFound: ruleNotFound,
@@ -39,5 +45,5 @@ const isRuleError = (code: string): code is RuleErrorCode => Object.hasOwn(ERROR
 /** A rule's refusal in the Recycle Bin's words; anything else stays what it is. */
 export const toRbinError = (thrown: unknown): unknown =>
   thrown instanceof DomainError && isRuleError(thrown.code)
-    ? ERRORS[thrown.code](String(thrown.details['ruleId']))
+    ? ERRORS[thrown.code](String(thrown.details['ruleId']), thrown.details)
     : thrown;

@@ -34,13 +34,13 @@ export class RecycleRules {
 
   async create(input: rbin.CreateRuleRequest, context: RequestContext): Promise<rbin.CreateRuleResponse> {
     const { accountId, region } = context;
-    // A rule that keeps nothing would be a promise that is not held.
-    if (input.ResourceType !== 'EBS_SNAPSHOT')
-      throw rbinInvalid(`Retention rules for the resource type ${input.ResourceType} are not supported.`);
+    const { ResourceType: resourceType } = input;
+    if (!isResourceType(resourceType))
+      throw rbinInvalid(`Retention rules for the resource type ${resourceType} are not supported.`);
     if ((await this.rules.ofType(null, context)).length >= MAX_RULES) throw rbinQuotaExceeded();
     const ruleId = newRuleId();
     const terms: RuleTerms = {
-      resourceType: input.ResourceType as ResourceType,
+      resourceType,
       retentionDays: input.RetentionPeriod.RetentionPeriodValue,
       description: input.Description ?? '',
       resourceTags: resourceTags(input.ResourceTags),
@@ -180,6 +180,9 @@ export class RecycleRules {
     return viewOf(await this.own(ruleId, context), this.clock.instant());
   }
 }
+
+const RESOURCE_TYPES: readonly string[] = ['EBS_SNAPSHOT', 'EC2_IMAGE', 'EBS_VOLUME'] satisfies ResourceType[];
+const isResourceType = (text: string): text is ResourceType => RESOURCE_TYPES.includes(text);
 
 type Commands = Parameters<RuleStore['handle']>[0];
 type Change = Commands extends infer Each ? (Each extends Commands ? Omit<Each, 'at'> : never) : never;

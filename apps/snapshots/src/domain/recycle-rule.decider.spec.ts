@@ -48,6 +48,20 @@ describe('a retention rule', () => {
       .thenRefuses('ExclusionOfTagRule');
   });
 
+  it('keeps volumes for a week at most, and all else for a year', () => {
+    const keep = (resourceType: RuleTerms['resourceType'], retentionDays: number) => ({
+      ...create,
+      terms: terms({ resourceType, retentionDays }),
+    });
+    for (const [resourceType, days] of [['EBS_SNAPSHOT', 365], ['EC2_IMAGE', 365], ['EBS_VOLUME', 7]] as const) {
+      given().when(keep(resourceType, days)).then({ ...keep(resourceType, days), type: 'RecycleRuleCreated' });
+      given().when(keep(resourceType, days + 1)).thenRefuses('RetentionTooLong');
+    } // prettier-ignore
+    given({ ...created, terms: terms({ resourceType: 'EBS_VOLUME' }) })
+      .when({ type: 'UpdateRule', ruleId, change: { retentionDays: 8 }, at: at(2) })
+      .thenRefuses('RetentionTooLong');
+  });
+
   it('is locked only for a whole Region, and then stays as it is until its delay is over', () => {
     const lock = { type: 'LockRule', ruleId, unlockDelayDays: 7, at: at(2) } as const;
     given(created).when(lock).then(lockedEvent);

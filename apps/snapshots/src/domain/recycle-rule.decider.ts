@@ -5,6 +5,9 @@ const DAY_MS = 86_400_000;
 /** @see CreateRule: the limits that its model does not tell of. */
 const MAX_TAGS = 50;
 
+/** The model allows 3650 of all. @see Amazon Recycle Bin API reference, RetentionPeriod */
+const MAX_DAYS = { EBS_SNAPSHOT: 365, EC2_IMAGE: 365, EBS_VOLUME: 7 } as const;
+
 export type ResourceType = 'EBS_SNAPSHOT' | 'EC2_IMAGE' | 'EBS_VOLUME';
 
 /** `value` null: whatever the value. */
@@ -70,6 +73,7 @@ export type RuleState = Rule | null;
 export type RuleErrorCode =
   | 'ExclusionOfTagRule'
   | 'ResourceTypeFixed'
+  | 'RetentionTooLong'
   | 'RuleAlreadyExists'
   | 'RuleLocked'
   | 'RuleNotFound'
@@ -142,6 +146,10 @@ const isLockable = ({ resourceTags, excludeResourceTags }: RuleTerms): boolean =
   resourceTags.length === 0 && excludeResourceTags.length === 0;
 
 const checkTerms = (terms: RuleTerms, command: RuleCommand): void => {
+  const { resourceType, retentionDays } = terms;
+  const maximum = MAX_DAYS[resourceType];
+  if (retentionDays > maximum)
+    throw new DomainError('RetentionTooLong', { ruleId: command.ruleId, resourceType, maximum });
   if (terms.resourceTags.length > 0 && terms.excludeResourceTags.length > 0) refuse('ExclusionOfTagRule', command);
 };
 

@@ -14,6 +14,8 @@ export interface Ground {
   readonly keyB: string;
   /** Under `keyA`, with one block. */
   readonly snapshotId: string;
+  /** Another account's, under a key of that account; this one may use the key as far as its users are permitted to. */
+  readonly shared: { readonly key: string; readonly snapshotId: string };
   /** Running, and of no volumes. */
   readonly instanceId: string;
 }
@@ -38,6 +40,8 @@ export interface PermissionCase {
   readonly and?: readonly [operation: string, when: string];
   /** Whether the key of what is made is the source's. */
   readonly sameKey?: boolean;
+  /** The key is that of the snapshot that another account shares. */
+  readonly sharedKey?: boolean;
   run(user: User, ground: Ground, nth: number): Promise<Outcome>;
 }
 
@@ -280,11 +284,22 @@ const EBS_CASES: readonly PermissionCase[] = [
   },
   {
     operation: 'ListSnapshotBlocks',
-    when: '',
+    when: "of one's own snapshot",
     sameKey: true,
     run: (user, { snapshotId: SnapshotId }) =>
       outcome(user.ebs.send(new ebs.ListSnapshotBlocksCommand({ SnapshotId }))),
   },
+  ...(['ListSnapshotBlocks', 'ListChangedBlocks'] as const).map((operation): PermissionCase => ({
+    operation,
+    when: "of another account's snapshot",
+    sharedKey: true,
+    run: (user, { shared: { snapshotId } }) =>
+      outcome<Metadata>(
+        operation === 'ListSnapshotBlocks'
+          ? user.ebs.send(new ebs.ListSnapshotBlocksCommand({ SnapshotId: snapshotId }))
+          : user.ebs.send(new ebs.ListChangedBlocksCommand({ SecondSnapshotId: snapshotId })),
+      ),
+  })),
 ];
 
 export const PERMISSION_CASES: readonly PermissionCase[] = [...EC2_CASES, ...EBS_CASES];

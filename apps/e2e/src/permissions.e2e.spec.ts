@@ -46,12 +46,27 @@ beforeAll(async () => {
   const [keyA, keyB, instanceId] = await Promise.all([account.newKey(), account.newKey(), account.launch()]);
   const snapshotId = await snapshotOfOneBlock(rootEbs, keyA);
   await account.snapshotSettled(snapshotId);
-  ground = { root: account, rootEbs, keyA, keyB, snapshotId, instanceId };
+  ground = { root: account, rootEbs, keyA, keyB, snapshotId, instanceId, shared: await sharedSnapshot() };
 });
 afterAll(async () => {
   await audit.end();
   await stack.stop();
 });
+
+/** What another account lets this one use: a snapshot and its key. */
+const sharedSnapshot = async (): Promise<Ground['shared']> => {
+  const other = new TestAccount(stack, '444455556666');
+  const accounts = [other.accountId, ACCOUNT].map((accountId) => `arn:aws:iam::${accountId}:root`);
+  const Statement = [{ Effect: 'Allow', Principal: { AWS: accounts }, Action: 'kms:*', Resource: '*' }];
+  const { KeyMetadata } = await other.kms.send(new kms.CreateKeyCommand({ Policy: JSON.stringify({ Statement }) }));
+  const key = KeyMetadata?.Arn ?? '';
+  const credentials = { accessKeyId: other.accountId, secretAccessKey: 'test' };
+  const snapshotId = await snapshotOfOneBlock(new ebs.EBSClient(settings(credentials)), key);
+  await other.snapshotSettled(snapshotId);
+  const CreateVolumePermission = { Add: [{ UserId: ACCOUNT }] };
+  await other.ec2.send(new ec2.ModifySnapshotAttributeCommand({ SnapshotId: snapshotId, CreateVolumePermission }));
+  return { key, snapshotId };
+};
 
 let users = 0;
 
@@ -106,9 +121,12 @@ it('has a case for each row that needs a permission', () => {
 
 describe.each(PERMISSION_CASES.map((permissionCase) => [title(permissionCase), permissionCase] as const))(
   '%s',
-  (_, { operation, when, and, sameKey = false, run }) => {
+  (_, { operation, when, and, sameKey = false, sharedKey = false, run }) => {
     const steps = stepsOf(operation, when, and);
-    const keyOf = ({ on }: KmsStep): string => (on === 'source' || sameKey ? ground.keyA : ground.keyB);
+    const keyOf = ({ on }: KmsStep): string => {
+      if (sharedKey) return ground.shared.key;
+      return on === 'source' || sameKey ? ground.keyA : ground.keyB;
+    };
 
     it('needs what the table says, all of it and no more', async () => {
       const all = userWith(steps, keyOf).then((user) => run(user, ground, 0));

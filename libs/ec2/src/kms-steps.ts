@@ -58,7 +58,8 @@ export const KMS_USES: readonly KmsUse[] = [
   ebs(['StartSnapshot'], 'with an encrypted parent, whose key is taken', source('ReEncryptFrom'), key('ReEncryptTo', 'Decrypt')), // prettier-ignore
   ebs(['PutSnapshotBlock'], '', key('Decrypt')),
   ebs(['GetSnapshotBlock'], '', key('DescribeKey', 'Decrypt')),
-  ebs(['ListSnapshotBlocks', 'ListChangedBlocks'], '', key('DescribeKey')),
+  ebs(['ListSnapshotBlocks', 'ListChangedBlocks'], "of one's own snapshot", key('DescribeKey')),
+  ebs(['ListSnapshotBlocks', 'ListChangedBlocks'], "of another account's snapshot", key('DescribeKey', 'Decrypt')),
   ebs(['CompleteSnapshot'], '', []),
 ];
 

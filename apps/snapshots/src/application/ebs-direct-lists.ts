@@ -2,7 +2,7 @@ import type { ebs } from '@holdfast/aws-protocol';
 import { instant, type ListedBlock, type RequestContext, type SnapshotRecord } from '@holdfast/contracts';
 import { fromDataPlane, invalidRequest } from './ebs-direct-errors.ts';
 import type { DirectParts } from './ebs-direct-ports.ts';
-import { describeKey, lineageOf, readableSnapshot } from './ebs-direct-snapshots.ts';
+import { lineageOf, mayList, readableSnapshot } from './ebs-direct-snapshots.ts';
 
 const BLOCK_SIZE_BYTES = 524_288;
 /** What one message on the bus has room for; pages may be shorter than was asked. */
@@ -22,7 +22,7 @@ export class BlockLists {
   async all(input: ebs.ListSnapshotBlocksRequest, context: RequestContext): Promise<ebs.ListSnapshotBlocksResponse> {
     const { tokens, clock } = this.parts;
     const snapshot = await readableSnapshot(input.SnapshotId, this.parts, context);
-    await describeKey(snapshot, this.parts, context);
+    await mayList(snapshot, this.parts, context);
     const page = await this.page('ListSnapshotBlocks', input, MAX_BLOCKS, snapshot, null, context);
     const expiry = tokens.expiry(clock.now());
     return {
@@ -43,8 +43,7 @@ export class BlockLists {
     const second = await readableSnapshot(input.SecondSnapshotId, this.parts, context);
     const first = FirstSnapshotId === undefined ? null : await readableSnapshot(FirstSnapshotId, this.parts, context);
     if (first !== null) await this.checkRelated(first, second);
-    for (const snapshot of first === null ? [second] : [first, second])
-      await describeKey(snapshot, this.parts, context);
+    for (const snapshot of first === null ? [second] : [first, second]) await mayList(snapshot, this.parts, context);
     const page = await this.page('ListChangedBlocks', input, MAX_CHANGED_BLOCKS, second, first, context);
     if (page.blocks.length === 0) return { ChangedBlocks: [], NextToken: page.nextToken };
     const expiry = tokens.expiry(clock.now());

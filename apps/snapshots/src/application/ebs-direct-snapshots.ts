@@ -1,6 +1,7 @@
 import type { DataKeyUse, RequestContext, SnapshotId, SnapshotRecord, WrappedDataKey } from '@holdfast/contracts';
 import { callerOf } from '@holdfast/contracts';
 import { forwardedContext } from '@holdfast/ec2';
+import { generateRecipient } from '@holdfast/sealing';
 import { fromKms, invalidRequest, snapshotNotFound } from './ebs-direct-errors.ts';
 import type { DirectParts } from './ebs-direct-ports.ts';
 import { parseSnapshotId } from './ids.ts';
@@ -59,6 +60,27 @@ export const describeKey = async (
   if (dataKey === null) return;
   const forwarded = forwardedContext(callerOf(context), context.deadlineMs);
   await requests.request('kms', 'DescribeKey', { KeyId: dataKey.keyArn }, forwarded).catch(fromKms);
+};
+
+/**
+ * What EBS asks before it lists an encrypted snapshot's blocks: whether the caller may see the key, and of a snapshot that
+ * another account shares, whether the caller may unwrap its data key. Nobody can read what that answers.
+ * @see FACTS 07 §6
+ */
+export const mayList = async (snapshot: SnapshotRecord, parts: DirectParts, context: RequestContext): Promise<void> => {
+  const { dataKey, ownerId } = snapshot;
+  await describeKey(snapshot, parts, context);
+  if (dataKey === null || ownerId === context.accountId) return;
+  const { encryptedDataKey: CiphertextBlob, encryptionContext: EncryptionContext, keyArn: KeyId } = dataKey;
+  const answered = await sealedToNobody(forwardedContext(callerOf(context), context.deadlineMs));
+  await parts.requests.request('kms', 'Decrypt', { CiphertextBlob, EncryptionContext, KeyId }, answered).catch(fromKms);
+};
+
+/** For calls to KMS whose plaintext is not wanted: it is sealed to a key pair that nobody has any more. */
+export const sealedToNobody = async (context: RequestContext): Promise<RequestContext> => {
+  const nobody = await generateRecipient();
+  nobody.destroy();
+  return { ...context, recipientPublicKey: nobody.publicKeyBase64 };
 };
 
 /** A data key that the caller's own permissions unwrap. */

@@ -20,7 +20,6 @@ import {
   type Tags,
   tagsOfSpecifications,
 } from '@holdfast/ec2';
-import { generateRecipient } from '@holdfast/sealing';
 import { directEncryption } from '../domain/ebs-direct-encryption.ts';
 import type { SnapshotStarted } from '../domain/snapshot.events.ts';
 import {
@@ -32,7 +31,7 @@ import {
   tooManyPending,
 } from './ebs-direct-errors.ts';
 import type { DirectParts } from './ebs-direct-ports.ts';
-import { callersKeyUse, ownedSnapshot } from './ebs-direct-snapshots.ts';
+import { callersKeyUse, ownedSnapshot, sealedToNobody } from './ebs-direct-snapshots.ts';
 
 /** EC2 shows this one for snapshots that are of no volume. */
 const NO_VOLUME = volumeId('vol-ffffffff');
@@ -169,19 +168,16 @@ export class StartSnapshot {
     return keys.rewrap(dataKey, dataKey.keyArn, encryptionContext, forwarded).catch(fromKms);
   }
 
-  /** With its plaintext, as EBS direct asks for it, sealed to a key pair that nobody has any more. */
+  /** With its plaintext, as EBS direct asks for it. */
   private async newDataKey(
     keyId: string,
     encryptionContext: Record<string, string>,
     context: RequestContext,
   ): Promise<WrappedDataKey> {
-    const nobody = await generateRecipient();
-    nobody.destroy();
     const input = { KeyId: keyId, NumberOfBytes: DATA_KEY_BYTES, EncryptionContext: encryptionContext };
-    const answered = { ...context, recipientPublicKey: nobody.publicKeyBase64 };
     type Output = { CiphertextBlob: string; KeyId: string };
     const { CiphertextBlob, KeyId } = await this.parts.requests
-      .request<Output>('kms', 'GenerateDataKey', input, answered)
+      .request<Output>('kms', 'GenerateDataKey', input, await sealedToNobody(context))
       .catch(fromKms);
     return { keyArn: KeyId, encryptedDataKey: CiphertextBlob, encryptionContext, dataKeyId: randomUUID() };
   }

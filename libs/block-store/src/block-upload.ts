@@ -74,22 +74,25 @@ export class BlockUpload {
   readonly #waiting: WaitingBlock[] = [];
   /** Announced, and not yet journalled. */
   readonly #underWay = new Set<WaitingBlock>();
-  /** In the store, and not yet journalled. */
+  /** In the store, not yet durably. */
   readonly #stored: WaitingBlock[] = [];
-  #journalling = false;
+  #isSettling = false;
+  /** Durably in the store, and not yet journalled. */
+  readonly #settled: WaitingBlock[] = [];
+  #isJournalling = false;
   readonly #onIdle: (() => void)[] = [];
 
   constructor(paths: SnapshotPaths, header: ManifestHeader, store: BlockStore, openFile: OpenFile = openNodeFile) {
     this.header = header;
     this.#store = store;
-    this.#journal = BlockJournal.open(paths.journal, openFile);
-    this.#checksums = BlockJournal.open(paths.checksums, openFile);
+    this.#journal = BlockJournal.open(paths.journal, openFile, { isReserved: true });
+    this.#checksums = BlockJournal.open(paths.checksums, openFile, { isReserved: true });
     this.#intent = new IntentFile(paths.intent, openFile, MAX_UNDER_WAY);
   }
 
   /**
    * Durable when it settles; a block that was put before is replaced. Blocks go into the store side by side; those that are
-   * there by the time the journal was last synced are journalled together.
+   * there by the time the store last settled settle together, and are journalled while the next ones do.
    * @param stored the block as it is kept, encrypted or not; `digest` is SHA-256 of that, `checksum` of its plaintext.
    */
   put(block: number, stored: Uint8Array, digest: Buffer, checksum: Buffer): Promise<void> {
@@ -126,20 +129,36 @@ export class BlockUpload {
       this.#store.put(waiting.digest, waiting.stored).then(
         () => {
           this.#stored.push(waiting);
-          void this.#journalStored();
+          void this.#settleStored();
         },
         (error: unknown) => this.#end([waiting], ({ reject }) => reject(error)),
       );
     }
   }
 
-  async #journalStored(): Promise<void> {
-    if (this.#journalling) return;
-    this.#journalling = true;
+  async #settleStored(): Promise<void> {
+    if (this.#isSettling) return;
+    this.#isSettling = true;
     while (this.#stored.length > 0) {
       const batch = this.#stored.splice(0);
       try {
         await this.#store.settle();
+        this.#settled.push(...batch);
+        void this.#journalSettled();
+      } catch (error) {
+        this.#end(batch, ({ reject }) => reject(error));
+      }
+    }
+    // In the turn that found nothing stored: what is stored next begins anew.
+    this.#isSettling = false;
+  }
+
+  async #journalSettled(): Promise<void> {
+    if (this.#isJournalling) return;
+    this.#isJournalling = true;
+    while (this.#settled.length > 0) {
+      const batch = this.#settled.splice(0);
+      try {
         this.#checksums.append(batch.map(({ block, checksum }) => [block, checksum] as const));
         this.#journal.append(batch.map(({ block, digest }) => [block, digest] as const));
         await Promise.all([this.#checksums.sync(), this.#journal.sync()]);
@@ -148,8 +167,7 @@ export class BlockUpload {
         this.#end(batch, ({ reject }) => reject(error));
       }
     }
-    // In the turn that found nothing stored: what is stored next begins anew.
-    this.#journalling = false;
+    this.#isJournalling = false;
   }
 
   #end(blocks: readonly WaitingBlock[], settle: (waiting: WaitingBlock) => void): void {

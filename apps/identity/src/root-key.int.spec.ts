@@ -1,23 +1,8 @@
-import { hkdfSync, randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createTestDatabase } from '@holdfast/embedded/testing';
-import { eventStoreMigrations, openDatabase } from '@holdfast/event-store/postgres';
-import { silentLogger } from '@holdfast/messaging';
-import {
-  beginRotation,
-  FileProvider,
-  retireVersion,
-  Rewrapper,
-  type RootKeyStatus,
-  rootKeyStatus,
-} from '@holdfast/root-keys';
+import type { RootKeyStatus } from '@holdfast/root-keys';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { StoredAccessKeySecrets } from './adapters/outbound/credentials.ts';
-import { SecretBox } from './adapters/outbound/secret-box.ts';
-import { openIdentityKeys, secretsKeysOf } from './adapters/outbound/secrets-keys.ts';
-import { migrations } from './migrations.ts';
 import { RunningIdentity } from './testing/running-identity.ts';
 
 let folder: string;
@@ -59,49 +44,4 @@ it('access keys, sessions and markers outlive a rotation and the version before 
     await second.close();
     await identity.close();
   }
-});
-
-it('what was encrypted before root keys had versions is read, and wrapped anew; sessions of then hold their key', async () => {
-  const file = join(folder, 'first.key');
-  const key = randomBytes(32);
-  await writeFile(file, `${key.toString('base64')}\n`, { mode: 0o600 });
-  const earlier = secretsKeysOf([key]);
-  const test = await createTestDatabase(inject('postgresAdminUrl'));
-  const database = await openDatabase({
-    ...{ url: test.serviceUrl, migrationUrl: test.ownerUrl, applicationName: 'identity' },
-    migrations: [...eventStoreMigrations, ...migrations],
-  });
-  await database.query('INSERT INTO access_key_secrets VALUES ($1, $2, $3)', [
-    ...['AKIA1', earlier.current.keyId, new SecretBox(earlier, 'access-key').seal(Buffer.from('kept'), 'AKIA1')],
-  ]);
-  await database.query(
-    `INSERT INTO sessions (access_key_id, account_id, principal, secrets_key_id, transitive_tag_keys, expires_at)
-     VALUES ('ASIA1', '111122223333', '{}', $1, '[]', now() + interval '1 hour')`,
-    [earlier.current.keyId],
-  );
-  const keys = await openIdentityKeys(new FileProvider(file, 'identity'), database);
-  const secrets = new StoredAccessKeySecrets(database, keys);
-  const read = async () => {
-    const [row] = await database.query<{ wrapped: Buffer }>('SELECT wrapped FROM access_key_secrets');
-    return (await secrets.open('AKIA1', row!.wrapped)).toString();
-  };
-  expect(await read()).toBe('kept');
-  const old = keys.rootKeys.currentVersion;
-  expect((await rootKeyStatus(keys.rootKeys)).versions).toMatchObject([
-    { versionId: old, blobs: { access_key_secrets: 1, sessions: 1, service_secrets: 1 } },
-  ]);
-  await beginRotation(keys.rootKeys, () => Promise.resolve([]));
-  expect(await new Rewrapper(keys.rootKeys, silentLogger).pass()).toEqual({ wrapped: 2, failed: 0 });
-  expect(await read()).toBe('kept');
-  // What a session of then signs with follows from the key's own bytes.
-  const wanted = Buffer.from(hkdfSync('sha256', key, '', 'holdfast/identity/session-secret/ASIA1', 30));
-  expect(keys.secretsKeys.find(earlier.current.keyId)?.derive('session-secret/ASIA1', 30)).toEqual(wanted);
-  await expect(retireVersion(keys.rootKeys, old)).rejects.toThrow('1 in sessions are under it');
-  await database.query("UPDATE sessions SET expires_at = now() - interval '1 hour'");
-  await retireVersion(keys.rootKeys, old);
-  expect(keys.secretsKeys.find(earlier.current.keyId)).toBeUndefined();
-  expect(await read()).toBe('kept');
-  await keys.rootKeys.close();
-  await database.close();
-  await test.drop();
 });

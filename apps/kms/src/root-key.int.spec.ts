@@ -1,21 +1,14 @@
 import type { ChildProcess } from 'node:child_process';
-import { createHmac, randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hkdf, wrapKeyMaterial } from '@holdfast/crypto';
-import { createTestDatabase } from '@holdfast/embedded/testing';
-import { eventStoreMigrations, openDatabase } from '@holdfast/event-store/postgres';
-import { FileProvider, type Pkcs11Options, pkcs11Provider, Rewrapper, type RootKeyStatus } from '@holdfast/root-keys';
+import { FileProvider, type Pkcs11Options, pkcs11Provider, type RootKeyStatus } from '@holdfast/root-keys';
 import { type SoftHsm, startSoftHsm } from '@holdfast/root-keys/testing';
-import { silentLogger } from '@holdfast/messaging';
 import type { ServiceEnvironment } from '@holdfast/service-kit';
 import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { StoredKeyMaterials } from './adapters/outbound/key-materials.ts';
-import { kmsMigrations } from './adapters/outbound/kms.migrations.ts';
-import { openRootKeys } from './adapters/outbound/root-keys.ts';
 import { start } from './service.ts';
 import { Caller } from './testing/caller.ts';
 import { KmsProgram } from './testing/kms-process.ts';
@@ -134,50 +127,6 @@ describe('replicas that do not share their key file', () => {
     } finally {
       for (const replica of replicas) await replica.close();
     }
-  });
-});
-
-describe('what was wrapped before root keys had versions', () => {
-  it('is read, wrapped anew with a rotation, and material keeps its ids', async () => {
-    const file = join(folder, 'first.key');
-    const material = randomBytes(32);
-    const rootKey = randomBytes(32);
-    await writeFile(file, `${rootKey.toString('base64')}\n`, { mode: 0o600 });
-    const rootKeyId = hkdf(rootKey, Buffer.alloc(0), 'holdfast/kms/root-key-id', 32).toString('hex');
-    const name = { keyId: randomUUID(), materialId: randomBytes(32).toString('hex') };
-    const test = await createTestDatabase(inject('postgresAdminUrl'));
-    const database = await openDatabase({
-      ...{ url: test.serviceUrl, migrationUrl: test.ownerUrl, applicationName: 'kms' },
-      migrations: [...eventStoreMigrations, ...kmsMigrations],
-    });
-    const wrapped = wrapKeyMaterial({ keyId: 'root', materialId: rootKeyId, material: rootKey }, { ...name, material });
-    await database.query(
-      'INSERT INTO key_material (key_id, material_id, root_key_id, wrapped) VALUES ($1, $2, $3, $4)',
-      [...[name.keyId, name.materialId, rootKeyId, wrapped]],
-    );
-    const keys = await openRootKeys(new FileProvider(file, 'kms'), database);
-    expect(keys.rootKeys.currentVersion).toBe(rootKeyId);
-    const materials = new StoredKeyMaterials(database, keys);
-    const read = () => materials.use(name, ({ material: bytes }) => Buffer.from(bytes));
-    expect(await read()).toEqual(material);
-    const idBefore = createHmac('sha256', hkdf(rootKey, Buffer.alloc(0), 'holdfast/kms/material-ids', 32))
-      .update(`${name.keyId}\n`)
-      .update(material)
-      .digest('hex');
-    expect(materials.identify(name.keyId, material)).toContain(idBefore);
-    const { versionId } = await keys.rootKeys.provider.create();
-    await database.query("UPDATE root_key_versions SET state = 'former'");
-    await database.query("INSERT INTO root_key_versions VALUES ($1, 'current')", [versionId]);
-    expect((await new Rewrapper(keys.rootKeys, silentLogger).pass()).failed).toBe(0);
-    await keys.rootKeys.provider.destroy(rootKeyId);
-    materials.clear();
-    expect(await read()).toEqual(material);
-    const again = new StoredKeyMaterials(database, await openRootKeys(new FileProvider(file, 'kms'), database));
-    expect(again.identify(name.keyId, material)).toContain(idBefore);
-    again.close();
-    materials.close();
-    await database.close();
-    await test.drop();
   });
 });
 

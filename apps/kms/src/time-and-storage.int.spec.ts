@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { bindingInStore, FileProvider } from '@holdfast/root-keys';
 import { resetServices, turnClocks } from '@holdfast/service-kit';
 import { describe, expect, it } from 'vitest';
-import { keyMaterialStore } from './adapters/outbound/root-keys.ts';
+import { KEY_MATERIAL } from './adapters/outbound/root-keys.ts';
 import { start } from './service.ts';
 import { ACCOUNT, OTHER, runningKms } from './testing/running-kms.ts';
 
@@ -53,7 +53,7 @@ describe('time and storage', () => {
       'SELECT material_id, wrapped FROM key_material WHERE key_id = $1',
       [KeyId],
     );
-    const binding = bindingInStore(keyMaterialStore(provider), [KeyId, rows[0]!.material_id]);
+    const binding = bindingInStore(KEY_MATERIAL, [KeyId, rows[0]!.material_id]);
     const material = await provider.unwrap(rows[0]!.wrapped, binding);
     const secrets = [
       provider.materialOf(version!.versionId),

@@ -31,7 +31,4 @@ export {
   envelopeKeyName,
   type EnvelopeKeyName,
   InvalidCiphertext,
-  unwrapKeyMaterial,
-  wrapKeyMaterial,
 } from './envelope/envelope.ts';
-export { hkdf } from './envelope/primitives.ts';

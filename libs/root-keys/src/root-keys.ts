@@ -1,8 +1,7 @@
 import type { Sql } from '@holdfast/event-store';
 import type { Database } from '@holdfast/event-store/postgres';
 import { RootKeyError, type RootKeyProvider, UnknownRootKeyVersion } from './types.ts';
-import { bindingInStore, type BlobCount, countBlobs, SERVICE_SECRETS, type WrappedStore } from './wrapped-store.ts';
-import { WRAPPED_FORMAT } from './wrapped-blob.ts';
+import { bindingInStore, countBlobs, SERVICE_SECRETS, type WrappedStore } from './wrapped-store.ts';
 
 /** What only one process of a service does at a time: begin, switch, retire. Advisory locks are per database. */
 const ADMINISTRATION_LOCK = 4_566_002;
@@ -24,10 +23,6 @@ export interface RootKeysOptions {
   readonly service: string;
   /** Besides the service's own secrets. */
   readonly stores: readonly WrappedStore[];
-  /** The id that blobs from before versions have for this key, where it is another one. */
-  readonly earlierId?: (material: Buffer) => string;
-  /** What else needs a version and cannot be wrapped anew: counted by the ids that it names. */
-  readonly dependents?: readonly { readonly name: string; count(sql: Sql): Promise<BlobCount[]> }[];
 }
 
 export const recordedVersions = async (sql: Sql): Promise<Map<string, VersionState>> => {
@@ -46,8 +41,6 @@ export class RootKeys {
   readonly service: string;
   readonly stores: readonly WrappedStore[];
   private current = '';
-  /** Whether this is the first start with versions on what was stored before there were any. */
-  private isTakenOver = false;
 
   private constructor(readonly options: RootKeysOptions) {
     this.provider = options.provider;
@@ -78,10 +71,6 @@ export class RootKeys {
 
   get currentVersion(): string {
     return this.current;
-  }
-
-  get takesOver(): boolean {
-    return this.isTakenOver;
   }
 
   /** One at a time among all processes of the service, in a transaction. */
@@ -133,36 +122,15 @@ export class RootKeys {
    * @throws InvalidWrapping; UnknownRootKeyVersion, also when it was retired since the blob was read: read it again.
    */
   async unwrap(store: WrappedStore, key: readonly string[], wrapped: Buffer): Promise<Buffer> {
-    const { earlier } = store;
-    return this.retried(async () =>
-      earlier !== undefined && wrapped[0] !== WRAPPED_FORMAT
-        ? earlier.unwrap(wrapped, key)
-        : this.provider.unwrap(wrapped, bindingInStore(store, key)),
-    );
+    return this.retried(async () => this.provider.unwrap(wrapped, bindingInStore(store, key)));
   }
 
-  /** What each store holds under which version; ids from before versions are told by today's where they are known. */
+  /** What each store holds under which version. */
   async count(sql: Sql): Promise<Map<string, Map<string, number>>> {
-    const { dependents = [], earlierId } = this.options;
-    const names = new Map<string, string>();
-    for (const { versionId } of await this.provider.versions()) {
-      const material = this.provider.materialOf?.(versionId);
-      if (material !== undefined && earlierId !== undefined) names.set(earlierId(material), versionId);
-    }
     const counts = new Map<string, Map<string, number>>();
-    const add = (versionId: string, name: string, blobs: number) => {
-      const row = counts.get(versionId) ?? new Map<string, number>();
-      counts.set(versionId, row.set(name, (row.get(name) ?? 0) + blobs));
-    };
     for (const store of this.stores) {
       for (const { versionId, blobs } of await countBlobs(sql, store)) {
-        add(names.get(versionId) ?? versionId, store.table, blobs);
-      }
-    }
-    for (const { name, count } of dependents) {
-      for (const { versionId: id, blobs } of await count(sql)) {
-        const versionId = names.get(id);
-        if (versionId !== undefined) add(versionId, name, blobs);
+        counts.set(versionId, (counts.get(versionId) ?? new Map<string, number>()).set(store.table, blobs));
       }
     }
     return counts;
@@ -202,7 +170,6 @@ export class RootKeys {
     }
     const recorded = await recordedVersions(sql);
     if (recorded.size === 0) {
-      this.isTakenOver = needed.length > 0;
       await sql.query("INSERT INTO root_key_versions (version_id, state) VALUES ($1, 'current')", [first.versionId]);
       for (const { versionId } of others) {
         await sql.query("INSERT INTO root_key_versions (version_id, state) VALUES ($1, 'former')", [versionId]);

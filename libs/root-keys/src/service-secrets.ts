@@ -14,23 +14,15 @@ export class ServiceSecrets {
   /** Newest first. */
   private constructor(private readonly secrets: ReadonlyMap<string, readonly Buffer[]>) {}
 
-  /**
-   * Reads the secrets, and makes those that are not there; in the transaction that opens the root key.
-   * @param earlier what a purpose had before secrets were stored; asked once, when root keys get their versions.
-   */
-  static async open(
-    rootKeys: RootKeys,
-    sql: Sql,
-    purposes: readonly string[],
-    earlier: (purpose: string) => readonly Buffer[] = () => [],
-  ): Promise<ServiceSecrets> {
+  /** Reads the secrets, and makes those that are not there; in the transaction that opens the root key. */
+  static async open(rootKeys: RootKeys, sql: Sql, purposes: readonly string[]): Promise<ServiceSecrets> {
     const secrets = new Map<string, Buffer[]>();
     for (const purpose of purposes) {
       let stored = await readSecrets(rootKeys, sql, purpose);
       if (stored.length === 0) {
-        const before = rootKeys.takesOver ? earlier(purpose) : [];
-        stored = [randomFillSync(Buffer.alloc(SECRET_BYTES)), ...before];
-        for (const [i, secret] of stored.entries()) await insert(rootKeys, sql, purpose, stored.length - i, secret);
+        const secret = randomFillSync(Buffer.alloc(SECRET_BYTES));
+        await insert(rootKeys, sql, purpose, 1, secret);
+        stored = [secret];
       }
       secrets.set(purpose, stored);
     }

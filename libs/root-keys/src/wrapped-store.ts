@@ -8,12 +8,6 @@ export interface WrappedStore {
   readonly key: readonly string[];
   /** Names the version that `wrapped` is under, for finding; the blob itself is what counts. */
   readonly versionColumn: string;
-  /** What was written before root keys had versions: where such a blob names its key, and how it is opened. */
-  readonly earlier?: {
-    /** SQL expression over `wrapped`. */
-    readonly versionId: string;
-    unwrap(wrapped: Buffer, key: readonly string[]): Buffer;
-  };
 }
 
 /** A row's blob opens nowhere but in its row. */
@@ -27,10 +21,10 @@ export const SERVICE_SECRETS: WrappedStore = {
 };
 
 /** The id of the version that a blob names in its header, which is authenticated with it. */
-const versionInBlob = ({ versionColumn, earlier }: WrappedStore): string => `
+const versionInBlob = ({ versionColumn }: WrappedStore): string => `
   CASE WHEN octet_length(wrapped) < 3 THEN ${versionColumn}
     WHEN get_byte(wrapped, 0) = ${String(WRAPPED_FORMAT)} THEN encode(substring(wrapped FROM 3 FOR get_byte(wrapped, 1)), 'hex')
-    ELSE ${earlier?.versionId ?? versionColumn} END`;
+    ELSE ${versionColumn} END`;
 
 export interface BlobCount {
   readonly versionId: string;

@@ -1,4 +1,4 @@
-import type { webcrypto } from 'node:crypto';
+import { createSecretKey, type KeyObject, type webcrypto } from 'node:crypto';
 import { Aes256Gcm, CipherSuite, DhkemP256HkdfSha256, HkdfSha256 } from '@hpke/core';
 import {
   MESSAGE_OVERHEAD_BYTES,
@@ -69,11 +69,21 @@ const fromBase64 = (text: string, maxBytes: number): Buffer => {
 /** A copy with an ArrayBuffer of its own: Node's small buffers share one, which Web Crypto must not be shown. */
 const ownBytes = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => new Uint8Array(bytes);
 
+/** @param exported zeroed. */
+const secretKeyOf = (exported: ArrayBuffer): KeyObject => {
+  const bytes = Buffer.from(exported);
+  try {
+    return createSecretKey(bytes);
+  } finally {
+    bytes.fill(0);
+  }
+};
+
 /** The session key of an encapsulation. @throws anything for a point that is none. */
 const decapsulate = async (recipientKey: webcrypto.CryptoKey, enc: Buffer): Promise<SessionKeys> => {
   const info = Buffer.from(SESSION_INFO, 'utf8');
   const context = await suite.createRecipientContext({ recipientKey, enc: ownBytes(enc), info });
-  return { enc, key: Buffer.from(await context.export(ownBytes(EXPORT_CONTEXT), SESSION_KEY_BYTES)) };
+  return { enc, key: secretKeyOf(await context.export(ownBytes(EXPORT_CONTEXT), SESSION_KEY_BYTES)) };
 };
 
 const recipientOf = async (keys: webcrypto.CryptoKeyPair): Promise<Recipient> => {
@@ -132,7 +142,7 @@ const senderSessions = new Sessions(SENDER_LIMITS);
 const encapsulate = async (point: Buffer): Promise<SessionKeys> => {
   const recipientPublicKey = await suite.kem.deserializePublicKey(ownBytes(point));
   const context = await suite.createSenderContext({ recipientPublicKey, info: Buffer.from(SESSION_INFO, 'utf8') });
-  const key = Buffer.from(await context.export(ownBytes(EXPORT_CONTEXT), SESSION_KEY_BYTES));
+  const key = secretKeyOf(await context.export(ownBytes(EXPORT_CONTEXT), SESSION_KEY_BYTES));
   return { enc: Buffer.from(context.enc), key };
 };
 

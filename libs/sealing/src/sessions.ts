@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject, randomFillSync } from 'node:crypto';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -20,14 +20,14 @@ const nextNonce = (): Buffer => {
 };
 
 /** @returns nonce ‖ ciphertext ‖ tag. */
-export const sealMessage = (key: Uint8Array, plaintext: Uint8Array, info: string): Buffer => {
+export const sealMessage = (key: KeyObject, plaintext: Uint8Array, info: string): Buffer => {
   const nonce = nextNonce();
   const cipher = createCipheriv(CIPHER, key, nonce).setAAD(Buffer.from(info, 'utf8'));
   return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 };
 
 /** @returns null when nonce, tag or `info` do not fit; else plaintext in a buffer of its own. */
-export const openMessage = (key: Uint8Array, message: Buffer, info: string): Buffer | null => {
+export const openMessage = (key: KeyObject, message: Buffer, info: string): Buffer | null => {
   const tagAt = message.length - TAG_BYTES;
   if (tagAt < NONCE_BYTES) return null;
   const decipher = createDecipheriv(CIPHER, key, message.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
@@ -47,8 +47,8 @@ export const openMessage = (key: Uint8Array, message: Buffer, info: string): Buf
 export interface SessionKeys {
   /** The encapsulated key, which goes ahead of each message. */
   readonly enc: Buffer;
-  /** 32 bytes; zeroed when the session ends. */
-  readonly key: Buffer;
+  /** Of 32 bytes; OpenSSL wipes them when the session has ended and its key is collected. */
+  readonly key: KeyObject;
 }
 
 interface Session extends SessionKeys {
@@ -66,7 +66,7 @@ export interface SessionLimits {
 /** Times a session is made again that was over before its maker got to it. */
 const ATTEMPTS = 3;
 
-/** Sessions by name. What leaves is zeroed. */
+/** Sessions by name. */
 export class Sessions {
   /** Least recently used first. */
   private readonly ready = new Map<string, Session>();
@@ -89,17 +89,17 @@ export class Sessions {
       const session = this.usable(name);
       if (session !== undefined) {
         session.messages++;
-        return work(session); // Synchronous: nothing zeroes the key under it.
+        return work(session);
       }
       await this.make(name, make);
     }
     throw new Error('there is no session');
   }
 
-  /** Zeroes every key; nothing works from then on. */
+  /** Lets go of every key; nothing works from then on. */
   close(): void {
     this.closed = true;
-    for (const name of [...this.ready.keys()]) this.end(name);
+    this.ready.clear();
   }
 
   private usable(name: string): Session | undefined {
@@ -107,7 +107,7 @@ export class Sessions {
     if (session === undefined) return undefined;
     const { ageMs, messages } = this.limits;
     if (performance.now() - session.startedAtMs >= ageMs || session.messages >= messages) {
-      this.end(name);
+      this.ready.delete(name);
       return undefined;
     }
     this.ready.delete(name);
@@ -128,12 +128,7 @@ export class Sessions {
   private keep(name: string, { enc, key }: SessionKeys): void {
     this.ready.set(name, { enc, key, startedAtMs: performance.now(), messages: 0 });
     const [oldest] = this.ready.keys();
-    if (this.closed) this.end(name);
-    else if (this.ready.size > this.limits.sessions && oldest !== undefined) this.end(oldest);
-  }
-
-  private end(name: string): void {
-    this.ready.get(name)?.key.fill(0);
-    this.ready.delete(name);
+    if (this.closed) this.ready.delete(name);
+    else if (this.ready.size > this.limits.sessions && oldest !== undefined) this.ready.delete(oldest);
   }
 }

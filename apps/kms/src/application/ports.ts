@@ -142,7 +142,7 @@ export interface KeyMaterials {
   store(name: EnvelopeKeyName, material: Uint8Array): Promise<void>;
   /** Removes material that no key came to name; one that a key does name stays. */
   discard(name: EnvelopeKeyName): Promise<void>;
-  /** `work` must not keep the material; it is zeroed at any time after. @throws NoSuchMaterial */
+  /** `work` must not keep the material: nothing else holds it when its key is deleted. @throws NoSuchMaterial */
   use<Result>(name: EnvelopeKeyName, work: (key: EnvelopeKey) => Result): Promise<Result>;
   /** The same of a pair's private key. @throws NoSuchMaterial */
   usePrivateKey<Result>(
@@ -152,7 +152,7 @@ export interface KeyMaterials {
   ): Promise<Result>;
   /** 64 hex digits that these bytes have as material of this key, by the current root key and by each earlier one. */
   identify(keyId: string, material: Uint8Array): string[];
-  /** Zeroes what is in memory of a key. */
+  /** Lets go of what is in memory of a key. */
   forget(keyId: string): void;
   /** Removes bytes that no key names, from requests that ended half-way. @returns how many. */
   sweep(): Promise<number>;

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, createSecretKey, randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import {
   decryptEnvelope,
@@ -13,7 +13,8 @@ import {
 } from '../index.ts';
 
 it("the README's example", () => {
-  const [keyId, materialId, material] = ['1234abcd-12ab-34cd-56ef-1234567890ab', 'ab'.repeat(32), randomBytes(32)];
+  const [keyId, materialId] = ['1234abcd-12ab-34cd-56ef-1234567890ab', 'ab'.repeat(32)];
+  const material = createSecretKey(randomBytes(32));
   const [plaintext, volumeId] = [Buffer.from('a data key'), 'vol-0123456789abcdef0'];
 
   const key = { keyId, materialId, material };

@@ -1,7 +1,7 @@
 import type { Sql } from '@holdfast/event-store';
 import { HELD_CURRENT, UnknownRootKeyVersion } from '@holdfast/root-keys';
 import type { SessionSecrets, AccessKeySecrets } from '../../application/ports.ts';
-import type { IdentityKeys, SecretsKeys } from './secrets-keys.ts';
+import { ACCESS_KEY_SECRETS, type IdentityKeys, type SecretsKeys } from './secrets-keys.ts';
 
 /** Bytes that make a secret of 40 characters, and a session token of 344. */
 const SECRET_BYTES = 30;
@@ -11,12 +11,11 @@ const TOKEN_BYTES = 258;
 export class StoredAccessKeySecrets implements AccessKeySecrets {
   constructor(
     private readonly sql: Sql,
-    private readonly keys: Pick<IdentityKeys, 'rootKeys' | 'store'>,
+    private readonly keys: Pick<IdentityKeys, 'rootKeys'>,
   ) {}
 
   store(accessKeyId: string, secret: Buffer): Promise<void> {
-    const { rootKeys, store } = this.keys;
-    return rootKeys.storing(store, [accessKeyId], secret, async (versionId, wrapped) => {
+    return this.keys.rootKeys.storing(ACCESS_KEY_SECRETS, [accessKeyId], secret, async (versionId, wrapped) => {
       const stored = await this.sql.query(
         `WITH ${HELD_CURRENT}
          INSERT INTO access_key_secrets (access_key_id, secrets_key_id, wrapped) SELECT $2, version_id, $3 FROM held
@@ -33,9 +32,9 @@ export class StoredAccessKeySecrets implements AccessKeySecrets {
 
   /** Since the row was read it may have been wrapped anew, and the version it was under retired. */
   async open(accessKeyId: string, wrapped: Buffer): Promise<Buffer> {
-    const { rootKeys, store } = this.keys;
+    const { rootKeys } = this.keys;
     try {
-      return await rootKeys.unwrap(store, [accessKeyId], wrapped);
+      return await rootKeys.unwrap(ACCESS_KEY_SECRETS, [accessKeyId], wrapped);
     } catch (error) {
       if (!(error instanceof UnknownRootKeyVersion)) throw error;
       const [row] = await this.sql.query<{ wrapped: Buffer }>(
@@ -43,7 +42,7 @@ export class StoredAccessKeySecrets implements AccessKeySecrets {
         [accessKeyId],
       );
       if (row === undefined || row.wrapped.equals(wrapped)) throw error;
-      return rootKeys.unwrap(store, [accessKeyId], row.wrapped);
+      return rootKeys.unwrap(ACCESS_KEY_SECRETS, [accessKeyId], row.wrapped);
     }
   }
 }

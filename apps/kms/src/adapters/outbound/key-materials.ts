@@ -1,9 +1,9 @@
-import { createHmac, type KeyObject } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { type EnvelopeKey, type EnvelopeKeyName, type KeyPairSpec, privateKeyOf } from '@holdfast/crypto';
 import type { Sql } from '@holdfast/event-store';
 import { HELD_CURRENT, UnknownRootKeyVersion } from '@holdfast/root-keys';
 import { type KeyMaterials, NoSuchMaterial } from '../../application/ports.ts';
-import type { KmsRootKeys } from './root-keys.ts';
+import { KEY_MATERIAL, type KmsRootKeys } from './root-keys.ts';
 
 /** From 28 bytes of HMAC_224 to 2.4 KB of RSA_4096. */
 const MAX_CACHED = 1024;
@@ -13,14 +13,13 @@ const SWEEP_INTERVAL_MS = 60_000;
 
 interface Cached {
   readonly keyId: string;
-  readonly material: Buffer;
+  /** The one copy of the material: OpenSSL's, which wipes it when the last reference is collected. */
+  readonly key: KeyObject;
   readonly unwrappedAtMs: number;
-  /** Of a pair, once it has been asked for; OpenSSL wipes its numbers when the last reference is collected. */
-  privateKey?: KeyObject;
 }
 
 /** What wraps material, and what names it. */
-export interface MaterialKeys extends Pick<KmsRootKeys, 'store' | 'secrets'> {
+export interface MaterialKeys extends Pick<KmsRootKeys, 'secrets'> {
   readonly rootKeys: Pick<KmsRootKeys['rootKeys'], 'storing' | 'unwrap'>;
 }
 
@@ -47,8 +46,7 @@ export class StoredKeyMaterials implements KeyMaterials {
   }
 
   async store({ keyId, materialId }: EnvelopeKeyName, material: Uint8Array): Promise<void> {
-    const { rootKeys, store } = this.keys;
-    await rootKeys.storing(store, [keyId, materialId], material, async (versionId, wrapped) => {
+    await this.keys.rootKeys.storing(KEY_MATERIAL, [keyId, materialId], material, async (versionId, wrapped) => {
       const stored = await this.sql.query(
         `WITH ${HELD_CURRENT}
          INSERT INTO key_material (key_id, material_id, root_key_id, wrapped) SELECT $2, $3, version_id, $4 FROM held
@@ -70,8 +68,7 @@ export class StoredKeyMaterials implements KeyMaterials {
 
   async use<Result>({ keyId, materialId }: EnvelopeKeyName, work: (key: EnvelopeKey) => Result): Promise<Result> {
     const name = { keyId, materialId };
-    const entry = await this.entry(name);
-    return work({ ...name, material: entry.material });
+    return work({ ...name, material: await this.key(name, createSecretKey) });
   }
 
   async usePrivateKey<Result>(
@@ -79,9 +76,7 @@ export class StoredKeyMaterials implements KeyMaterials {
     spec: KeyPairSpec,
     work: (privateKey: KeyObject) => Result,
   ): Promise<Result> {
-    const entry = await this.entry({ keyId, materialId });
-    entry.privateKey ??= privateKeyOf(spec, entry.material);
-    return work(entry.privateKey);
+    return work(await this.key({ keyId, materialId }, (material) => privateKeyOf(spec, material)));
   }
 
   identify(keyId: string, material: Uint8Array): string[] {
@@ -102,11 +97,11 @@ export class StoredKeyMaterials implements KeyMaterials {
   }
 
   forget(keyId: string): void {
-    for (const [name, entry] of this.cache) if (entry.keyId === keyId) this.evict(name, entry);
+    for (const [name, entry] of this.cache) if (entry.keyId === keyId) this.cache.delete(name);
   }
 
   clear(): void {
-    for (const [name, entry] of this.cache) this.evict(name, entry);
+    this.cache.clear();
   }
 
   close(): void {
@@ -116,15 +111,15 @@ export class StoredKeyMaterials implements KeyMaterials {
 
   /** Between reading a row and unwrapping it the row may be wrapped anew, and the version it was under retired. */
   private async unwrap(name: EnvelopeKeyName): Promise<Buffer> {
-    const { rootKeys, store } = this.keys;
+    const { rootKeys } = this.keys;
     const key = [name.keyId, name.materialId];
     const wrapped = await this.read(name);
     try {
-      return await rootKeys.unwrap(store, key, wrapped);
+      return await rootKeys.unwrap(KEY_MATERIAL, key, wrapped);
     } catch (error) {
       const again = error instanceof UnknownRootKeyVersion ? await this.read(name) : wrapped;
       if (again.equals(wrapped)) throw error;
-      return rootKeys.unwrap(store, key, again);
+      return rootKeys.unwrap(KEY_MATERIAL, key, again);
     }
   }
 
@@ -137,39 +132,36 @@ export class StoredKeyMaterials implements KeyMaterials {
     return row.wrapped;
   }
 
-  /** From here to the end of the caller's work nothing else runs, so nothing zeroes the material under it. */
-  private async entry(name: EnvelopeKeyName): Promise<Cached> {
-    return this.cached(name) ?? this.keep(name, await this.unwrap(name));
+  /** @param from makes a key of the bytes, which are zeroed then; a material is put to one kind of use only. */
+  private async key(name: EnvelopeKeyName, from: (material: Buffer) => KeyObject): Promise<KeyObject> {
+    const present = this.cached(name);
+    if (present !== undefined) return present;
+    const material = await this.unwrap(name);
+    try {
+      return this.cached(name) ?? this.keep(name, from(material)); // Another request may have been faster.
+    } finally {
+      material.fill(0);
+    }
   }
 
-  private cached(name: EnvelopeKeyName): Cached | undefined {
+  private cached(name: EnvelopeKeyName): KeyObject | undefined {
     const entry = this.cache.get(cacheName(name));
     if (entry === undefined) return undefined;
     this.cache.delete(cacheName(name));
     this.cache.set(cacheName(name), entry);
-    return entry;
+    return entry.key;
   }
 
-  /** Another request may have unwrapped the same meanwhile; one copy is enough. */
-  private keep(name: EnvelopeKeyName, material: Buffer): Cached {
-    const present = this.cached(name);
-    if (present !== undefined) {
-      material.fill(0);
-      return present;
-    }
-    const entry = { keyId: name.keyId, material, unwrappedAtMs: performance.now() };
-    this.cache.set(cacheName(name), entry);
-    const [oldest] = this.cache;
-    if (this.cache.size > MAX_CACHED && oldest !== undefined) this.evict(...oldest);
-    return entry;
+  private keep(name: EnvelopeKeyName, key: KeyObject): KeyObject {
+    this.cache.set(cacheName(name), { keyId: name.keyId, key, unwrappedAtMs: performance.now() });
+    const [oldest] = this.cache.keys();
+    if (this.cache.size > MAX_CACHED && oldest !== undefined) this.cache.delete(oldest);
+    return key;
   }
 
   private evictOld(nowMs: number): void {
-    for (const [name, entry] of this.cache) if (nowMs - entry.unwrappedAtMs > MAX_AGE_MS) this.evict(name, entry);
-  }
-
-  private evict(name: string, { material }: Cached): void {
-    this.cache.delete(name);
-    material.fill(0);
+    for (const [name, { unwrappedAtMs }] of this.cache) {
+      if (nowMs - unwrappedAtMs > MAX_AGE_MS) this.cache.delete(name);
+    }
   }
 }

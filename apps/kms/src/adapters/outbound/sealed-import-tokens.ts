@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import {
   decryptEnvelope,
   encryptEnvelope,
@@ -57,7 +58,7 @@ export class SealedImportTokens implements ImportTokens {
     return this.secrets.deriveAll('import-tokens').map((material, index) => ({
       keyId: KEY_ID,
       materialId: ids[index] ?? '',
-      material,
+      material: createSecretKey(material),
     }));
   }
 }

@@ -18,7 +18,7 @@ if (!awsCli)
 let stack: Stack;
 let folder: string;
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startStack({}, { home: 'empty' });
   folder = await mkdtemp(join(tmpdir(), 'holdfast-readme-'));
   await symlink(stack.home, join(folder, '.holdfast'));
 });

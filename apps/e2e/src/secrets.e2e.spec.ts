@@ -15,7 +15,7 @@ import { type Stack, startStack } from './stack.ts';
 let stack: Stack;
 let account: TestAccount;
 beforeAll(async () => {
-  stack = await startStack({ HOLDFAST_LOG_LEVEL: 'trace' });
+  stack = await startStack({ HOLDFAST_LOG_LEVEL: 'trace' }, { home: 'empty' });
   account = new TestAccount(stack);
 });
 afterAll(() => stack.stop());

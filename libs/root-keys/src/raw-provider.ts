@@ -17,8 +17,6 @@ export abstract class RawKeyProvider implements RootKeyProvider {
   abstract create(): Promise<RootKeyVersion>;
   abstract destroy(versionId: string): Promise<void>;
 
-  readonly materialOf = (versionId: string): Buffer | undefined => this.keys.materialOf(versionId);
-
   async wrap(versionId: string, plaintext: Uint8Array, additionalData: Uint8Array): Promise<Buffer> {
     return this.keys.wrap(versionId, plaintext, additionalData);
   }

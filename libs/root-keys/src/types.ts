@@ -29,11 +29,6 @@ export interface RootKeyProvider {
    * @throws InvalidWrapping for all that is wrong with the blob or its additional data; UnknownRootKeyVersion.
    */
   unwrap(wrapped: Uint8Array, additionalData: Uint8Array): Promise<Buffer>;
-  /**
-   * The bytes of a version, where they are bytes of this process: only for reading what was written before root keys had
-   * versions. Stays the provider's.
-   */
-  readonly materialOf?: (versionId: string) => Buffer | undefined;
   close(): Promise<void>;
 }
 

@@ -2,7 +2,7 @@ import { InvalidWrapping } from './types.ts';
 
 // A wrapped blob: format (1 byte) ‖ length of the version id (1) ‖ version id ‖ algorithm (1) ‖ salt (32 or none) ‖ IV (12) ‖
 // ciphertext ‖ tag (16). All before the ciphertext is its header, which is authenticated: a blob that opens under a version
-// does name it. Format 1 was used before root keys had versions of their own, by each service in its own way.
+// does name it.
 export const WRAPPED_FORMAT = 2;
 export const IV_BYTES = 12;
 export const TAG_BYTES = 16;

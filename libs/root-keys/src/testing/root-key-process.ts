@@ -42,7 +42,6 @@ const mortalDatabase = (database: Database, life: Mortality): Database => {
 const mortalProvider = (provider: RootKeyProvider, life: Mortality): RootKeyProvider => ({
   kind: provider.kind,
   origin: provider.origin,
-  materialOf: provider.materialOf,
   createFirst: provider.createFirst,
   versions: () => provider.versions(),
   create: () => life.around(() => provider.create()),

@@ -17,6 +17,7 @@ const POLICY = JSON.stringify({ Statement: { Effect: 'Allow', Action: 'ec2:*', R
 
 /** A value that every check of shape lets pass, by the name of the member. */
 const CONSTANTS: Readonly<Record<string, unknown>> = {
+  AssociationId: 'iip-assoc-0123456789abcdef0',
   AccessKeyId: 'AKIAIOSFODNN7EXAMPLE',
   AliasName: 'alias/some-name',
   AssumeRolePolicyDocument: POLICY,
@@ -32,6 +33,7 @@ const CONSTANTS: Readonly<Record<string, unknown>> = {
   DataLength: BYTES.length,
   EncapsulationAlgorithm: 'ML_KEM',
   EncodedMessage: 'message',
+  IamInstanceProfile: { Name: 'some-name' },
   ImportToken: BYTES,
   EncryptedKeyMaterial: BYTES,
   InstanceId: 'i-0123456789abcdef0',
@@ -57,6 +59,7 @@ const CONSTANTS: Readonly<Record<string, unknown>> = {
   ActionNames: ['ec2:DescribeVolumes'],
   PrimaryRegion: 'us-east-1',
   PublicKey: BYTES,
+  PublicKeyMaterial: BYTES,
   ReplicaRegion: 'us-east-1',
   Resources: ['vol-0123456789abcdef0'],
   RoleSessionName: 'some-name',

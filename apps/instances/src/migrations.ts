@@ -105,9 +105,40 @@ class KeepSettings1700000400000 implements MigrationInterface {
   }
 }
 
+/** A name is free again once its key pair is deleted, which is when the row goes. */
+const KEY_PAIRS = `
+  CREATE TABLE key_pairs (
+    key_pair_id text COLLATE "C" PRIMARY KEY,
+    account_id text COLLATE "C" NOT NULL,
+    region text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    key_type text NOT NULL,
+    fingerprint text NOT NULL,
+    public_key text NOT NULL,
+    create_time text COLLATE "C" NOT NULL,
+    tags jsonb NOT NULL
+  );
+  CREATE UNIQUE INDEX key_pairs_name ON key_pairs (account_id, region, name)`;
+
+class KeepKeyPairs1700000500000 implements MigrationInterface {
+  readonly name = 'KeepKeyPairs1700000500000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(KEY_PAIRS);
+    await runner.query(grantReadModel('key_pairs'));
+    await runner.query('ALTER TABLE instances ADD COLUMN key_name text, ADD COLUMN instance_profile jsonb');
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE key_pairs');
+    await runner.query('ALTER TABLE instances DROP COLUMN key_name, DROP COLUMN instance_profile');
+  }
+}
+
 export const migrations = [
   CreateInstances1700000000001,
   StopInstances1700000200000,
   CreateImages1700000300000,
   KeepSettings1700000400000,
+  KeepKeyPairs1700000500000,
 ];

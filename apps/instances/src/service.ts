@@ -1,5 +1,6 @@
 import { defineService } from '@holdfast/service-kit';
 import { accountActions } from './adapters/inbound/account-actions.ts';
+import { credentialActions } from './adapters/inbound/credential-actions.ts';
 import { ec2Actions } from './adapters/inbound/ec2-actions.ts';
 import { imageActions } from './adapters/inbound/image-actions.ts';
 import { imageWork } from './adapters/inbound/image-events.consumer.ts';
@@ -18,12 +19,17 @@ import { DescribeNetworkInterfaces } from './application/describe-network-interf
 import { DescribeRouting } from './application/describe-routing.ts';
 import { GetInstance } from './application/get-instance.ts';
 import { ImageAttributes } from './application/image-attributes.ts';
+import { ImageLifecycle } from './application/image-lifecycle.ts';
+import { ImageRecycleBin } from './application/image-recycle-bin.ts';
 import { ImagesOfSnapshot } from './application/images-of-snapshot.ts';
 import { InstanceAttributes } from './application/instance-attributes.ts';
 import { InstanceExtras } from './application/instance-extras.ts';
 import { InstanceTags } from './application/instance-tags.ts';
 import { LaunchReserved } from './application/launch-reserved.ts';
+import { KeyPairs } from './application/key-pairs.ts';
 import { MakeImage } from './application/make-image.ts';
+import { MonitorInstances } from './application/monitor-instances.ts';
+import { ProfileAssociations } from './application/profile-associations.ts';
 import type { ProvideAmazonImages } from './application/provide-amazon-images.ts';
 import { RegisterImage } from './application/register-image.ts';
 import { ModifyInstance } from './application/modify-instance.ts';
@@ -31,11 +37,12 @@ import { RunInstances } from './application/run-instances.ts';
 import { StopAndStart } from './application/stop-and-start.ts';
 import { TerminateInstances } from './application/terminate-instances.ts';
 import { AMAZON_IMAGES, InstancesModule } from './instances.module.ts';
+import { imageMigrations } from './image-migrations.ts';
 import { migrations } from './migrations.ts';
 
 export const start = defineService({
   name: 'instances',
-  migrations,
+  migrations: [...migrations, ...imageMigrations],
   module: (parts) => InstancesModule.register(parts),
   requests: (app) => ({
     ...ec2Actions({
@@ -59,6 +66,13 @@ export const start = defineService({
       describeImages: app.get(DescribeImages),
       attributes: app.get(ImageAttributes),
       ofSnapshot: app.get(ImagesOfSnapshot),
+      lifecycle: app.get(ImageLifecycle),
+      bin: app.get(ImageRecycleBin),
+    }),
+    ...credentialActions({
+      keyPairs: app.get(KeyPairs),
+      profiles: app.get(ProfileAssociations),
+      monitoring: app.get(MonitorInstances),
     }),
     ...accountActions({
       account: app.get(DescribeAccount),

@@ -40,4 +40,6 @@ export const newVolumeId = () => newEc2Id('vol') as VolumeId;
 export const newSnapshotId = () => newEc2Id('snap') as SnapshotId;
 export const newInstanceId = () => newEc2Id('i') as InstanceId;
 export const newImageId = () => newEc2Id('ami') as ImageId;
+export const newKeyPairId = () => newEc2Id('key');
+export const newProfileAssociationId = () => newEc2Id('iip-assoc');
 export const newReservationId = () => newEc2Id('r');

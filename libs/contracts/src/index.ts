@@ -12,6 +12,8 @@ export {
   keyArn,
   newImageId,
   newInstanceId,
+  newKeyPairId,
+  newProfileAssociationId,
   newReservationId,
   newSnapshotId,
   newVolumeId,

@@ -25,6 +25,12 @@ export interface ImageVolume {
   readonly volumeType?: string;
 }
 
+export interface KeyPairFacts {
+  readonly name: string;
+  readonly keyType?: string;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
 /** What the caller's resources are like, asked only when a policy is evaluated. */
 export interface ResourceFacts {
   /** Tags of one of the caller's resources, key to value; empty when there is no such resource. */
@@ -36,6 +42,12 @@ export interface ResourceFacts {
   ): Promise<{ arn: string; tags: Readonly<Record<string, string>> } | null>;
   /** The volumes that an image's instances have; empty when the caller sees no such image. */
   imageVolumes(imageId: string): Promise<readonly ImageVolume[]>;
+  /** A key pair of the caller's in the Region. */
+  keyPair(wanted: { name: string } | { id: string }): Promise<KeyPairFacts | null>;
+  /** An instance profile of the caller's account; `roleArn` null: it has no role. */
+  instanceProfile(wanted: { name: string } | { arn: string }): Promise<{ arn: string; roleArn: string | null } | null>;
+  /** The caller's instance that has its profile under this association. */
+  instanceOfAssociation(associationId: string): Promise<string | null>;
   /** Whether new volumes are encrypted by default. */
   encryptionByDefault(): Promise<boolean>;
 }

@@ -1,6 +1,6 @@
 import { type CallerPoliciesCache, type DecisionLog, decisionRecord } from '@holdfast/access';
 import { accessDenied, type ec2, type ParsedRequest } from '@holdfast/aws-protocol';
-import { type AwsError, MAX_AUTHORIZATION_MESSAGE_BYTES, type RequestContext } from '@holdfast/contracts';
+import { AwsError, MAX_AUTHORIZATION_MESSAGE_BYTES, type RequestContext } from '@holdfast/contracts';
 import {
   authorizationMessageText,
   type Decision,
@@ -13,7 +13,7 @@ import {
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import { tagOwner } from '../aws/tags.ts';
-import type { AccessTarget, ImageVolume, ResourceFacts } from './access-target.ts';
+import type { AccessTarget, ImageVolume, KeyPairFacts, ResourceFacts } from './access-target.ts';
 import { ec2Targets } from './ec2-targets.ts';
 import { type RuleFacts, rbinTargets } from './rbin-targets.ts';
 import { ebsTargets, iamTargets, stsTargets } from './iam-targets.ts';
@@ -105,6 +105,9 @@ export class Authorizer {
       },
       iamResource: (kind, name) => this.requests.call('identity', 'GetIamResource', { kind, name }, context),
       imageVolumes: (imageId) => this.imageVolumes(imageId, context),
+      keyPair: (wanted) => this.keyPair(wanted, context),
+      instanceProfile: (wanted) => this.requests.call('identity', 'FindInstanceProfile', wanted, context),
+      instanceOfAssociation: (associationId) => this.instanceOfAssociation(associationId, context),
       encryptionByDefault: async () =>
         (await this.requests.call('account-settings', 'GetEncryptionDefaults', {}, context)).encryptionByDefault,
     };
@@ -122,6 +125,34 @@ export class Authorizer {
       sizeGiB: Ebs.VolumeSize,
       volumeType: Ebs.VolumeType,
     }));
+  }
+
+  private async keyPair(
+    wanted: { name: string } | { id: string },
+    context: RequestContext,
+  ): Promise<KeyPairFacts | null> {
+    const [Name, value] = 'id' in wanted ? ['key-pair-id', wanted.id] : ['key-name', wanted.name];
+    // As a filter, what names nothing is no error; of its wildcards none is meant.
+    const input = { Filters: [{ Name, Values: [value.replaceAll(/[\\*?]/g, '\\$&')] }] };
+    type Output = ec2.DescribeKeyPairsResult;
+    const { KeyPairs = [] } = await this.requests.request<Output>('instances', 'DescribeKeyPairs', input, context);
+    const [found] = KeyPairs;
+    if (found === undefined) return null;
+    const tags = Object.fromEntries((found.Tags ?? []).map(({ Key = '', Value = '' }) => [Key, Value]));
+    return { name: found.KeyName ?? '', keyType: found.KeyType, tags };
+  }
+
+  private async instanceOfAssociation(associationId: string, context: RequestContext): Promise<string | null> {
+    type Output = ec2.DescribeIamInstanceProfileAssociationsResult;
+    const action = 'DescribeIamInstanceProfileAssociations';
+    const input = { AssociationIds: [associationId] };
+    const { IamInstanceProfileAssociations = [] } = await this.requests
+      .request<Output>('instances', action, input, context)
+      .catch((error: unknown): Output => {
+        if (error instanceof AwsError && error.code === 'InvalidAssociationID.NotFound') return {};
+        throw error;
+      });
+    return IamInstanceProfileAssociations[0]?.InstanceId ?? null;
   }
 
   private async refusal({ service }: ParsedRequest, decision: Decision, context: RequestContext): Promise<AwsError> {

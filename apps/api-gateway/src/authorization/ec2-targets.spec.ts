@@ -3,6 +3,8 @@ import type { ResourceFacts } from './access-target.ts';
 import { ec2Targets } from './ec2-targets.ts';
 
 const caller = { accountId: '111122223333', region: 'eu-central-1' };
+const PROFILE = 'arn:aws:iam::111122223333:instance-profile/web';
+const ROLE = 'arn:aws:iam::111122223333:role/web';
 const facts: ResourceFacts = {
   iamResource: () => Promise.resolve(null),
   tagsOf: (id) => Promise.resolve(id === 'vol-1' ? { stage: 'test' } : ({} as Record<string, string>)),
@@ -12,6 +14,11 @@ const facts: ResourceFacts = {
         ? [{ deviceName: '/dev/xvda', snapshotId: 'snap-1', encrypted: true, sizeGiB: 8, volumeType: 'gp3' }]
         : [],
     ),
+  keyPair: (wanted) =>
+    Promise.resolve('id' in wanted || wanted.name === 'ada' ? { name: 'ada', keyType: 'rsa', tags: { k: 'v' } } : null),
+  instanceProfile: (wanted) =>
+    Promise.resolve('name' in wanted && wanted.name === 'web' ? { arn: PROFILE, roleArn: ROLE } : null),
+  instanceOfAssociation: (id) => Promise.resolve(id === 'iip-assoc-1' ? 'i-1' : null),
   encryptionByDefault: () => Promise.resolve(false),
 };
 const ARN = 'arn:aws:ec2:eu-central-1';
@@ -111,6 +118,31 @@ describe('what an EC2 call needs', () => {
     ],
     ['ModifyImageAttribute', { ImageId: 'ami-1' }, [`ec2:ModifyImageAttribute ${ARN}::image/ami-1`]],
     ['DescribeVpcs', {}, ['ec2:DescribeVpcs *']],
+    ['MonitorInstances', { InstanceIds: ['i-1'] }, [`ec2:MonitorInstances ${ARN}:111122223333:instance/i-1`]],
+    [
+      'CreateKeyPair',
+      { KeyName: 'eve', TagSpecifications: [{ ResourceType: 'key-pair', Tags: [{ Key: 'a', Value: 'b' }] }] },
+      [`ec2:CreateKeyPair ${ARN}:111122223333:key-pair/eve`, `ec2:CreateTags ${ARN}:111122223333:key-pair/*`],
+    ],
+    ['ImportKeyPair', { KeyName: 'eve' }, [`ec2:ImportKeyPair ${ARN}:111122223333:key-pair/eve`]],
+    ['DeleteKeyPair', { KeyName: 'eve' }, [`ec2:DeleteKeyPair ${ARN}:111122223333:key-pair/eve`]],
+    ['DeleteKeyPair', { KeyPairId: 'key-1' }, [`ec2:DeleteKeyPair ${ARN}:111122223333:key-pair/ada`]],
+    ['DeleteTags', { Resources: ['key-1'] }, [`ec2:DeleteTags ${ARN}:111122223333:key-pair/ada`]],
+    [
+      'AssociateIamInstanceProfile',
+      { InstanceId: 'i-1', IamInstanceProfile: { Name: 'web' } },
+      [`ec2:AssociateIamInstanceProfile ${ARN}:111122223333:instance/i-1`, `iam:PassRole ${ROLE}`],
+    ],
+    [
+      'ReplaceIamInstanceProfileAssociation',
+      { AssociationId: 'iip-assoc-1', IamInstanceProfile: { Name: 'web' } },
+      [`ec2:ReplaceIamInstanceProfileAssociation ${ARN}:111122223333:instance/i-1`, `iam:PassRole ${ROLE}`],
+    ],
+    [
+      'DisassociateIamInstanceProfile',
+      { AssociationId: 'iip-assoc-2' },
+      [`ec2:DisassociateIamInstanceProfile ${ARN}:111122223333:instance/*`],
+    ],
   ])('%s %j', async (operation, input, expected) => {
     expect(await resources(operation, input)).toEqual(expected);
   });
@@ -151,6 +183,31 @@ describe('what an EC2 call needs', () => {
       [true, 8, 'gp3'],
       [true, 1, 'gp2'],
     ]);
+  });
+
+  it('asks a launch for its key pair, and to pass the role of its profile to EC2', async () => {
+    const input = { ImageId: 'ami-2', KeyName: 'ada', IamInstanceProfile: { Name: 'web' } };
+    const targets = await ec2Targets('RunInstances', input, caller, facts);
+    expect(targets.filter(({ resource }) => /instance.\*|key-pair|role/.test(resource))).toMatchObject([
+      { action: 'ec2:RunInstances', context: { 'ec2:InstanceProfile': PROFILE } },
+      {
+        action: 'ec2:RunInstances',
+        resource: `${ARN}:111122223333:key-pair/ada`,
+        context: { 'ec2:KeyPairName': 'ada', 'ec2:KeyPairType': 'rsa', 'aws:ResourceTag/k': 'v' },
+      },
+      {
+        action: 'iam:PassRole',
+        resource: ROLE,
+        context: {
+          'iam:PassedToService': 'ec2.amazonaws.com',
+          'iam:AssociatedResourceArn': `${ARN}:111122223333:instance/*`,
+        },
+      },
+    ]);
+    const unknown = { ImageId: 'ami-2', IamInstanceProfile: { Name: 'nobody' } };
+    expect((await ec2Targets('RunInstances', unknown, caller, facts)).map(({ action }) => action)).not.toContain(
+      'iam:PassRole',
+    );
   });
 
   it('tells policies the tags of the resource and those of the request', async () => {

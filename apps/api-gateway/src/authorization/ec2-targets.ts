@@ -1,75 +1,20 @@
-import type { AccessTarget, Input, ResourceFacts, TargetCaller } from './access-target.ts';
-import { ec2Arn } from './access-target.ts';
-
-type Context = Record<string, string | number | boolean | readonly string[] | undefined>;
-type Targets = (input: Input, caller: TargetCaller, facts: ResourceFacts) => Promise<AccessTarget[]>;
-
-const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
-const texts = (value: unknown): readonly string[] =>
-  Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
-
-interface Tag {
-  Key?: string;
-  Value?: string;
-}
-interface TagSpecification {
-  ResourceType?: string;
-  Tags?: Tag[];
-}
-
-/** aws:RequestTag/… and aws:TagKeys of the tags that a request gives. */
-const requestTags = (tags: readonly Tag[]): Context => ({
-  ...Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [`aws:RequestTag/${Key}`, Value])),
-  'aws:TagKeys': tags.map(({ Key = '' }) => Key),
-});
-
-/** aws:ResourceTag/… and ec2:ResourceTag/… of a resource that exists. */
-const resourceTags = (tags: Readonly<Record<string, string>>): Context =>
-  Object.fromEntries(
-    Object.entries(tags).flatMap(([key, value]) => [
-      [`aws:ResourceTag/${key}`, value],
-      [`ec2:ResourceTag/${key}`, value],
-    ]),
-  );
-
-const target = (
-  action: string,
-  caller: TargetCaller,
-  kind: string,
-  id: string,
-  context: Context = {},
-): AccessTarget => ({
-  action: `ec2:${action}`,
-  resource: ec2Arn(caller, kind, id),
-  // A snapshot or image of another account is decided on by its owner's sharing, not by a policy of its own.
-  resourceAccount: kind === 'snapshot' || kind === 'image' ? null : caller.accountId,
-  context: { 'ec2:Region': caller.region, ...context },
-});
+import { type AccessTarget, ec2Arn, type Input, type ResourceFacts, type TargetCaller } from './access-target.ts';
+import { CREDENTIAL_TARGETS, keyPairById, launchCredentials } from './credential-targets.ts';
+import {
+  type Context,
+  existing,
+  requestTags,
+  type Tag,
+  tagging,
+  tagsFor,
+  target,
+  type Targets,
+  text,
+  texts,
+} from './ec2-target.ts';
 
 /** Actions without resource-level permissions: all Describe and Get, and settings of the account. */
 const anything = (action: string): AccessTarget => ({ action: `ec2:${action}`, resource: '*', resourceAccount: null });
-
-const existing = async (
-  action: string,
-  caller: TargetCaller,
-  kind: string,
-  id: string,
-  facts: ResourceFacts,
-  context: Context = {},
-) => target(action, caller, kind, id, { ...context, ...resourceTags(await facts.tagsOf(id)) });
-
-/** Tags on creation need ec2:CreateTags for that creation as well. */
-const tagging = (action: string, input: Input, caller: TargetCaller, kinds: readonly string[]): AccessTarget[] =>
-  ((input['TagSpecifications'] ?? []) as TagSpecification[])
-    .filter(({ ResourceType = '', Tags = [] }) => kinds.includes(ResourceType) && Tags.length > 0)
-    .map(({ ResourceType = '', Tags = [] }) =>
-      target('CreateTags', caller, ResourceType, '*', { ...requestTags(Tags), 'ec2:CreateAction': action }),
-    );
-
-const tagsFor = (input: Input, kind: string): readonly Tag[] =>
-  ((input['TagSpecifications'] ?? []) as TagSpecification[])
-    .filter((spec) => spec.ResourceType === kind)
-    .flatMap(({ Tags = [] }) => Tags);
 
 const createVolume: Targets = async (input, caller, facts) => {
   const snapshotId = text(input['SnapshotId']);
@@ -176,7 +121,9 @@ const namedSnapshots = (action: string, input: Input, caller: TargetCaller, fact
 };
 
 const runInstances: Targets = async (input, caller, facts) => {
+  const { instanceProfile, targets } = await launchCredentials(input, caller, facts);
   const context = {
+    'ec2:InstanceProfile': instanceProfile,
     'ec2:InstanceType': text(input['InstanceType']) ?? 'm1.small',
     ...requestTags(tagsFor(input, 'instance')),
   };
@@ -189,6 +136,7 @@ const runInstances: Targets = async (input, caller, facts) => {
     target('RunInstances', caller, 'subnet', text(input['SubnetId']) ?? '*'),
     ...(await launchVolumes(input, caller, facts)),
     ...(await namedSnapshots('RunInstances', input, caller, facts)),
+    ...targets,
     ...tagging('RunInstances', input, caller, ['instance', 'volume']),
   ];
 };
@@ -260,7 +208,9 @@ const changeTags =
   (input, caller, facts) =>
     Promise.all(
       texts(input['Resources']).map((id) =>
-        existing(action, caller, kindOf(id), id, facts, requestTags((input['Tags'] ?? []) as Tag[])),
+        id.startsWith('key-')
+          ? keyPairById(action, caller, facts, id, requestTags((input['Tags'] ?? []) as Tag[]))
+          : existing(action, caller, kindOf(id), id, facts, requestTags((input['Tags'] ?? []) as Tag[])),
       ),
     );
 
@@ -293,6 +243,8 @@ const NAMED: Readonly<Record<string, readonly [kind: string, member: string]>> =
   TerminateInstances: ['instance', 'InstanceIds'],
   ModifyInstanceAttribute: ['instance', 'InstanceId'],
   ModifyInstanceMetadataOptions: ['instance', 'InstanceId'],
+  MonitorInstances: ['instance', 'InstanceIds'],
+  UnmonitorInstances: ['instance', 'InstanceIds'],
   RebootInstances: ['instance', 'InstanceIds'],
   GetConsoleOutput: ['instance', 'InstanceId'],
   ModifyImageAttribute: ['image', 'ImageId'],
@@ -300,6 +252,7 @@ const NAMED: Readonly<Record<string, readonly [kind: string, member: string]>> =
 };
 
 const SPECIAL: Readonly<Record<string, Targets>> = {
+  ...CREDENTIAL_TARGETS,
   AttachVolume: attachment('AttachVolume'),
   CopyImage: copyImage,
   CopySnapshot: copySnapshot,

@@ -21,6 +21,7 @@ const SEALED_OUTPUT: ReadonlyMap<string, Paths> = new Map<string, Paths>([
   ['kms.GenerateDataKeyPair', { PrivateKeyPlaintext: 'base64' }],
   ['kms.GenerateRandom', { Plaintext: 'base64' }],
   ['kms.DeriveSharedSecret', { SharedSecret: 'base64' }],
+  ['instances.CreateKeyPair', { KeyMaterial: 'utf8' }],
   ['identity.CreateAccessKey', { 'AccessKey.SecretAccessKey': 'utf8' }],
   ['identity.AssumeRole', CREDENTIALS],
   ['identity.GetFederationToken', CREDENTIALS],

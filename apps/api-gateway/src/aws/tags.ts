@@ -9,6 +9,7 @@ const OWNER_BY_PREFIX: Readonly<Record<string, ServiceName>> = {
   snap: 'snapshots',
   i: 'instances',
   ami: 'instances',
+  key: 'instances',
 };
 const OWNERS = [...new Set(Object.values(OWNER_BY_PREFIX))];
 

@@ -13,12 +13,15 @@ const FACTS: ResourceFacts = {
   tagsOf: () => Promise.resolve({}),
   iamResource: () => Promise.resolve(null),
   imageVolumes: () => Promise.resolve([{ deviceName: '/dev/xvda', snapshotId: 'snap-1', encrypted: false }]),
+  keyPair: () => Promise.resolve(null),
+  instanceProfile: () => Promise.resolve({ arn: 'p', roleArn: `arn:aws:iam::${ACCOUNT}:role/r` }),
+  instanceOfAssociation: () => Promise.resolve('i-1'),
   encryptionByDefault: () => Promise.resolve(false),
 };
 const RULES: RuleFacts = { rule: () => Promise.resolve(null) };
 
 const TAGS = [{ Key: 'k', Value: 'v' }];
-const KINDS = ['volume', 'snapshot', 'instance', 'image', 'network-interface'];
+const KINDS = ['volume', 'snapshot', 'instance', 'image', 'network-interface', 'key-pair'];
 
 /** Names one of everything that a call may be about. */
 const VALUES: Input = {
@@ -30,6 +33,7 @@ const VALUES: Input = {
     TagSpecifications: KINDS.map((ResourceType) => ({ ResourceType, Tags: TAGS })),
   },
   ...{ UserName: 'n', RoleName: 'n', GroupName: 'n', InstanceProfileName: 'n', PolicyName: 'n', Name: 'n' },
+  ...{ KeyName: 'n', IamInstanceProfile: { Name: 'n' }, AssociationId: 'iip-assoc-1' },
   PolicyArn: `arn:aws:iam::${ACCOUNT}:policy/n`,
   ...{ Identifier: 'r', ResourceArn: `arn:aws:rbin:${REGION}:${ACCOUNT}:rule/r` },
 };

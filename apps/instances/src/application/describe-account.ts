@@ -1,5 +1,5 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { AwsError, type RequestContext, zonesOf } from '@holdfast/contracts';
+import { type RequestContext, zonesOf } from '@holdfast/contracts';
 import {
   cutPage,
   dryRunOperation,
@@ -12,7 +12,6 @@ import {
 } from '@holdfast/ec2';
 import { defaultVpc } from '../domain/default-vpc.ts';
 import { allInstanceTypes } from '../domain/instance-types.ts';
-import { keyPairNotFound } from './launch-wish.ts';
 
 const MAX_PAGE = 1000;
 
@@ -36,14 +35,7 @@ const OFFERING_FILTERS: RecordFilters<Offering> = {
   location: ({ location }) => [location],
 };
 
-const KEY_PAIR_FILTERS: RecordFilters<never> = {
-  fingerprint: () => [],
-  'key-name': () => [],
-  'key-pair-id': () => [],
-  'tag-key': () => [],
-};
-
-/** What an account has in a Region besides its network: attributes, key pairs (none), instance types on offer. */
+/** What an account has in a Region besides its network: attributes, instance types on offer. */
 export class DescribeAccount {
   constructor(
     private readonly tokens: PageTokens,
@@ -67,20 +59,6 @@ export class DescribeAccount {
           AttributeValues: values.map((AttributeValue) => ({ AttributeValue })),
         })),
     };
-  }
-
-  /** `IncludePublicKey` asks for more about what there is none of. */
-  keyPairs(input: ec2.DescribeKeyPairsRequest): ec2.DescribeKeyPairsResult {
-    const { KeyNames = [], KeyPairIds = [], Filters, DryRun, IncludePublicKey: _, ...rest } = input;
-    refuseParameters({ ...rest });
-    if (DryRun === true) throw dryRunOperation();
-    recordFilter(Filters, KEY_PAIR_FILTERS, () => ({}));
-    const [name] = KeyNames;
-    if (name !== undefined) throw keyPairNotFound(name);
-    const [id] = KeyPairIds;
-    if (id !== undefined)
-      throw new AwsError({ code: 'InvalidKeyPair.NotFound', message: `The key pair ID '${id}' does not exist` });
-    return { KeyPairs: [] };
   }
 
   /** Every type is on offer everywhere. */

@@ -2,6 +2,7 @@ import type { ec2 } from '@holdfast/aws-protocol';
 import type { RequestContext } from '@holdfast/contracts';
 import type { PageTokens } from '@holdfast/ec2';
 import { defaultVpc, networkInterfaceOf, SECURITY_GROUP_NAME, subnetOf } from '../domain/default-vpc.ts';
+import { isSourceDestChecked } from '../domain/instance-settings.ts';
 import { privateDnsName } from './described-instance.ts';
 import { type ListRules, listPage } from './network-lists.ts';
 import type { InstanceRow, InstanceTable } from './ports.ts';
@@ -37,7 +38,7 @@ const RULES: ListRules<InstanceRow> = {
     'private-dns-name': ({ privateIpAddress, region }) => [privateDnsName(privateIpAddress, region)],
     'private-ip-address': ({ privateIpAddress }) => [privateIpAddress],
     'requester-managed': () => ['false'],
-    'source-dest-check': () => ['true'],
+    'source-dest-check': ({ settings }) => [String(isSourceDestChecked(settings))],
     status: () => ['in-use'],
     'subnet-id': (row) => [subnetIdOf(row)],
     'vpc-id': (row) => [vpcOf(row).vpcId],
@@ -65,7 +66,7 @@ const described = (row: InstanceRow): ec2.NetworkInterface => {
     InterfaceType: 'interface',
     Ipv6Addresses: [],
     RequesterManaged: false,
-    SourceDestCheck: true,
+    SourceDestCheck: isSourceDestChecked(row.settings),
     Status: 'in-use',
     Attachment: {
       AttachTime: row.launchTime,

@@ -2,7 +2,12 @@ import type { ec2 } from '@holdfast/aws-protocol';
 import type { AttachmentRecord } from '@holdfast/contracts';
 import { tagList } from '@holdfast/ec2';
 import { defaultVpc, networkInterfaceOf, SECURITY_GROUP_NAME, subnetOf } from '../domain/default-vpc.ts';
-import { type InstanceSettings, metadataOptionsOf } from '../domain/instance-settings.ts';
+import {
+  type InstanceSettings,
+  isMonitored,
+  isSourceDestChecked,
+  metadataOptionsOf,
+} from '../domain/instance-settings.ts';
 import type { InstanceRow } from './ports.ts';
 
 /** @see EC2, InstanceState */
@@ -39,7 +44,7 @@ const networkOf = (row: InstanceRow): Partial<ec2.Instance> => {
     VpcId: vpc.vpcId,
     SubnetId,
     SecurityGroups: groups,
-    SourceDestCheck: true,
+    SourceDestCheck: isSourceDestChecked(row.settings),
     NetworkInterfaces: [
       {
         NetworkInterfaceId: networkInterfaceId,
@@ -53,7 +58,7 @@ const networkOf = (row: InstanceRow): Partial<ec2.Instance> => {
         Description: '',
         InterfaceType: 'interface',
         Ipv6Addresses: [],
-        SourceDestCheck: true,
+        SourceDestCheck: isSourceDestChecked(row.settings),
         Status: 'in-use',
         Attachment: {
           AttachTime: row.launchTime,
@@ -90,7 +95,9 @@ export const describedInstance = (row: InstanceRow, attachments: readonly Attach
   AmiLaunchIndex: row.launchIndex,
   LaunchTime: row.launchTime,
   Placement: { AvailabilityZone: row.availabilityZone, GroupName: '', Tenancy: 'default' },
-  Monitoring: { State: 'disabled' },
+  Monitoring: { State: isMonitored(row.settings) ? 'enabled' : 'disabled' },
+  KeyName: row.keyName ?? undefined,
+  IamInstanceProfile: row.instanceProfile ? { Arn: row.instanceProfile.arn, Id: row.instanceProfile.id } : undefined,
   PublicDnsName: '',
   Architecture: row.architecture as ec2.Instance['Architecture'],
   // As on AWS, of Nitro's as well.

@@ -2,6 +2,7 @@ import type { ec2 } from '@holdfast/aws-protocol';
 import type { RequestContext } from '@holdfast/contracts';
 import { dryRunOperation, invalidParameterValue, missingParameter } from '@holdfast/ec2';
 import { defaultVpc, SECURITY_GROUP_NAME } from '../domain/default-vpc.ts';
+import { isSourceDestChecked } from '../domain/instance-settings.ts';
 import { instanceType as typeNamed } from '../domain/instance-types.ts';
 import { deviceMappings } from './described-instance.ts';
 import { ownInstance } from './own-instance.ts';
@@ -35,7 +36,7 @@ export class InstanceAttributes {
       instanceType: ({ instanceType }) => ({ InstanceType: { Value: instanceType } }),
       kernel: () => ({ KernelId: {} }),
       ramdisk: () => ({ RamdiskId: {} }),
-      sourceDestCheck: () => ({ SourceDestCheck: { Value: true } }),
+      sourceDestCheck: ({ settings }) => ({ SourceDestCheck: { Value: isSourceDestChecked(settings) } }),
       sriovNetSupport: () => ({ SriovNetSupport: {} }),
       userData: ({ settings: { userData = '' } }) => ({ UserData: userData === '' ? {} : { Value: userData } }),
       productCodes: () => ({ ProductCodes: [] }),

@@ -25,6 +25,12 @@ export const notStopped = (instanceId: string) =>
     message: `The instance '${instanceId}' is not in the 'stopped' state.`,
   });
 
+export const notRunning = (instanceId: string) =>
+  new AwsError({
+    code: 'IncorrectInstanceState',
+    message: `The instance '${instanceId}' is not in the 'running' state.`,
+  });
+
 /** What the request saw may have changed before it was decided: the decision's refusal is the same to the caller. */
 export const refusedLate = (error: unknown, instanceId: string): unknown => {
   if (!(error instanceof DomainError)) return error;

@@ -18,7 +18,7 @@ const DEFAULT_INSTANCE_TYPE = 'm1.small';
 /** Ours: a request for more records than this is a mistake. */
 const MAX_INSTANCES = 1000;
 
-/** What RunInstances asks for, its image and block devices aside. */
+/** What RunInstances asks for, its image, block devices and credentials aside. */
 export interface LaunchWish {
   type: InstanceType;
   count: number;
@@ -35,10 +35,9 @@ type Input = ec2.RunInstancesRequest;
 export const launchWish = (input: Input, context: RequestContext): LaunchWish => {
   const { InstanceType, MinCount, MaxCount, ClientToken, TagSpecifications, DisableApiTermination, ...others } = input;
   const { ImageId: _image, BlockDeviceMappings: _devices, DryRun: _dryRun, ...rest } = others;
-  const { Placement, SubnetId, SecurityGroupIds, SecurityGroups, NetworkInterfaces, KeyName, ...unknown } = rest;
+  const { Placement, SubnetId, SecurityGroupIds, SecurityGroups, NetworkInterfaces, ...unknown } = rest;
   refuseParameters(exceptAsItIs(unknown));
   checkClientToken(ClientToken);
-  if (KeyName !== undefined && KeyName !== '') throw keyPairNotFound(KeyName);
   const name = InstanceType ?? DEFAULT_INSTANCE_TYPE;
   const type = instanceType(name);
   if (type === null) throw invalidParameterValue(`Invalid value '${name}' for InstanceType.`);
@@ -57,20 +56,21 @@ export const launchWish = (input: Input, context: RequestContext): LaunchWish =>
 
 /** Some clients say what holds anyway; asking for anything else is refused. */
 const exceptAsItIs = ({
-  // Settings, which are read elsewhere.
+  // Settings and credentials, which are read elsewhere.
   UserData: _userData,
   CreditSpecification: _credits,
   DisableApiStop: _stop,
   InstanceInitiatedShutdownBehavior: _behavior,
   EbsOptimized: _optimized,
   MetadataOptions: _metadata,
-  Monitoring,
+  Monitoring: _monitoring,
+  IamInstanceProfile: _profile,
+  KeyName: _keyName,
   EnclaveOptions,
   HibernationOptions,
   ...unknown
 }: Partial<Input>): Record<string, unknown> => ({
   ...unknown,
-  Monitoring: Monitoring?.Enabled === true ? true : undefined,
   EnclaveOptions: EnclaveOptions?.Enabled === true ? true : undefined,
   HibernationOptions: HibernationOptions?.Configured === true ? true : undefined,
 });
@@ -157,7 +157,3 @@ const checkedZone = (placement: ec2.Placement = {}, subnetId: string | undefined
     );
   return subnet.zoneName;
 };
-
-/** There are none, and none can be made. */
-export const keyPairNotFound = (name: string) =>
-  new AwsError({ code: 'InvalidKeyPair.NotFound', message: `The key pair '${name}' does not exist` });

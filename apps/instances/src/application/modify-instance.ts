@@ -48,10 +48,10 @@ export class ModifyInstance {
     const members = { ...others, ...memberOf(Attribute, Value) };
     const { isAsItIs, ...rest } = exceptAsItIs(members, context);
     const { DisableApiTermination, DisableApiStop, InstanceType, UserData, ...unknown } = rest;
-    const { EbsOptimized, InstanceInitiatedShutdownBehavior, ...more } = unknown;
+    const { EbsOptimized, SourceDestCheck, InstanceInitiatedShutdownBehavior, ...more } = unknown;
     refuseParameters(more);
     const known = { DisableApiTermination, DisableApiStop, InstanceType, UserData, EbsOptimized };
-    const changes = { ...known, InstanceInitiatedShutdownBehavior };
+    const changes = { ...known, SourceDestCheck, InstanceInitiatedShutdownBehavior };
     const count = Object.values(changes).filter((value) => value !== undefined).length;
     if (count + Math.min(BlockDeviceMappings.length, 1) > 1)
       throw invalidParameterCombination('Fields for multiple attribute types specified');
@@ -163,11 +163,12 @@ const unsuccessful = (code: string): ec2.UnsuccessfulInstanceCreditSpecification
 };
 
 const changedSettings = (
-  { UserData, DisableApiStop, EbsOptimized, InstanceInitiatedShutdownBehavior: behavior }: Input,
+  { UserData, DisableApiStop, EbsOptimized, SourceDestCheck, InstanceInitiatedShutdownBehavior: behavior }: Input,
   { instanceType }: InstanceRow,
 ): InstanceSettings => {
   if (UserData !== undefined) return { userData: checkedUserData(UserData.Value ?? '') };
   if (DisableApiStop !== undefined) return { disableApiStop: DisableApiStop.Value === true };
+  if (SourceDestCheck !== undefined) return { sourceDestCheck: SourceDestCheck.Value === true };
   if (behavior !== undefined) return { shutdownBehavior: checkedBehavior(behavior.Value) };
   return { ebsOptimized: EbsOptimized?.Value === true && checkedOptimization(instanceType) };
 };
@@ -186,6 +187,8 @@ const memberOf = (name: string | undefined, value: string | undefined): Partial<
       return { InstanceInitiatedShutdownBehavior: { Value: value } };
     case 'instanceType':
       return { InstanceType: { Value: value } };
+    case 'sourceDestCheck':
+      return { SourceDestCheck: { Value: booleanOf(value) } };
     case 'userData':
       return { UserData: { Value: value } };
     default:
@@ -194,14 +197,12 @@ const memberOf = (name: string | undefined, value: string | undefined): Partial<
 };
 
 /** Some clients set an attribute to what no instance here differs in; any other value is refused. */
-const exceptAsItIs = ({ SourceDestCheck, Groups, ...rest }: Input, { accountId, region }: RequestContext) => {
-  const isChecked = SourceDestCheck?.Value === true;
+const exceptAsItIs = ({ Groups, ...rest }: Input, { accountId, region }: RequestContext) => {
   const isInGroup = Groups?.length === 1 && Groups[0] === defaultVpc(accountId, region).securityGroupId;
   return {
     ...rest,
-    ...(isChecked ? {} : { SourceDestCheck }),
     ...(isInGroup ? {} : { Groups }),
-    isAsItIs: isChecked || isInGroup,
+    isAsItIs: isInGroup,
   };
 };
 

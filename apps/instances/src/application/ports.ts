@@ -1,6 +1,7 @@
 import type { AttachmentRecord, Caller, InstanceId, RequestContext } from '@holdfast/contracts';
 import type { ClientToken } from '@holdfast/event-store';
 import type { StateReason } from '../domain/block-devices.ts';
+import type { DatedProfileAssociation } from '../domain/instance-profile.ts';
 import type { InstanceSettings } from '../domain/instance-settings.ts';
 import type { InstanceCommand, InstanceState } from '../domain/instance.decider.ts';
 import type { InstancesReserved } from '../domain/reservation.events.ts';
@@ -43,6 +44,8 @@ export interface InstanceRow {
   transitionReason: string;
   disableApiTermination: boolean;
   settings: InstanceSettings;
+  keyName: string | null;
+  instanceProfile: DatedProfileAssociation | null;
   tags: Record<string, string>;
 }
 

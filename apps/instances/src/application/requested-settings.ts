@@ -23,6 +23,7 @@ type Launch = Pick<
   | 'InstanceInitiatedShutdownBehavior'
   | 'EbsOptimized'
   | 'MetadataOptions'
+  | 'Monitoring'
 >;
 
 /** What a launch says of the guest. @throws AwsError for what no instance, or none of its type, can have. */
@@ -36,8 +37,14 @@ export const settingsOfLaunch = (input: Launch, type: string): InstanceSettings 
     ...(DisableApiStop === true ? { disableApiStop: true } : {}),
     ...(behavior === undefined || behavior === '' ? {} : { shutdownBehavior: checkedBehavior(behavior) }),
     ...(EbsOptimized === true ? { ebsOptimized: checkedOptimization(type) } : {}),
+    ...(checkedMonitoring(input.Monitoring) ? { monitoring: true } : {}),
     ...(metadata === undefined ? {} : { metadataOptions: changedMetadataOptions(metadata, metadataOptionsOf({})) }),
   };
+};
+
+const checkedMonitoring = ({ Enabled, ...rest }: Partial<ec2.RunInstancesMonitoringEnabled> = {}): boolean => {
+  refuseParameters({ ...rest });
+  return Enabled === true;
 };
 
 /** @param text base64. */

@@ -1,5 +1,12 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { AwsError, callerOf, newInstanceId, newReservationId, type RequestContext } from '@holdfast/contracts';
+import {
+  AwsError,
+  callerOf,
+  newInstanceId,
+  newProfileAssociationId,
+  newReservationId,
+  type RequestContext,
+} from '@holdfast/contracts';
 import { dryRunOperation, idempotentParameterMismatch, livingToken, parametersHash } from '@holdfast/ec2';
 import { type ClientToken, ClientTokenUsed } from '@holdfast/event-store';
 import type { Clock } from '@holdfast/service-kit';
@@ -11,13 +18,14 @@ import { describedInstance } from './described-instance.ts';
 import type { ImageRow } from './image-ports.ts';
 import { imageNotReady } from './image-refusals.ts';
 import type { ImageRequests } from './image-requests.ts';
+import type { Credentials, LaunchCredentials } from './launch-credentials.ts';
 import type { LaunchReserved } from './launch-reserved.ts';
 import { launchWish, type LaunchWish } from './launch-wish.ts';
 import type { InstanceTable, ReservationStreams } from './ports.ts';
 import type { RunBlockDevices } from './run-block-devices.ts';
 import { usedAt } from './token-age.ts';
 
-type Whole = LaunchWish & { image: ImageRow; blockDevices: BlockDevice[] };
+type Whole = LaunchWish & { image: ImageRow; blockDevices: BlockDevice[]; credentials: Credentials };
 
 /** Launches instances: records with a type, a zone and a host, to which volumes attach. */
 export class RunInstances {
@@ -27,6 +35,7 @@ export class RunInstances {
     private readonly instances: InstanceTable,
     private readonly images: ImageRequests,
     private readonly blockDevices: RunBlockDevices,
+    private readonly credentials: LaunchCredentials,
     private readonly clock: Clock,
     private readonly settings: { hostId: string; instanceLimit: number },
   ) {}
@@ -36,7 +45,8 @@ export class RunInstances {
     const image = await this.images.launchable(input.ImageId, context);
     if (image.state !== 'available') throw imageNotReady(image.imageId, image.state);
     const blockDevices = await this.blockDevices.run(input.BlockDeviceMappings ?? [], { ...wished, image }, context);
-    const wish = { ...wished, image, blockDevices };
+    const credentials = await this.credentials.run(input, context);
+    const wish = { ...wished, image, blockDevices, credentials };
     if (input.DryRun === true) throw dryRunOperation();
     const reservation = this.reserve(wish, context);
     const clientToken = await this.token(tokenFor(input.ClientToken, wish, reservation, context));
@@ -79,6 +89,7 @@ export class RunInstances {
         volumeTags,
         disableApiTermination,
         settings,
+        ...launchedWith(wish.credentials),
       };
       return { instanceId, reservationId, launchIndex, accountId, region, ...placed, at };
     });
@@ -129,9 +140,15 @@ const settingsFor = ({ traits }: ImageRow, settings: InstanceSettings): Instance
         metadataOptions: { ...metadataOptionsOf({}), httpTokens: 'required', httpPutResponseHopLimit: 2 },
       };
 
+/** Each instance has an association of its own with the profile. */
+const launchedWith = ({ keyName, profile }: Credentials) => ({
+  ...(keyName === undefined ? {} : { keyName }),
+  ...(profile === undefined ? {} : { instanceProfile: { associationId: newProfileAssociationId(), ...profile } }),
+});
+
 const tokenFor = (
   token: string | undefined,
-  { image, type, ...wish }: Whole,
+  { image, type, credentials, ...wish }: Whole,
   { reservationId, at }: InstancesReserved,
   { accountId, region }: RequestContext,
 ): ClientToken | undefined =>
@@ -140,6 +157,6 @@ const tokenFor = (
     : {
         scope: `${accountId}/${region}/RunInstances`,
         token,
-        parametersHash: parametersHash({ ...wish, imageId: image.imageId, instanceType: type.name }),
+        parametersHash: parametersHash({ ...wish, ...credentials, imageId: image.imageId, instanceType: type.name }),
         result: { reservationId, at },
       };

@@ -30,6 +30,8 @@ const seen = (state: InstanceRow['state']): InstanceRow => ({
   transitionReason: '',
   disableApiTermination: false,
   settings: {},
+  keyName: null,
+  instanceProfile: null,
   tags: {},
 });
 

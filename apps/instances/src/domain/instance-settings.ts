@@ -21,7 +21,15 @@ export interface InstanceSettings {
   shutdownBehavior?: 'stop' | 'terminate';
   ebsOptimized?: boolean;
   metadataOptions?: MetadataOptions;
+  /** Detailed: each minute. */
+  monitoring?: boolean;
+  /** Whether packets that are neither from nor to it are dropped. */
+  sourceDestCheck?: boolean;
 }
+
+export const isMonitored = ({ monitoring }: InstanceSettings): boolean => monitoring ?? false;
+
+export const isSourceDestChecked = ({ sourceDestCheck }: InstanceSettings): boolean => sourceDestCheck ?? true;
 
 /** Settings that EC2 changes only while the instance is stopped. @see ModifyInstanceAttribute */
 const NEED_A_STOP: readonly (keyof InstanceSettings)[] = ['userData', 'ebsOptimized'];

@@ -156,3 +156,45 @@ describe('stopping and starting', () => {
       .thenRefuses('TerminationProtected');
   });
 });
+
+describe('the profile of an instance', () => {
+  const profile = (n: number) => ({
+    ...{ associationId: `iip-assoc-${String(n).padStart(17, '0')}`, id: 'AIPA' },
+    arn: 'arn:aws:iam::111122223333:instance-profile/web',
+  });
+  const associated = (n: number): InstanceEvent => ({
+    ...{ type: 'InstanceProfileAssociated', instanceId: id, instanceProfile: profile(n), at },
+  });
+  const associate = (n: number, replaces: string | null) =>
+    ({ type: 'AssociateProfile', instanceId: id, instanceProfile: profile(n), replaces, at }) as const;
+  const disassociate = (n: number) =>
+    ({ type: 'DisassociateProfile', instanceId: id, associationId: profile(n).associationId, at }) as const;
+  const disassociated = (n: number): InstanceEvent => ({ ...disassociate(n), type: 'InstanceProfileDisassociated' });
+  const withProfile: InstanceEvent = { ...launched, instanceProfile: profile(1) } as InstanceEvent;
+
+  it('comes with the launch, or later, and is one', () => {
+    given(launched, started).when(associate(1, null)).then(associated(1));
+    given(withProfile, started).when(associate(2, null)).thenRefuses('ProfileAlreadyAssociated');
+    given(launched, started, associated(1)).when(associate(2, null)).thenRefuses('ProfileAlreadyAssociated');
+  });
+
+  it('is replaced by whoever knows which it is', () => {
+    given(withProfile, started)
+      .when(associate(2, profile(1).associationId))
+      .then(associated(2));
+    given(withProfile, started, associated(2))
+      .when(associate(3, profile(1).associationId))
+      .thenRefuses('ProfileNotAssociated');
+  });
+
+  it('is taken away once', () => {
+    given(withProfile, started).when(disassociate(1)).then(disassociated(1));
+    given(withProfile, started, disassociated(1)).when(disassociate(1)).thenRefuses('ProfileNotAssociated');
+    given(withProfile, started, disassociated(1)).when(associate(2, null)).then(associated(2));
+  });
+
+  it('stays as it is once the instance is ending', () => {
+    given(withProfile, terminating).when(disassociate(1)).thenRefuses('InstanceEnding');
+    given(launched, terminating).when(associate(1, null)).thenRefuses('InstanceEnding');
+  });
+});

@@ -2,6 +2,7 @@ import type { ImageId, Instant, InstanceId, VolumeId } from '@holdfast/contracts
 import { assertNever, type Decider, DomainError } from '@holdfast/decider';
 import { type BlockDevice, failureReason } from './block-devices.ts';
 import type { InstanceEvent } from './instance.events.ts';
+import type { ProfileAssociation } from './instance-profile.ts';
 import { type InstanceSettings, needsStop } from './instance-settings.ts';
 
 export type Launch = Omit<Extract<InstanceEvent, { type: 'InstanceLaunched' }>, 'type'>;
@@ -17,6 +18,15 @@ export type InstanceCommand =
   | { type: 'ProtectFromTermination'; instanceId: InstanceId; disableApiTermination: boolean; at: Instant }
   | { type: 'ChangeSettings'; instanceId: InstanceId; settings: InstanceSettings; at: Instant }
   | { type: 'ChangeType'; instanceId: InstanceId; instanceType: string; at: Instant }
+  /** `replaces`: the association that is to end with it; null: there is to be none. */
+  | {
+      type: 'AssociateProfile';
+      instanceId: InstanceId;
+      instanceProfile: ProfileAssociation;
+      replaces: string | null;
+      at: Instant;
+    }
+  | { type: 'DisassociateProfile'; instanceId: InstanceId; associationId: string; at: Instant }
   | { type: 'CompleteStart'; instanceId: InstanceId; at: Instant }
   | { type: 'TerminateInstance'; instanceId: InstanceId; at: Instant }
   | { type: 'CompleteTermination'; instanceId: InstanceId; at: Instant }
@@ -39,16 +49,21 @@ export interface InstanceState {
   disableApiTermination: boolean;
   instanceType: string;
   settings: InstanceSettings;
+  /** Of its instance profile. */
+  associationId: string | null;
   tags: Readonly<Record<string, string>>;
 }
 
 export type InstanceErrorCode =
   | 'InstanceAlreadyExists'
+  | 'InstanceEnding'
   | 'InstanceNotFound'
   | 'InstanceNotStartable'
   | 'InstanceNotStoppable'
   | 'InstanceNotStopped'
   | 'InstanceWithoutRootVolume'
+  | 'ProfileAlreadyAssociated'
+  | 'ProfileNotAssociated'
   | 'StopProtected'
   | 'TerminationProtected'
   | 'TooManyTags';
@@ -75,6 +90,7 @@ const evolve = (state: InstanceState, event: InstanceEvent): InstanceState => {
         disableApiTermination: event.disableApiTermination ?? false,
         instanceType: event.instanceType,
         settings: event.settings ?? {},
+        associationId: event.instanceProfile?.associationId ?? null,
         tags: event.tags,
       };
     case 'LaunchVolumeCreated':
@@ -96,6 +112,10 @@ const evolve = (state: InstanceState, event: InstanceEvent): InstanceState => {
       return { ...state, settings: { ...state.settings, ...event.settings } };
     case 'InstanceTypeChanged':
       return { ...state, instanceType: event.instanceType };
+    case 'InstanceProfileAssociated':
+      return { ...state, associationId: event.instanceProfile.associationId };
+    case 'InstanceProfileDisassociated':
+      return { ...state, associationId: null };
     case 'InstanceTerminationStarted':
       return { ...state, status: 'shutting-down' };
     case 'InstanceTerminated':
@@ -116,11 +136,13 @@ const launch = (command: Extract<InstanceCommand, { type: 'LaunchInstance' }>): 
   const { instanceId, reservationId, launchIndex, accountId, region, imageId } = command;
   const { instanceType, availabilityZone, privateIpAddress, hostId, tags, at } = command;
   const { rootDeviceName, blockDevices, volumeTags, disableApiTermination, settings, architecture } = command;
+  const { keyName, instanceProfile } = command;
   return {
     type: 'InstanceLaunched',
     ...{ instanceId, reservationId, launchIndex, accountId, region, imageId },
     ...{ instanceType, availabilityZone, privateIpAddress, hostId, tags, at },
     ...{ rootDeviceName, blockDevices, volumeTags, disableApiTermination, settings, architecture },
+    ...{ keyName, instanceProfile },
   };
 };
 
@@ -132,6 +154,23 @@ const changed = (
   const after = { ...before, ...settings };
   if (JSON.stringify(after) === JSON.stringify(before)) return [];
   return [{ type: 'InstanceSettingsChanged', instanceId, settings, at }];
+};
+
+type ProfileCommand = Extract<InstanceCommand, { type: 'AssociateProfile' | 'DisassociateProfile' }>;
+
+/** Whoever changes a profile says what it was, so that of two who change it at once one is told. */
+const changedProfile = (command: ProfileCommand, state: InstanceState): readonly InstanceEvent[] => {
+  const { instanceId, at } = command;
+  if (ending(state)) return refuse('InstanceEnding', command);
+  if (command.type === 'DisassociateProfile') {
+    const { associationId } = command;
+    if (state.associationId !== associationId) return refuse('ProfileNotAssociated', command);
+    return [{ type: 'InstanceProfileDisassociated', instanceId, associationId, at }];
+  }
+  const { instanceProfile, replaces } = command;
+  if (state.associationId !== replaces)
+    return refuse(replaces === null ? 'ProfileAlreadyAssociated' : 'ProfileNotAssociated', command);
+  return [{ type: 'InstanceProfileAssociated', instanceId, instanceProfile, at }];
 };
 
 const decide = (command: InstanceCommand, state: InstanceState): readonly InstanceEvent[] => {
@@ -177,6 +216,9 @@ const decide = (command: InstanceCommand, state: InstanceState): readonly Instan
       if (state.status !== 'stopped') return refuse('InstanceNotStopped', command);
       return state.instanceType === instanceType ? [] : [{ type: 'InstanceTypeChanged', instanceId, instanceType, at }];
     }
+    case 'AssociateProfile':
+    case 'DisassociateProfile':
+      return changedProfile(command, state);
     case 'CompleteStart':
       return state.status === 'pending' ? [{ type: 'InstanceStarted', instanceId, at }] : [];
     case 'TerminateInstance':
@@ -215,6 +257,7 @@ export const instanceDecider: Decider<InstanceCommand, InstanceEvent, InstanceSt
     disableApiTermination: false,
     instanceType: '',
     settings: {},
+    associationId: null,
     tags: {},
   },
   evolve,

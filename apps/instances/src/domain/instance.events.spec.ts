@@ -8,6 +8,8 @@ import type { InstanceEvent } from './instance.events.ts';
 const types: Readonly<Record<InstanceEvent['type'], true>> = {
   InstanceLaunchFailed: true,
   InstanceLaunched: true,
+  InstanceProfileAssociated: true,
+  InstanceProfileDisassociated: true,
   InstanceSettingsChanged: true,
   InstanceStartFailed: true,
   InstanceStartRequested: true,
@@ -33,9 +35,10 @@ it('understands its samples as they were stored', () => {
   );
   expect(states.map(({ status }) => status)).toEqual([
     'pending', 'pending', 'running', 'running', 'running', 'running', 'stopping', 'stopped', 'stopped', 'stopped',
-    'pending', 'stopped', 'shutting-down', 'shutting-down', 'terminated',
+    'pending', 'stopped', 'shutting-down', 'shutting-down', 'shutting-down', 'shutting-down', 'terminated',
   ]); // prettier-ignore
   expect(states[1]).toMatchObject({ hasRun: false, launchVolumes: { '/dev/xvda': 'vol-0123456789abcdef0' } });
   expect(states[9]).toMatchObject({ instanceType: 'm5.large', settings: { userData: 'aGk=', disableApiStop: true } });
+  expect([13, 14].map((i) => states[i]?.associationId)).toEqual(['iip-assoc-0123456789abcdef0', null]);
   expect(states[5]).toMatchObject({ hasRun: true, disableApiTermination: true, tags: { b: '2' } });
 });

@@ -1,5 +1,6 @@
 import type { AccountId, ImageId, Instant, InstanceId, Region, VolumeId } from '@holdfast/contracts';
 import type { BlockDevice, StateReason } from './block-devices.ts';
+import type { ProfileAssociation } from './instance-profile.ts';
 import type { InstanceSettings } from './instance-settings.ts';
 
 /** The facts of one instance's life; stream `instance-<instanceId>`. Nothing boots: an instance is where volumes attach. */
@@ -27,6 +28,9 @@ export type InstanceEvent =
       volumeTags?: Record<string, string>;
       disableApiTermination?: boolean;
       settings?: InstanceSettings;
+      /** What somebody would log in with; the key pair itself may be gone. */
+      keyName?: string;
+      instanceProfile?: ProfileAssociation;
       at: Instant;
     }
   /** It is being made for the device, and is to be attached there. */
@@ -43,6 +47,9 @@ export type InstanceEvent =
   /** Those that are given; others stay. */
   | { type: 'InstanceSettingsChanged'; instanceId: InstanceId; settings: InstanceSettings; at: Instant }
   | { type: 'InstanceTypeChanged'; instanceId: InstanceId; instanceType: string; at: Instant }
+  /** In place of the association that there was, if there was one. */
+  | { type: 'InstanceProfileAssociated'; instanceId: InstanceId; instanceProfile: ProfileAssociation; at: Instant }
+  | { type: 'InstanceProfileDisassociated'; instanceId: InstanceId; associationId: string; at: Instant }
   | { type: 'InstanceTerminationStarted'; instanceId: InstanceId; at: Instant }
   | { type: 'InstanceTerminated'; instanceId: InstanceId; at: Instant }
   | { type: 'InstanceTagged'; instanceId: InstanceId; tags: Record<string, string>; at: Instant }

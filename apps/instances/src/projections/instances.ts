@@ -1,7 +1,9 @@
+import type { Instant } from '@holdfast/contracts';
 import { assertNever } from '@holdfast/decider';
 import type { DomainEvent, InlineProjection, Sql, StoredEvent } from '@holdfast/event-store';
 import { type StateReason, USER_INITIATED } from '../domain/block-devices.ts';
 import type { InstanceEvent } from '../domain/instance.events.ts';
+import type { DatedProfileAssociation, ProfileAssociation } from '../domain/instance-profile.ts';
 import type { InstancesReserved } from '../domain/reservation.events.ts';
 
 type Launched = Extract<InstanceEvent, { type: 'InstanceLaunched' }>;
@@ -10,8 +12,8 @@ const insert = (event: Launched, sql: Sql) =>
   sql.query(
     `INSERT INTO instances (instance_id, reservation_id, launch_index, account_id, region, image_id, instance_type,
        availability_zone, private_ip_address, host_id, state, launch_time, tags, root_device_name,
-       disable_api_termination, architecture, settings)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12, $13, $14, $15, $16)`,
+       disable_api_termination, architecture, settings, key_name, instance_profile)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12, $13, $14, $15, $16, $17, $18)`,
     [
       event.instanceId,
       event.reservationId,
@@ -29,6 +31,8 @@ const insert = (event: Launched, sql: Sql) =>
       event.disableApiTermination ?? false,
       event.architecture ?? 'x86_64',
       JSON.stringify(event.settings ?? {}),
+      event.keyName ?? null,
+      event.instanceProfile === undefined ? null : datedProfile(event.instanceProfile, event.at),
     ],
   );
 
@@ -50,6 +54,19 @@ const merge = (column: 'tags' | 'settings', instanceId: string, values: object, 
     instanceId,
     JSON.stringify(values),
   ]);
+
+const set = (
+  column: 'disable_api_termination' | 'instance_type' | 'instance_profile',
+  { instanceId }: InstanceEvent,
+  value: string | boolean | null,
+  sql: Sql,
+) => sql.query(`UPDATE instances SET ${column} = $2 WHERE instance_id = $1`, [instanceId, value]);
+
+/** As the row has it: with the time at which the instance got it. */
+const datedProfile = (profile: ProfileAssociation, at: Instant): string => {
+  const dated: DatedProfileAssociation = { ...profile, at };
+  return JSON.stringify(dated);
+};
 
 const project = async ({ data }: StoredEvent<InstanceEvent | InstancesReserved>, sql: Sql): Promise<void> => {
   switch (data.type) {
@@ -80,22 +97,22 @@ const project = async ({ data }: StoredEvent<InstanceEvent | InstancesReserved>,
       await setReason(data.instanceId, 'stopped', data.reason, data.at, sql);
       return;
     case 'TerminationProtectionChanged':
-      await sql.query('UPDATE instances SET disable_api_termination = $2 WHERE instance_id = $1', [
-        data.instanceId,
-        data.disableApiTermination,
-      ]);
+      await set('disable_api_termination', data, data.disableApiTermination, sql);
       return;
     case 'InstanceSettingsChanged':
       await merge('settings', data.instanceId, data.settings, sql);
       return;
     case 'InstanceTypeChanged':
-      await sql.query('UPDATE instances SET instance_type = $2 WHERE instance_id = $1', [
-        data.instanceId,
-        data.instanceType,
-      ]);
+      await set('instance_type', data, data.instanceType, sql);
       return;
     case 'InstanceStarted':
       await setState('running', data, sql);
+      return;
+    case 'InstanceProfileAssociated':
+      await set('instance_profile', data, datedProfile(data.instanceProfile, data.at), sql);
+      return;
+    case 'InstanceProfileDisassociated':
+      await set('instance_profile', data, null, sql);
       return;
     case 'InstanceTerminationStarted':
       await setReason(data.instanceId, 'shutting-down', USER_INITIATED, data.at, sql);
@@ -122,7 +139,7 @@ const project = async ({ data }: StoredEvent<InstanceEvent | InstancesReserved>,
 export const instancesProjection: InlineProjection = {
   name: 'instances',
   project: async (event: StoredEvent<DomainEvent>, sql) => {
-    if (!event.streamId.startsWith('image-'))
+    if (!/^(?:image|key)-/.test(event.streamId))
       await project(event as StoredEvent<InstanceEvent | InstancesReserved>, sql);
   },
 };

@@ -25,7 +25,6 @@ export const accountActions = ({ account, network, routing, networkInterfaces }:
     DescribeRegions: at(describeRegions),
     DescribeAvailabilityZones: at(describeAvailabilityZones),
     DescribeAccountAttributes: at(account.attributes.bind(account)),
-    DescribeKeyPairs: at(account.keyPairs.bind(account)),
     DescribeInstanceTypeOfferings: at(account.offerings.bind(account)),
     DescribeVpcs: at(network.vpcs.bind(network)),
     DescribeVpcAttribute: at(network.vpcAttribute.bind(network)),

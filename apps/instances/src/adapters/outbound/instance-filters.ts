@@ -19,6 +19,8 @@ const sha256 = (prefix: string) => `encode(sha256(convert_to('${prefix}/' || ins
 const idOf = (prefix: string) => `'${prefix}-0' || substr(${sha256(prefix)}, 1, 16)`;
 const MAC_ADDRESS = `'02:' || rtrim(regexp_replace(substr(${sha256('mac')}, 1, 10), '(..)', '\\1:', 'g'), ':')`;
 
+const SOURCE_DEST_CHECK = `coalesce(settings ->> 'sourceDestCheck', 'true')`;
+
 const dnsName = (region: string) => {
   const domain = region === 'us-east-1' ? 'ec2.internal' : `${region}.compute.internal`;
   return `'ip-' || replace(private_ip_address, '.', '-') || '.${domain}'`;
@@ -82,7 +84,7 @@ const networkFilters = (accountId: string, region: string): Filters => {
     'private-dns-name': privateDnsName,
     'private-ip-address': address,
     'requester-managed': no,
-    'source-dest-check': yes,
+    'source-dest-check': ofLiving(SOURCE_DEST_CHECK),
     status: ofLiving(`'in-use'`),
     'subnet-id': subnetId,
     'vpc-id': vpc,
@@ -96,7 +98,7 @@ const networkFilters = (accountId: string, region: string): Filters => {
     'instance.group-id': group,
     'instance.group-name': groupName,
     'private-dns-name': privateDnsName,
-    'source-dest-check': yes,
+    'source-dest-check': ofLiving(SOURCE_DEST_CHECK),
     'subnet-id': subnetId,
     'vpc-id': vpc,
   };
@@ -105,10 +107,10 @@ const networkFilters = (accountId: string, region: string): Filters => {
 /** What no instance here has. */
 const WITHOUT: Filters = Object.fromEntries(
   [
-    ...['affinity', 'boot-mode', 'capacity-reservation-id', 'dns-name', 'host-id', 'iam-instance-profile.arn'],
+    ...['affinity', 'boot-mode', 'capacity-reservation-id', 'dns-name', 'host-id'],
     ...['capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id'],
     ...['capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn'],
-    ...['iam-instance-profile.id', 'instance-lifecycle', 'ip-address', 'ipv6-address', 'kernel-id', 'key-name'],
+    ...['instance-lifecycle', 'ip-address', 'ipv6-address', 'kernel-id'],
     ...['operator.principal', 'outpost-arn', 'placement-group-name', 'placement-partition-number', 'platform'],
     ...['product-code', 'product-code.type', 'ramdisk-id', 'requester-id', 'spot-instance-request-id', 'tpm-support'],
   ].map((name) => [name, none]),
@@ -128,12 +130,16 @@ const FILTERS: Filters = {
   'ebs-optimized': column(`coalesce(settings ->> 'ebsOptimized', 'false')`),
   'enclave-options.enabled': always('false'),
   'hibernation-options.configured': always('false'),
+  'iam-instance-profile.arn': column(`(instance_profile ->> 'arn')`),
+  'iam-instance-profile.id': column(`(instance_profile ->> 'id')`),
+  'iam-instance-profile.name': column(`regexp_replace(instance_profile ->> 'arn', '^.*/', '')`),
   'image-id': column('image_id'),
   hypervisor: always('xen'),
   'instance-id': column('instance_id'),
   'instance-state-code': column(STATE_CODE),
   'instance-state-name': column('state'),
   'instance-type': column('instance_type'),
+  'key-name': column('key_name'),
   'launch-index': column('launch_index::text'),
   'launch-time': column('launch_time'),
   'maintenance-options.auto-recovery': always('default'),
@@ -144,7 +150,7 @@ const FILTERS: Filters = {
   'metadata-options.http-tokens': metadataOption('httpTokens'),
   'metadata-options.instance-metadata-tags': metadataOption('instanceMetadataTags'),
   'metadata-options.state': always('applied'),
-  'monitoring-state': always('disabled'),
+  'monitoring-state': column(`(CASE settings ->> 'monitoring' WHEN 'true' THEN 'enabled' ELSE 'disabled' END)`),
   'network-performance-options.bandwidth-weighting': always('default'),
   'operator.managed': always('false'),
   'owner-id': column('account_id'),

@@ -9,7 +9,8 @@ const COLUMNS = `instance_id AS "instanceId", reservation_id AS "reservationId",
   availability_zone AS "availabilityZone", private_ip_address AS "privateIpAddress", host_id AS "hostId", state,
   launch_time AS "launchTime", termination_time AS "terminationTime", root_device_name AS "rootDeviceName",
   state_reason AS "stateReason", transition_reason AS "transitionReason",
-  disable_api_termination AS "disableApiTermination", settings, tags`;
+  disable_api_termination AS "disableApiTermination", settings, key_name AS "keyName",
+  instance_profile AS "instanceProfile", tags`;
 
 export class PostgresInstanceTable implements InstanceTable {
   constructor(private readonly sql: Sql) {}

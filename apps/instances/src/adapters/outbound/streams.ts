@@ -2,11 +2,14 @@ import type { Caller, ImageId, InstanceId } from '@holdfast/contracts';
 import { DomainError } from '@holdfast/decider';
 import type { ClientToken, CommandHandler, EventStore } from '@holdfast/event-store';
 import type { ImageStreams } from '../../application/image-ports.ts';
+import type { KeyPairStreams } from '../../application/key-pair-ports.ts';
 import type { InstanceStreams, ReservationStreams } from '../../application/ports.ts';
 import type { ImageCommand, ImageState } from '../../domain/image.decider.ts';
 import type { ImageEvent } from '../../domain/image.events.ts';
 import type { InstanceCommand, InstanceState } from '../../domain/instance.decider.ts';
 import type { InstanceEvent } from '../../domain/instance.events.ts';
+import type { KeyPairCommand, KeyPairState } from '../../domain/key-pair.decider.ts';
+import type { KeyPairEvent } from '../../domain/key-pair.events.ts';
 import type { InstancesReserved } from '../../domain/reservation.events.ts';
 
 export class EventSourcedInstances implements InstanceStreams {
@@ -41,9 +44,9 @@ export class EventSourcedReservations implements ReservationStreams {
   }
 }
 
-/** What Postgres says when another image of the account took the name in the same moment. */
-const isNameTaken = (error: unknown): boolean =>
-  typeof error === 'object' && error !== null && 'constraint' in error && error.constraint === 'images_name';
+/** What Postgres says when another one of the account took the name in the same moment. */
+const isNameTaken = (error: unknown, index: 'images_name' | 'key_pairs_name'): boolean =>
+  typeof error === 'object' && error !== null && 'constraint' in error && error.constraint === index;
 
 export class EventSourcedImages implements ImageStreams {
   constructor(
@@ -54,7 +57,7 @@ export class EventSourcedImages implements ImageStreams {
   async handle(command: ImageCommand, caller: Caller, clientToken?: ClientToken): Promise<void> {
     const options = { metadata: { caller }, time: command.at, clientToken };
     await this.handler.handle(command.imageId, command, options).catch((error: unknown) => {
-      throw isNameTaken(error) ? new DomainError('ImageNameTaken', { imageId: command.imageId }) : error;
+      throw isNameTaken(error, 'images_name') ? new DomainError('ImageNameTaken', { imageId: command.imageId }) : error;
     });
   }
 
@@ -64,5 +67,16 @@ export class EventSourcedImages implements ImageStreams {
 
   findClientToken(scope: string, token: string): Promise<ClientToken | null> {
     return this.store.findClientToken(scope, token);
+  }
+}
+
+export class EventSourcedKeyPairs implements KeyPairStreams {
+  constructor(private readonly handler: CommandHandler<KeyPairCommand, KeyPairEvent, KeyPairState>) {}
+
+  async handle(command: KeyPairCommand, caller: Caller): Promise<void> {
+    const { keyPairId, at } = command;
+    await this.handler.handle(keyPairId, command, { metadata: { caller }, time: at }).catch((error: unknown) => {
+      throw isNameTaken(error, 'key_pairs_name') ? new DomainError('KeyPairNameTaken', { keyPairId }) : error;
+    });
   }
 }

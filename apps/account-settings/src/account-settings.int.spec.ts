@@ -132,3 +132,27 @@ describe('block public access for snapshots', () => {
     await expect(call(action, input)).rejects.toMatchObject(message === undefined ? { code } : { code, message });
   }); // prettier-ignore
 });
+
+describe('block public access for images', () => {
+  const state = (fields = {}) => call('GetImageBlockPublicAccessState', {}, fields);
+
+  it('is on in a new account, and goes off and on for one account in one Region', async () => {
+    expect(await state()).toEqual({ ImageBlockPublicAccessState: 'block-new-sharing', ManagedBy: 'account' });
+    expect(await call('DisableImageBlockPublicAccess')).toEqual({ ImageBlockPublicAccessState: 'unblocked' });
+    expect(await state()).toMatchObject({ ImageBlockPublicAccessState: 'unblocked' });
+    expect(await state({ region: 'us-east-1' })).toMatchObject({ ImageBlockPublicAccessState: 'block-new-sharing' });
+    const blocked = { ImageBlockPublicAccessState: 'block-new-sharing' };
+    expect(await call('EnableImageBlockPublicAccess', blocked)).toEqual(blocked);
+    expect(await state()).toMatchObject(blocked);
+  });
+
+  it.each([
+    ['EnableImageBlockPublicAccess', {}, 'MissingParameter'],
+    ['EnableImageBlockPublicAccess', { ImageBlockPublicAccessState: 'unblocked' }, 'InvalidParameterValue'],
+    ['EnableImageBlockPublicAccess', { ImageBlockPublicAccessState: 'block-new-sharing', DryRun: true }, 'DryRunOperation'],
+    ['DisableImageBlockPublicAccess', { DryRun: true }, 'DryRunOperation'],
+    ['GetImageBlockPublicAccessState', { DryRun: true }, 'DryRunOperation'],
+  ])('refuses %s %j', async (action, input, code) => {
+    await expect(call(action, input)).rejects.toMatchObject({ code });
+  }); // prettier-ignore
+});

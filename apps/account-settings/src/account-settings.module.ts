@@ -5,15 +5,19 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { KmsKeysOverBus } from './adapters/outbound/kms-keys.ts';
 import {
   encryptionStream,
+  EventSourcedImagePublicAccess,
   EventSourcedPublicAccess,
   EventSourcedSettings,
+  imagePublicAccessStream,
   publicAccessStream,
 } from './adapters/outbound/settings-streams.ts';
 import { DefaultKmsKey } from './application/default-kms-key.ts';
 import { EncryptionByDefault } from './application/encryption-by-default.ts';
+import { ImageBlockPublicAccess } from './application/image-public-access.ts';
 import { SnapshotBlockPublicAccess } from './application/snapshot-public-access.ts';
 import type { SettingsStreams } from './application/ports.ts';
 import { ebsEncryptionDecider } from './domain/ebs-encryption.decider.ts';
+import { imagePublicAccessDecider } from './domain/image-public-access.decider.ts';
 import { snapshotPublicAccessDecider } from './domain/snapshot-public-access.decider.ts';
 
 const SETTINGS = Symbol('SettingsStreams');
@@ -38,6 +42,14 @@ export class AccountSettingsModule {
           useFactory: (store: EventStore, clock: Clock) => {
             const handler = new CommandHandler(store, snapshotPublicAccessDecider, publicAccessStream);
             return new SnapshotBlockPublicAccess(new EventSourcedPublicAccess(handler), clock);
+          },
+        },
+        {
+          provide: ImageBlockPublicAccess,
+          inject: [STORE, CLOCK],
+          useFactory: (store: EventStore, clock: Clock) => {
+            const handler = new CommandHandler(store, imagePublicAccessDecider, imagePublicAccessStream);
+            return new ImageBlockPublicAccess(new EventSourcedImagePublicAccess(handler), clock);
           },
         },
         {

@@ -1,5 +1,6 @@
 import type { KeyArn, RequestContext } from '@holdfast/contracts';
 import type { EbsEncryptionCommand, EbsEncryptionSettings } from '../domain/ebs-encryption.decider.ts';
+import type { ImagePublicAccess, ImagePublicAccessCommand } from '../domain/image-public-access.decider.ts';
 import type { SnapshotPublicAccess, SnapshotPublicAccessCommand } from '../domain/snapshot-public-access.decider.ts';
 
 /** Streams of EBS encryption settings. */
@@ -14,6 +15,13 @@ export interface PublicAccessStreams {
   /** Repeating a setting is not an error. */
   handle(context: RequestContext, command: SnapshotPublicAccessCommand): Promise<void>;
   read(place: Pick<RequestContext, 'accountId' | 'region'>): Promise<SnapshotPublicAccess>;
+}
+
+/** Streams of block public access for images. */
+export interface ImagePublicAccessStreams {
+  /** Repeating a setting is not an error. */
+  handle(context: RequestContext, command: ImagePublicAccessCommand): Promise<void>;
+  read(place: Pick<RequestContext, 'accountId' | 'region'>): Promise<ImagePublicAccess>;
 }
 
 export interface KmsKeys {

@@ -1,13 +1,16 @@
 import { callerOf, type Instant, type RequestContext } from '@holdfast/contracts';
 import type { CommandHandler, DomainEvent } from '@holdfast/event-store';
-import type { PublicAccessStreams, SettingsStreams } from '../../application/ports.ts';
+import type { ImagePublicAccessStreams, PublicAccessStreams, SettingsStreams } from '../../application/ports.ts';
 import type { EbsEncryptionCommand, EbsEncryptionSettings } from '../../domain/ebs-encryption.decider.ts';
 import type { EbsEncryptionEvent } from '../../domain/ebs-encryption.events.ts';
+import type { ImagePublicAccess, ImagePublicAccessCommand } from '../../domain/image-public-access.decider.ts';
+import type { ImagePublicAccessEvent } from '../../domain/image-public-access.events.ts';
 import type { SnapshotPublicAccess, SnapshotPublicAccessCommand } from '../../domain/snapshot-public-access.decider.ts';
 import type { SnapshotPublicAccessEvent } from '../../domain/snapshot-public-access.events.ts';
 
 export const encryptionStream = (accountAndRegion: string) => `ebs-encryption-${accountAndRegion}`;
 export const publicAccessStream = (accountAndRegion: string) => `snapshot-public-access-${accountAndRegion}`;
+export const imagePublicAccessStream = (accountAndRegion: string) => `image-public-access-${accountAndRegion}`;
 
 type Place = Pick<RequestContext, 'accountId' | 'region'>;
 const idOf = ({ accountId, region }: Place) => `${accountId}-${region}`;
@@ -32,3 +35,7 @@ export class EventSourcedSettings
 export class EventSourcedPublicAccess
   extends EventSourced<SnapshotPublicAccessCommand, SnapshotPublicAccessEvent, SnapshotPublicAccess>
   implements PublicAccessStreams {}
+
+export class EventSourcedImagePublicAccess
+  extends EventSourced<ImagePublicAccessCommand, ImagePublicAccessEvent, ImagePublicAccess>
+  implements ImagePublicAccessStreams {}

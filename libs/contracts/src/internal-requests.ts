@@ -143,8 +143,11 @@ export interface InternalRequests {
   };
   instances: {
     GetInstance: { in: { instanceId: InstanceId }; out: InstanceRecord | null };
-    /** Images, of any account, that are made of the snapshot: while there are some it can't be deleted. */
-    ListImagesOfSnapshot: { in: { snapshotId: SnapshotId }; out: { imageIds: ImageId[] } };
+    /**
+     * Images, of any account, that are made of the snapshot: while there are some it can't be deleted. While there are some that
+     * are not disabled it can't be archived either.
+     */
+    ListImagesOfSnapshot: { in: { snapshotId: SnapshotId; exceptDisabled?: boolean }; out: { imageIds: ImageId[] } };
     /**
      * The owner of an image that has the snapshot and from which the caller may launch; null: there is no such image. What the
      * owner doesn't own of it is not theirs to give.

@@ -52,11 +52,16 @@ export const requestContextSchema = z.object({
    * an operation that would answer with plaintext is refused.
    */
   recipientPublicKey: z.string().optional(),
+  /**
+   * ARNs of what the caller's policies keep from the call, where it is carried out all the same and answers for each resource.
+   * Absent: nothing, or such a call is refused as a whole.
+   */
+  deniedResources: z.array(z.string()).optional(),
 });
 export type RequestContext = z.infer<typeof requestContextSchema>;
 
 /** The part of a context that outlives its request: stored with events, and used for work done later on its behalf. */
-export type Caller = Omit<RequestContext, 'deadlineMs' | 'recipientPublicKey'>;
+export type Caller = Omit<RequestContext, 'deadlineMs' | 'recipientPublicKey' | 'deniedResources'>;
 
 export const callerOf = (context: RequestContext): Caller => {
   const { requestId, accountId, region, principal, sourceIp, userAgent, traceparent, viaService } = context;

@@ -58,6 +58,8 @@ export interface PageRequest {
 export interface PageRules {
   /** More than this is answered with this many. */
   readonly maximum: number;
+  /** Five unless said. */
+  readonly minimum?: number;
   /** The explicit ids of the request, and the name EC2 gives that parameter in its refusal, e.g. `volumeIdsSet`. */
   readonly ids: readonly string[];
   readonly idsParameter: string;
@@ -72,15 +74,15 @@ const MINIMUM_PAGE = 5;
  * @throws AwsError InvalidParameterCombination | InvalidParameterValue
  */
 export const pageSize = ({ MaxResults, NextToken }: PageRequest, rules: PageRules): number => {
-  const { maximum, ids, idsParameter, maxResultsParameter = 'maxResults' } = rules;
+  const { maximum, minimum = MINIMUM_PAGE, ids, idsParameter, maxResultsParameter = 'maxResults' } = rules;
   if (ids.length > 0 && (MaxResults !== undefined || NextToken !== undefined)) {
     const other = MaxResults === undefined ? 'nextToken' : 'maxResults';
     throw invalidParameterCombination(`The parameter ${idsParameter} cannot be used with the parameter ${other}`);
   }
   if (MaxResults === undefined) return Math.max(DEFAULT_PAGE, ids.length);
-  if (MaxResults < MINIMUM_PAGE)
+  if (MaxResults < minimum)
     throw invalidParameterValue(
-      `Value ( ${String(MaxResults)} ) for parameter ${maxResultsParameter} is invalid. Expecting a value greater than 5.`,
+      `Value ( ${String(MaxResults)} ) for parameter ${maxResultsParameter} is invalid. Expecting a value greater than ${String(minimum)}.`,
     );
   return Math.min(MaxResults, maximum);
 };

@@ -27,7 +27,7 @@ import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import { imageCopyEncryption } from '../domain/image-copy-encryption.ts';
 import type { ImageCopyStarted, ImageDevice } from '../domain/image.events.ts';
-import { type ImageRow, isLaunchableBy } from './image-ports.ts';
+import { type ImageRow, isGone, isLaunchableBy } from './image-ports.ts';
 import { imageGone, imageNotFound, imageNotReady, inEc2sWords } from './image-refusals.ts';
 import { checkedDescription, checkedName, type ImageRequests, parseImageId, tagsOfImage } from './image-requests.ts';
 import { usedAt } from './token-age.ts';
@@ -109,7 +109,7 @@ export class CopyImage {
     const where = { accountId: context.accountId, region: SourceRegion as Region };
     const image = await this.images.table.byId(parseImageId(SourceImageId), where);
     if (image === null || !isLaunchableBy(image, context.accountId)) throw imageNotFound(SourceImageId);
-    if (image.state === 'deregistered') throw imageGone(SourceImageId);
+    if (isGone(image)) throw imageGone(SourceImageId);
     if (image.state !== 'available') throw imageNotReady(SourceImageId, image.state);
     return image;
   }

@@ -1,9 +1,9 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { AwsError, type RequestContext } from '@holdfast/contracts';
+import { AwsError, type Instant, type RequestContext } from '@holdfast/contracts';
 import { AMAZON_ACCOUNT_ID, cutPage, dryRunOperation, pageSize, type PageTokens, refuseParameters, tagList } from '@holdfast/ec2'; // prettier-ignore
+import type { Clock } from '@holdfast/service-kit';
 import type { ImageDevice } from '../domain/image.events.ts';
-import type { ImageRow, ImageTable } from './image-ports.ts';
-import { isLaunchableBy } from './image-ports.ts';
+import { deprecationTime, type ImageRow, type ImageTable, isLaunchableBy, protectionText } from './image-ports.ts';
 import { imageNotFound } from './image-refusals.ts';
 import { parseImageId } from './image-requests.ts';
 
@@ -14,12 +14,13 @@ export class DescribeImages {
   constructor(
     private readonly table: ImageTable,
     private readonly tokens: PageTokens,
+    private readonly clock: Clock,
   ) {}
 
-  /** No image here is ever deprecated or disabled, so that including such ones changes nothing. */
+  /** Owners see what they deprecated, and whoever names a deprecated image sees it; a disabled one has to be asked for. */
   async run(input: ec2.DescribeImagesRequest, context: RequestContext): Promise<ec2.DescribeImagesResult> {
     const { ImageIds = [], Owners, ExecutableUsers, Filters, MaxResults, NextToken, DryRun, ...others } = input;
-    const { IncludeDeprecated: _deprecated, IncludeDisabled: _disabled, ...rest } = others;
+    const { IncludeDeprecated = false, IncludeDisabled: includeDisabled = false, ...rest } = others;
     refuseParameters({ ...rest });
     if (DryRun === true) throw dryRunOperation();
     for (const id of ImageIds) parseImageId(id);
@@ -29,9 +30,11 @@ export class DescribeImages {
     await this.checkExist(ImageIds, context);
     const scope = { accountId: context.accountId, region: context.region, action: 'DescribeImages' };
     const after = NextToken === undefined ? undefined : this.tokens.read(scope, NextToken);
-    const query = { filters: Filters, imageIds: ImageIds, ownerIds, executableUsers, after, limit: limit + 1 };
-    const rows = await this.table.find(query, context);
-    const { items, next } = cutPage(rows, limit, describedImage, ({ position }) => position);
+    const now = this.clock.instant();
+    const include = { includeDeprecated: IncludeDeprecated || ImageIds.length > 0, includeDisabled };
+    const query = { filters: Filters, imageIds: ImageIds, ownerIds, executableUsers, now, ...include, after };
+    const rows = await this.table.find({ ...query, limit: limit + 1 }, context);
+    const { items, next } = cutPage(rows, limit, (row) => describedImage(row, now), ({ position }) => position); // prettier-ignore
     return { Images: items, NextToken: next === null ? undefined : this.tokens.issue(scope, next) };
   }
 
@@ -75,7 +78,7 @@ const describedDevice = (device: ImageDevice): ec2.BlockDeviceMapping => ({
   },
 });
 
-const describedImage = (image: ImageRow): ec2.Image => {
+const describedImage = (image: ImageRow, now: Instant): ec2.Image => {
   const alias = image.ownerId === AMAZON_ACCOUNT_ID ? 'amazon' : undefined;
   const { traits, stateMessage } = image;
   return {
@@ -94,7 +97,8 @@ const describedImage = (image: ImageRow): ec2.Image => {
     CreationDate: image.creationDate,
     ImageType: 'machine',
     Public: image.isPublic,
-    State: image.state,
+    // Those in the Recycle Bin are not listed.
+    State: image.state === 'recycled' ? 'deregistered' : image.state,
     StateReason: stateMessage === null ? undefined : { Code: stateMessage.split(':')[0], Message: stateMessage },
     PlatformDetails: 'Linux/UNIX',
     UsageOperation: 'RunInstances',
@@ -107,7 +111,8 @@ const describedImage = (image: ImageRow): ec2.Image => {
     SourceInstanceId: image.sourceInstanceId ?? undefined,
     SourceImageId: image.sourceImageId ?? undefined,
     SourceImageRegion: image.sourceImageRegion ?? undefined,
-    DeregistrationProtection: 'disabled',
+    DeprecationTime: deprecationTime(image) ?? undefined,
+    DeregistrationProtection: protectionText(image, now),
     Tags: tagList(image.tags),
   };
 };

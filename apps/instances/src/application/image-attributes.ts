@@ -1,5 +1,5 @@
 import type { ec2 } from '@holdfast/aws-protocol';
-import { callerOf, type ImageId, type RequestContext } from '@holdfast/contracts';
+import { callerOf, type ImageId, type Instant, type RequestContext } from '@holdfast/contracts';
 import {
   dryRunOperation,
   invalidParameterCombination,
@@ -10,19 +10,19 @@ import {
 import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import { type ImageCommand, keyArnsOf } from '../domain/image.decider.ts';
-import type { ImageRow } from './image-ports.ts';
+import { type ImageRow, protectionText } from './image-ports.ts';
 import { imageRefusal } from './image-refusals.ts';
 import { checkedDescription, type ImageRequests, notAuthorized } from './image-requests.ts';
 import { launchPermissionRequests, type LaunchPermissionRequest } from './launch-permission-change.ts';
 
 type Nothing = Record<string, never>;
-type Described = (image: ImageRow) => ec2.ImageAttribute;
+type Described = (image: ImageRow, now: Instant) => ec2.ImageAttribute;
 
 const value = (Value: string | undefined) => (Value === undefined ? {} : { Value });
 
 const ATTRIBUTES: Readonly<Record<string, Described>> = {
   bootMode: ({ traits }) => ({ BootMode: value(traits.bootMode) }),
-  deregistrationProtection: () => ({ DeregistrationProtection: { Value: 'disabled' } }),
+  deregistrationProtection: (image, now) => ({ DeregistrationProtection: { Value: protectionText(image, now) } }),
   description: ({ description }) => ({ Description: { Value: description } }),
   imdsSupport: ({ traits }) => ({ ImdsSupport: value(traits.imdsSupport) }),
   kernel: () => ({ KernelId: {} }),
@@ -58,7 +58,7 @@ export class ImageAttributes {
     }
     const image = await this.images.own(ImageId, context);
     if (DryRun === true) throw dryRunOperation();
-    return { ImageId: image.imageId, ...describe(image) };
+    return { ImageId: image.imageId, ...describe(image, this.clock.instant()) };
   }
 
   async modify(input: Partial<ec2.ModifyImageAttributeRequest>, context: RequestContext): Promise<Nothing> {
@@ -98,7 +98,16 @@ export class ImageAttributes {
     }
     if (others.length === 0 && !isPublic) return;
     const keyManagedByAws = await this.isManagedByAws(imageId, context);
-    await this.handle({ type: 'ShareImage', ...who, keyManagedByAws, at: this.clock.instant() }, context);
+    const publicSharingBlocked = isPublic && (await this.isPublicSharingBlocked(context));
+    const at = this.clock.instant();
+    await this.handle({ type: 'ShareImage', ...who, keyManagedByAws, publicSharingBlocked, at }, context);
+  }
+
+  private async isPublicSharingBlocked(context: RequestContext): Promise<boolean> {
+    const action = 'GetImageBlockPublicAccessState';
+    type State = ec2.GetImageBlockPublicAccessStateResult;
+    const state = await this.requests.request<State>('account-settings', action, {}, context);
+    return state.ImageBlockPublicAccessState !== 'unblocked';
   }
 
   private async isManagedByAws(imageId: ImageId, context: RequestContext): Promise<boolean> {

@@ -21,6 +21,37 @@ const notPermitted = (message: string) => (): AwsErrorShape => ({ code: 'Operati
 const AWS_ERRORS: Readonly<Record<Code, Shape>> = {
   ImageAlreadyExists: () => ({ code: 'InternalError', message: 'An internal error has occurred' }),
   ImageNotFound: ({ imageId }) => imageUnavailable(String(imageId)),
+  DeprecationInPast: ({ asked }) => ({
+    code: 'InvalidParameterValue',
+    message: `Value (${String(asked)}) for parameter DeprecateAt is invalid. The date must not be in the past.`,
+  }),
+  DeprecationOfPublicImage: notPermitted(
+    'The deprecation of a public image cannot be cancelled. Make the image private first.',
+  ),
+  DeprecationTooLate: ({ asked, limit }) => ({
+    code: 'InvalidParameterValue',
+    message: `Value (${String(asked)}) for parameter DeprecateAt is invalid. The date must not be after ${String(limit)}.`,
+  }),
+  ImageInCooldown: ({ imageId, protectedUntil }) => ({
+    code: 'OperationNotPermitted',
+    message: `The image ${String(imageId)} cannot be deregistered before ${String(protectedUntil)}, when the cooldown of its deregistration protection ends.`,
+  }),
+  ImageIsDisabled: ({ imageId }) => ({
+    code: 'IncorrectState',
+    message: `The image '${String(imageId)}' is disabled and cannot be shared.`,
+  }),
+  ImageNotAvailable: ({ imageId, status }) => ({
+    code: 'IncorrectState',
+    message: `The image '${String(imageId)}' is in the state '${String(status)}'; it must be available or disabled.`,
+  }),
+  ImageNotInBin: ({ imageId }) => imageNotInBin(String(imageId)),
+  ImageProtected: ({ imageId }) => ({
+    code: 'OperationNotPermitted',
+    message: `The image ${String(imageId)} has deregistration protection. Disable that before you deregister it.`,
+  }),
+  PublicSharingBlocked: notPermitted(
+    "You can't publicly share this image because block public access for AMIs is enabled for this account. To publicly share the image, you must call the DisableImageBlockPublicAccess API.",
+  ),
   EncryptedImageNotPublic: notPermitted('Encrypted snapshots cannot be shared publicly.'),
   DefaultKeyImageNotShareable: notPermitted('Encrypted snapshots with EBS default key cannot be shared'),
   TagLimitExceeded: () => tagLimitExceeded(),
@@ -65,6 +96,12 @@ export const inEc2sWords = <Result>(decide: () => Result): Result => {
 
 export const imageNotFound = (id: string) =>
   new AwsError({ code: 'InvalidAMIID.NotFound', message: `The image id '[${id}]' does not exist` });
+
+export const imageNotInBin = (id: string) =>
+  new AwsError({
+    code: 'InvalidAMIID.NotFound',
+    message: `The image id '[${id}]' does not exist in the Recycle Bin`,
+  });
 
 /** It was deregistered. */
 const imageUnavailable = (id: string) =>

@@ -5,7 +5,7 @@ import { invalidParameterValue, missingParameter, type Tags, tagsOfSpecification
 import type { ClientToken } from '@holdfast/event-store';
 import type { StartImage } from '../domain/image.decider.ts';
 import type { ImageTraits } from '../domain/image.events.ts';
-import { type ImageRow, type ImageStreams, type ImageTable, isLaunchableBy } from './image-ports.ts';
+import { type ImageRow, type ImageStreams, type ImageTable, isGone, isLaunchableBy } from './image-ports.ts';
 import { imageGone, imageNameInUse, imageNotFound, imageRefusal } from './image-refusals.ts';
 
 const MAX_DESCRIPTION = 255;
@@ -86,7 +86,7 @@ export class ImageRequests {
     if (id === undefined || id === '') throw missingParameter('ImageId');
     const image = await this.table.byId(parseImageId(id), context);
     if (image === null || !isLaunchableBy(image, context.accountId)) throw imageNotFound(id);
-    if (image.state === 'deregistered') throw imageGone(id);
+    if (isGone(image)) throw imageGone(id);
     if (image.ownerId === context.accountId) return image;
     throw notAuthorized(`Not authorized for image:${id}`);
   }
@@ -97,7 +97,7 @@ export class ImageRequests {
     const image = await this.table.byId(parseImageId(id), context);
     if (image === null) throw imageNotFound(id);
     if (!isLaunchableBy(image, context.accountId)) throw notAuthorized(`Not authorized for images: [${id}]`);
-    if (image.state === 'deregistered') throw imageGone(id);
+    if (isGone(image)) throw imageGone(id);
     return image;
   }
 

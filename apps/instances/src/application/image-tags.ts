@@ -2,7 +2,7 @@ import type { ec2 } from '@holdfast/aws-protocol';
 import { callerOf, type ImageId, type RequestContext } from '@holdfast/contracts';
 import type { Filter, TagRemoval, Tags } from '@holdfast/ec2';
 import type { Clock } from '@holdfast/service-kit';
-import { isLaunchableBy } from './image-ports.ts';
+import { isGone, isLaunchableBy } from './image-ports.ts';
 import { imageGone, imageNotFound, imageRefusal } from './image-refusals.ts';
 import { type ImageRequests, parseImageId } from './image-requests.ts';
 
@@ -18,7 +18,8 @@ export class ImageTags {
     for (const id of ids) {
       const image = await this.images.table.byId(parseImageId(id), context);
       if (image === null || !isLaunchableBy(image, context.accountId)) throw imageNotFound(id);
-      if (image.state === 'deregistered') throw imageGone(id);
+      // In the Recycle Bin its owner may still tag it.
+      if (isGone(image) && !(image.state === 'recycled' && image.ownerId === context.accountId)) throw imageGone(id);
     }
     return ids as ImageId[];
   }

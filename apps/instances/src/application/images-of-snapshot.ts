@@ -7,8 +7,8 @@ type Internal = InternalRequests['instances'];
 export class ImagesOfSnapshot {
   constructor(private readonly table: ImageTable) {}
 
-  async list({ snapshotId }: Internal['ListImagesOfSnapshot']['in']): Promise<Internal['ListImagesOfSnapshot']['out']> {
-    return { imageIds: await this.table.ofSnapshot(snapshotId) };
+  async list(input: Internal['ListImagesOfSnapshot']['in']): Promise<Internal['ListImagesOfSnapshot']['out']> {
+    return { imageIds: await this.table.ofSnapshot(input.snapshotId, input.exceptDisabled) };
   }
 
   /** A deregistered image still serves the launches that were asked for before. */

@@ -91,7 +91,7 @@ describe('an image', () => {
 describe('the launch permission', () => {
   const who = (accounts: (typeof bob)[], isPublic = false) => ({ imageId: id, accounts, public: isPublic, at });
   const share = (accounts: (typeof bob)[], isPublic = false, keyManagedByAws = false) =>
-    ({ type: 'ShareImage', ...who(accounts, isPublic), keyManagedByAws }) as const;
+    ({ type: 'ShareImage', ...who(accounts, isPublic), keyManagedByAws, publicSharingBlocked: false }) as const;
   const shared = (accounts: (typeof bob)[], isPublic = false): ImageEvent => ({ type: 'ImageShared', ...who(accounts, isPublic) }); // prettier-ignore
   const unshared = (accounts: (typeof bob)[], isPublic = false): ImageEvent => ({ type: 'ImageUnshared', ...who(accounts, isPublic) }); // prettier-ignore
   const unshare = (accounts: (typeof bob)[], isPublic = false) => ({ type: 'UnshareImage', ...who(accounts, isPublic) }) as const; // prettier-ignore
@@ -111,6 +111,10 @@ describe('the launch permission', () => {
   it('of an encrypted image is never given to all', () => {
     given(registeredEncrypted).when(share([], true)).thenRefuses('EncryptedImageNotPublic'); // prettier-ignore
     given(copying, completed).when(share([bob], true)).thenRefuses('EncryptedImageNotPublic'); // prettier-ignore
+  });
+  it('is not given to all where the account blocks that', () => {
+    given(registered).when({ ...share([bob], true), publicSharingBlocked: true }).thenRefuses('PublicSharingBlocked'); // prettier-ignore
+    given(registered).when({ ...share([bob]), publicSharingBlocked: true }).then(shared([bob])); // prettier-ignore
   });
   it('of an image under a key of AWS’s own is given to nobody', () => {
     given(registeredEncrypted).when(share([bob], false, true)).thenRefuses('DefaultKeyImageNotShareable'); // prettier-ignore

@@ -1,6 +1,16 @@
 import type { AccountId, ImageId, Instant } from '@holdfast/contracts';
 import { assertNever, type Decider, DomainError } from '@holdfast/decider';
 import { exceedsTagLimit, removedKeys, type TagRemoval, type Tags, withoutTags, withTags } from '@holdfast/ec2';
+import {
+  type BinCommand,
+  decideLife,
+  evolveLife,
+  type ImageLife,
+  leaveBin,
+  type LifecycleCommand,
+  type LifecycleErrorCode,
+  NO_LIFE,
+} from './image-lifecycle.ts';
 import type {
   AmazonImageProvided,
   ImageCopyStarted,
@@ -28,13 +38,16 @@ export interface ShareImage extends Command<'ShareImage'> {
   public: boolean;
   /** Whether one of its snapshots is under a key that AWS manages: no other account can be let use it. */
   keyManagedByAws: boolean;
+  /** Whether the account blocks public access to its images in the Region. */
+  publicSharingBlocked: boolean;
 }
 
 export type ImageCommand =
   | StartImage
   | Command<'CompleteImage'>
   | (Command<'FailImage'> & { message: string; cause: string })
-  | Command<'DeregisterImage'>
+  | LifecycleCommand
+  | BinCommand
   | (Command<'ChangeDescription'> & { description: string })
   | ShareImage
   | (Command<'UnshareImage'> & { accounts: readonly AccountId[]; public: boolean })
@@ -44,8 +57,7 @@ export type ImageCommand =
   | (Command<'UntagImage'> & { accountId: AccountId; removal: TagRemoval });
 
 /** What the next decision needs, and what work that was begun needs to be finished. */
-export interface ImageState {
-  readonly status: 'absent' | 'pending' | 'available' | 'failed' | 'deregistered';
+export interface ImageState extends ImageLife {
   readonly started: ImageStarted | null;
   readonly description: string;
   readonly launchPermission: { readonly accounts: readonly AccountId[]; readonly public: boolean };
@@ -57,8 +69,11 @@ export type ImageErrorCode =
   | 'DefaultKeyImageNotShareable'
   | 'EncryptedImageNotPublic'
   | 'ImageAlreadyExists'
+  | 'ImageIsDisabled'
   | 'ImageNotFound'
-  | 'TagLimitExceeded';
+  | 'PublicSharingBlocked'
+  | 'TagLimitExceeded'
+  | LifecycleErrorCode;
 
 const NO_TAGS: Tags = {};
 
@@ -108,8 +123,17 @@ const evolve = (state: ImageState, event: ImageEvent): ImageState => {
       return { ...state, status: 'available' };
     case 'ImageFailed':
       return { ...state, status: 'failed' };
+    case 'ImageDisabled':
+      return { ...state, ...evolveLife(event, state), launchPermission: { accounts: [], public: false } };
+    case 'ImageDeprecationSet':
+    case 'ImageDeprecationCancelled':
+    case 'ImageEnabled':
+    case 'ImageProtected':
+    case 'ImageUnprotected':
+    case 'ImageRecycled':
+    case 'ImageRestoredFromBin':
     case 'ImageDeregistered':
-      return { ...state, status: 'deregistered' };
+      return { ...state, ...evolveLife(event, state) };
     case 'ImageDescriptionChanged':
       return { ...state, description: event.description };
     case 'ImageShared':
@@ -170,9 +194,11 @@ const permit = (
     const ends = command.public && now.public;
     return ends || accounts.length > 0 ? [{ type: 'ImageUnshared', imageId, accounts, public: ends, at }] : [];
   }
+  if (state.status === 'disabled') return refuse('ImageIsDisabled', command);
   const encrypted = keyArnsOf(state).length > 0;
   if (encrypted && command.public) return refuse('EncryptedImageNotPublic', command);
   if (encrypted && command.keyManagedByAws) return refuse('DefaultKeyImageNotShareable', command);
+  if (command.public && command.publicSharingBlocked) return refuse('PublicSharingBlocked', command);
   const accounts = [...new Set(command.accounts)].filter((account) => !now.accounts.includes(account));
   const begins = command.public && !now.public;
   return begins || accounts.length > 0 ? [{ type: 'ImageShared', imageId, accounts, public: begins, at }] : [];
@@ -207,21 +233,34 @@ const decide = (command: ImageCommand, state: ImageState): Decision => {
       const { message, cause } = command;
       return status === 'pending' ? [{ type: 'ImageFailed', imageId, message, cause, at }] : [];
     }
+    case 'RestoreFromBin':
+    case 'LeaveBin':
+      return leaveBin(command, state);
+    case 'TagImage':
+    case 'UntagImage':
+      // In the Recycle Bin it is its owner's alone.
+      if (status === 'recycled' && command.accountId === state.started?.ownerId) return tag(command, state);
+      return change(command, state);
     default:
-      return status === 'absent' || status === 'deregistered'
-        ? refuse('ImageNotFound', command)
-        : change(command, state);
+      return change(command, state);
   }
 };
 
-const change = (
-  command: Exclude<ImageCommand, StartImage | { type: 'CompleteImage' | 'FailImage' }>,
-  state: ImageState,
-): Decision => {
+type Making = StartImage | BinCommand | { type: 'CompleteImage' | 'FailImage' };
+
+const change = (command: Exclude<ImageCommand, Making>, state: ImageState): Decision => {
   const { imageId, at } = command;
+  const { status, started, launchPermission } = state;
+  if (started === null || status === 'recycled' || status === 'deregistered') return refuse('ImageNotFound', command);
   switch (command.type) {
+    case 'SetDeprecation':
+    case 'CancelDeprecation':
+    case 'DisableImage':
+    case 'EnableImage':
+    case 'ProtectImage':
+    case 'UnprotectImage':
     case 'DeregisterImage':
-      return [{ type: 'ImageDeregistered', imageId, at }];
+      return decideLife(command, state, { createdAt: started.at, isPublic: launchPermission.public });
     case 'ChangeDescription': {
       const { description } = command;
       return description === state.description ? [] : [{ type: 'ImageDescriptionChanged', imageId, description, at }];
@@ -240,7 +279,7 @@ const change = (
 
 export const imageDecider: Decider<ImageCommand, ImageEvent, ImageState> = {
   initialState: {
-    status: 'absent',
+    ...NO_LIFE,
     started: null,
     description: '',
     launchPermission: { accounts: [], public: false },

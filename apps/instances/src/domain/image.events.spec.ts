@@ -10,12 +10,20 @@ const types: Readonly<Record<ImageEvent['type'], true>> = {
   ImageCompleted: true,
   ImageCopyStarted: true,
   ImageCreationStarted: true,
+  ImageDeprecationCancelled: true,
+  ImageDeprecationSet: true,
   ImageDeregistered: true,
   ImageDescriptionChanged: true,
+  ImageDisabled: true,
+  ImageEnabled: true,
   ImageFailed: true,
+  ImageProtected: true,
+  ImageRecycled: true,
   ImageRegistered: true,
+  ImageRestoredFromBin: true,
   ImageShared: true,
   ImageTagged: true,
+  ImageUnprotected: true,
   ImageUnshared: true,
   ImageUntagged: true,
 };
@@ -30,7 +38,8 @@ it('understands its samples as they were stored', () => {
   );
   expect(states.map(({ status }) => status)).toEqual([
     'available', 'available', 'pending', 'failed', 'pending', 'available', 'available', 'available', 'available',
-    'available', 'available', 'deregistered',
+    'available', 'available', 'deregistered', 'deregistered', 'deregistered', 'disabled', 'available', 'available',
+    'available', 'recycled', 'available',
   ]); // prettier-ignore
   expect(states[0]?.launchPermission.public).toBe(true);
   expect(states[1] && keyArnsOf(states[1])).toEqual(['arn:aws:kms:eu-central-1:111122223333:key/k']);

@@ -83,6 +83,18 @@ export type ImageEvent =
   | { type: 'ImageCompleted'; imageId: ImageId; at: Instant }
   /** One of its snapshots could not be made; `message` is what DescribeImages tells, `cause` what happened. */
   | { type: 'ImageFailed'; imageId: ImageId; message: string; cause: string; at: Instant }
+  /** From then on only its owner, and who knows its id or asks for such, sees it. */
+  | { type: 'ImageDeprecationSet'; imageId: ImageId; deprecateAt: Instant; at: Instant }
+  | { type: 'ImageDeprecationCancelled'; imageId: ImageId; at: Instant }
+  /** Nobody launches from it, and whoever it was shared with has lost it. */
+  | { type: 'ImageDisabled'; imageId: ImageId; at: Instant }
+  | { type: 'ImageEnabled'; imageId: ImageId; at: Instant }
+  /** It is not deregistered; with a cooldown not for a day after that has ended either. */
+  | { type: 'ImageProtected'; imageId: ImageId; withCooldown: boolean; at: Instant }
+  | { type: 'ImageUnprotected'; imageId: ImageId; protectedUntil: Instant | null; at: Instant }
+  /** Deregistered, and kept by a retention rule of the Recycle Bin. */
+  | { type: 'ImageRecycled'; imageId: ImageId; exitsAt: Instant; at: Instant }
+  | { type: 'ImageRestoredFromBin'; imageId: ImageId; at: Instant }
   | { type: 'ImageDeregistered'; imageId: ImageId; at: Instant }
   | { type: 'ImageDescriptionChanged'; imageId: ImageId; description: string; at: Instant }
   | LaunchPermissionChange<'ImageShared'>

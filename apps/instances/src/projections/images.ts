@@ -48,8 +48,26 @@ const project = ({ data: event, globalPosition }: StoredEvent<ImageEvent>, sql: 
       return set(imageId, `state = 'available'`, [], sql);
     case 'ImageFailed':
       return set(imageId, `state = 'failed', state_message = $2`, [event.message], sql);
+    case 'ImageDeprecationSet':
+      return set(imageId, 'deprecates_at = $2', [event.deprecateAt], sql);
+    case 'ImageDeprecationCancelled':
+      return set(imageId, 'deprecates_at = NULL', [], sql);
+    case 'ImageDisabled':
+      return set(imageId, `state = 'disabled', shared_with = '{}', is_public = false`, [], sql);
+    case 'ImageEnabled':
+      return set(imageId, `state = 'available'`, [], sql);
+    case 'ImageProtected': {
+      const protection = event.withCooldown ? 'enabled-with-cooldown' : 'enabled-without-cooldown';
+      return set(imageId, 'protection = $2, protected_until = NULL', [protection], sql);
+    }
+    case 'ImageUnprotected':
+      return set(imageId, `protection = 'disabled', protected_until = $2`, [event.protectedUntil], sql);
+    case 'ImageRecycled':
+      return set(imageId, `state_before = state, state = 'recycled', recycled_at = $2, exits_at = $3`, [event.at, event.exitsAt], sql); // prettier-ignore
+    case 'ImageRestoredFromBin':
+      return set(imageId, 'state = state_before, recycled_at = NULL, exits_at = NULL', [], sql);
     case 'ImageDeregistered':
-      return set(imageId, `state = 'deregistered'`, [], sql);
+      return set(imageId, `state = 'deregistered', recycled_at = NULL, exits_at = NULL`, [], sql);
     case 'ImageDescriptionChanged':
       return set(imageId, 'description = $2', [event.description], sql);
     case 'ImageShared':

@@ -43,7 +43,8 @@ export class SnapshotTiers {
     if (tier !== undefined && tier !== 'archive')
       throw invalidParameterValue(`Invalid value '${tier}' for storageTier. Expected: 'archive'.`);
     const state = await ownSnapshot(this.snapshots, snapshotId, context);
-    const { imageIds } = await this.requests.call('instances', 'ListImagesOfSnapshot', { snapshotId }, context);
+    const ofImages = { snapshotId, exceptDisabled: true };
+    const { imageIds } = await this.requests.call('instances', 'ListImagesOfSnapshot', ofImages, context);
     if (imageIds.length > 0) throw refusal('SnapshotInUse', { snapshotId, imageIds: imageIds.join(', ') });
     await this.checkArchiveQuotas(state, context);
     if (input.DryRun === true) throw dryRunOperation();

@@ -7,6 +7,8 @@ import type { DeregisterImage } from '../../application/deregister-image.ts';
 import type { DescribeImages } from '../../application/describe-images.ts';
 import type { ImageAttributes } from '../../application/image-attributes.ts';
 import type { ImagesOfSnapshot } from '../../application/images-of-snapshot.ts';
+import type { ImageLifecycle } from '../../application/image-lifecycle.ts';
+import type { ImageRecycleBin } from '../../application/image-recycle-bin.ts';
 import type { RegisterImage } from '../../application/register-image.ts';
 
 export interface ImageActions {
@@ -17,12 +19,36 @@ export interface ImageActions {
   describeImages: DescribeImages;
   attributes: ImageAttributes;
   ofSnapshot: ImagesOfSnapshot;
+  lifecycle: ImageLifecycle;
+  bin: ImageRecycleBin;
 }
 
 type Internal = InternalRequests['instances'];
 
+const lifecycleActions = (lifecycle: ImageLifecycle) => ({
+  EnableImageDeprecation: (input: ec2.EnableImageDeprecationRequest, context: RequestContext) =>
+    lifecycle.enableDeprecation(input, context),
+  DisableImageDeprecation: (input: ec2.DisableImageDeprecationRequest, context: RequestContext) =>
+    lifecycle.disableDeprecation(input, context),
+  EnableImage: (input: ec2.EnableImageRequest, context: RequestContext) => lifecycle.enable(input, context),
+  DisableImage: (input: ec2.DisableImageRequest, context: RequestContext) => lifecycle.disable(input, context),
+  EnableImageDeregistrationProtection: (
+    input: ec2.EnableImageDeregistrationProtectionRequest,
+    context: RequestContext,
+  ) => lifecycle.enableProtection(input, context),
+  DisableImageDeregistrationProtection: (
+    input: ec2.DisableImageDeregistrationProtectionRequest,
+    context: RequestContext,
+  ) => lifecycle.disableProtection(input, context),
+});
+
 export const imageActions = (actions: ImageActions) =>
   ({
+    ...lifecycleActions(actions.lifecycle),
+    ListImagesInRecycleBin: (input: ec2.ListImagesInRecycleBinRequest, context: RequestContext) =>
+      actions.bin.list(input, context),
+    RestoreImageFromRecycleBin: (input: ec2.RestoreImageFromRecycleBinRequest, context: RequestContext) =>
+      actions.bin.restore(input, context),
     RegisterImage: (input: ec2.RegisterImageRequest, context: RequestContext) =>
       actions.registerImage.run(input, context),
     CreateImage: (input: ec2.CreateImageRequest, context: RequestContext) => actions.createImage.run(input, context),

@@ -1,7 +1,15 @@
-import type { ImageId, SnapshotId } from '@holdfast/contracts';
+import type { ImageId, Instant, SnapshotId } from '@holdfast/contracts';
 import { AMAZON_ACCOUNT_ID, column, type Filter, filterConditions, type SqlFilter, SqlParameters } from '@holdfast/ec2';
 import type { Sql } from '@holdfast/event-store';
-import type { ImageQuery, ImageRow, ImageTable, ImageViewer } from '../../application/image-ports.ts';
+import type {
+  DueImage,
+  ImageQuery,
+  ImageRow,
+  ImageTable,
+  ImageViewer,
+  RecycledImage,
+} from '../../application/image-ports.ts';
+import { publicSince } from '../../domain/image-lifecycle.ts';
 
 /** What each of the image's devices says. */
 const device =
@@ -57,10 +65,22 @@ const TAG_FILTERS: Readonly<Record<string, SqlFilter>> = {
 const COLUMNS = `i.image_id AS "imageId", i.owner_id AS "ownerId", i.region, i.position, i.name, i.description, i.state,
   i.state_message AS "stateMessage", i.creation_date AS "creationDate", i.root_device_name AS "rootDeviceName", i.devices,
   i.traits, i.source_instance_id AS "sourceInstanceId", i.source_image_id AS "sourceImageId",
-  i.source_image_region AS "sourceImageRegion", i.shared_with AS "sharedWith", i.is_public AS "isPublic"`;
+  i.source_image_region AS "sourceImageRegion", i.shared_with AS "sharedWith", i.is_public AS "isPublic",
+  i.deprecates_at AS "deprecatesAt", i.protection, i.protected_until AS "protectedUntil"`;
 
-/** The images that a viewer may launch from, and their own; `tags` is the expression of the tags that they see. */
-const view = ({ accountId, region }: ImageViewer, parameters: SqlParameters) => {
+/** The same as `deprecationTime`: whether it is over. */
+const isDeprecated = (now: Instant, parameters: SqlParameters): string =>
+  `(coalesce(i.deprecates_at <= ${parameters.add(now)}, false) OR (i.is_public AND i.owner_id <> '${AMAZON_ACCOUNT_ID}'
+    AND i.creation_date <= ${parameters.add(publicSince(now))}))`;
+
+/** What AWS adds to the tags of what is in the Recycle Bin. */
+const IN_BIN = `'{"aws:recycle-bin:resource-in-bin": "true"}'::jsonb`;
+
+/**
+ * The images that a viewer may launch from, and their own, with `binToo` also of the Recycle Bin; `tags` is the expression of the
+ * tags that they see.
+ */
+const view = ({ accountId, region }: ImageViewer, parameters: SqlParameters, binToo = false) => {
   const viewer = parameters.add(accountId);
   return {
     viewer,
@@ -68,6 +88,7 @@ const view = ({ accountId, region }: ImageViewer, parameters: SqlParameters) => 
     conditions: [
       `i.region = ${parameters.add(region)}`,
       `i.state <> 'deregistered'`,
+      binToo ? `(i.state <> 'recycled' OR i.owner_id = ${viewer})` : `i.state <> 'recycled'`,
       `(i.owner_id = ${viewer} OR i.shared_with @> ARRAY[${viewer}::text] OR i.is_public)`,
     ],
   };
@@ -90,6 +111,9 @@ export class PostgresImageTable implements ImageTable {
     const parameters = new SqlParameters();
     const { tags, conditions, viewer: account } = view(viewer, parameters);
     const { filters, imageIds, ownerIds, executableUsers, after, limit } = query;
+    if (!query.includeDisabled) conditions.push(`i.state <> 'disabled'`);
+    if (!query.includeDeprecated)
+      conditions.push(`(i.owner_id = ${account} OR NOT ${isDeprecated(query.now, parameters)})`);
     conditions.push(...filterConditions(filters, FILTERS, `(${tags})`, parameters));
     if (imageIds.length > 0) conditions.push(`i.image_id = ANY(${parameters.add(imageIds)}::text[])`);
     if (ownerIds !== undefined) conditions.push(`i.owner_id = ANY(${parameters.add(ownerIds)}::text[])`);
@@ -114,24 +138,49 @@ export class PostgresImageTable implements ImageTable {
   async named(name: string, { accountId, region }: ImageViewer): Promise<ImageId | null> {
     const [row] = await this.sql.query<{ imageId: ImageId }>(
       `SELECT image_id AS "imageId" FROM images
-       WHERE owner_id = $1 AND region = $2 AND name = $3 AND state <> 'deregistered'`,
+       WHERE owner_id = $1 AND region = $2 AND name = $3 AND state NOT IN ('deregistered', 'recycled')`,
       [accountId, region, name],
     );
     return row?.imageId ?? null;
   }
 
-  async ofSnapshot(snapshotId: SnapshotId): Promise<ImageId[]> {
+  async ofSnapshot(snapshotId: SnapshotId, exceptDisabled = false): Promise<ImageId[]> {
+    const others = ['deregistered', 'recycled', 'failed', ...(exceptDisabled ? ['disabled'] : [])];
     const rows = await this.sql.query<{ imageId: ImageId }>(
       `SELECT image_id AS "imageId" FROM images
-       WHERE snapshot_ids @> ARRAY[$1::text] AND state NOT IN ('deregistered', 'failed') ORDER BY position`,
-      [snapshotId],
+       WHERE snapshot_ids @> ARRAY[$1::text] AND state <> ALL($2::text[]) ORDER BY position`,
+      [snapshotId, others],
     );
     return rows.map(({ imageId }) => imageId);
   }
 
+  recycled(
+    { imageIds, now, after, limit }: { imageIds: readonly string[]; now: Instant; after?: string; limit: number },
+    { accountId, region }: ImageViewer,
+  ): Promise<RecycledImage[]> {
+    return this.sql.query<RecycledImage>(
+      `SELECT image_id AS "imageId", position::text AS position, name, description, recycled_at AS "recycledAt",
+         exits_at AS "exitsAt" FROM images
+       WHERE owner_id = $1 AND region = $2 AND state = 'recycled' AND exits_at > $3
+         AND ($4::text[] = '{}' OR image_id = ANY($4)) AND ($5::bigint IS NULL OR position > $5)
+       ORDER BY images.position LIMIT $6`,
+      [accountId, region, now, imageIds, after ?? null, limit],
+    );
+  }
+
+  dueToLeaveBin(now: Instant, limit: number): Promise<DueImage[]> {
+    return this.sql.query<DueImage>(
+      `SELECT image_id AS "imageId", owner_id AS "ownerId", region FROM images
+       WHERE exits_at <= $1 ORDER BY exits_at LIMIT $2`,
+      [now, limit],
+    );
+  }
+
+  /** The owner sees the tags of what is in the Recycle Bin, too. */
   async tags(filters: readonly Filter[] | undefined, viewer: ImageViewer) {
     const parameters = new SqlParameters();
-    const { tags, conditions } = view(viewer, parameters);
+    const { tags: own, conditions } = view(viewer, parameters, true);
+    const tags = `(CASE WHEN i.state = 'recycled' THEN ${own} || ${IN_BIN} ELSE ${own} END)`;
     const tag = 'jsonb_build_object(tag.key, tag.value)';
     conditions.push(...filterConditions(filters, TAG_FILTERS, tag, parameters));
     return this.sql.query<{ imageId: string; key: string; value: string }>(

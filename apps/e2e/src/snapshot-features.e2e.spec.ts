@@ -131,6 +131,12 @@ describe('CreateSnapshots', () => {
       new Set(volumes.slice(0, 2).map(({ VolumeId }) => VolumeId)),
     );
     expect(new Set(Snapshots.map(({ StartTime }) => StartTime?.toISOString())).size).toBe(1);
+    const [, ...others] = volumes.map(({ VolumeId }) => VolumeId);
+    const { Snapshots: alone = [] } = await account.ec2.send(
+      new CreateSnapshotsCommand({
+        InstanceSpecification: { InstanceId: instanceId, ExcludeBootVolume: true, ExcludeDataVolumeIds: others },
+      }),
+    );
     for (const { VolumeId } of volumes) await account.detach(VolumeId);
     const numbers = new Map<string | undefined, number>();
     for (const { SnapshotId = '', VolumeId } of Snapshots) {
@@ -148,6 +154,8 @@ describe('CreateSnapshots', () => {
     const whole = await told(stack.home, SnapshotId, ({ event }) => event === 'createSnapshots');
     expect(whole).toMatchObject({ detail: { result: 'succeeded' } });
     expect(whole.resources).toHaveLength(2);
+    const ofOne = await told(stack.home, alone[0]?.SnapshotId ?? '', ({ event }) => event === 'createSnapshots');
+    expect(ofOne).toMatchObject({ detail: { result: 'succeeded', snapshots: [{ status: 'completed' }] } });
     const [first = 0, second = 0] = volumes.map(({ VolumeId }) => numbers.get(VolumeId));
     expect([0, 1]).toContain(first - second);
   });
@@ -224,6 +232,14 @@ describe('the archive tier', () => {
     await reached(SnapshotId, 'permanent-restore-completed', 'standard');
     expect((await described(SnapshotId)).RestoreExpiryTime).toBeUndefined();
     expect((await restored(SnapshotId, content.length)).equals(content)).toBe(true);
+    for (const name of ['archiveSnapshot', 'restoreSnapshot', 'restoreExpiry'])
+      expect(await told(stack.home, SnapshotId, ({ event }) => event === name)).toMatchObject({
+        detail: { result: 'succeeded', cause: '' },
+      });
+    const volume = await account.volume({ SnapshotId });
+    expect(await told(stack.home, volume.VolumeId, ({ event }) => event === 'initializeVolume')).toMatchObject({
+      detail: { result: 'succeeded' },
+    });
     await refused(new RestoreSnapshotTierCommand({ SnapshotId, PermanentRestore: true })).toMatchObject({
       name: 'IncorrectState',
     });

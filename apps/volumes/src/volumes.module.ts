@@ -18,6 +18,7 @@ import { DescribeVolumesModifications } from './application/describe-volumes-mod
 import { DetachVolume } from './application/detach-volume.ts';
 import { DueVolumes } from './application/due-volumes.ts';
 import { FinishAttachment } from './application/finish-attachment.ts';
+import { FollowInitialization } from './application/follow-initialization.ts';
 import { FollowModification } from './application/follow-modification.ts';
 import { InstanceDevices } from './application/instance-devices.ts';
 import { ModifyVolume } from './application/modify-volume.ts';
@@ -75,6 +76,7 @@ export class VolumesModule {
         remove: new RemoveVolume(volumes, keys, bus, clock),
         attachment: finishAttachment(volumes),
         modification: new FollowModification(volumes, bus, clock),
+        initialization: new FollowInitialization(volumes, bus, clock),
         release: new ReleaseFromInstance(volumes, table, clock),
       };
     };

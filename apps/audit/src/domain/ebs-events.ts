@@ -13,12 +13,14 @@ export type EbsEvent =
     }
   | { type: 'VolumeDataKeyObtained'; volumeId: string; dataKey: { keyArn: string }; at: string }
   | { type: 'VolumeProvisioned'; volumeId: string; at: string }
+  | { type: 'VolumeInitialized'; volumeId: string; at: string }
   | { type: 'VolumeCreationFailed'; volumeId: string; cause: string; at: string }
   | { type: 'VolumeDeleted'; volumeId: string; at: string }
   | { type: 'AttachmentFailed'; volumeId: string; instanceId: string; cause: string; at: string }
   | { type: 'ReattachmentFailed'; volumeId: string; instanceId: string; cause: string; requestId: string; at: string }
   | { type: 'ModificationTookEffect'; volumeId: string; at: string }
   | { type: 'ModificationCompleted'; volumeId: string; at: string }
+  | { type: 'ModificationFailed'; volumeId: string; cause: string; at: string }
   | {
       type: 'SnapshotStarted';
       snapshotId: string;
@@ -59,6 +61,13 @@ export type EbsEvent =
       disabledAt?: string;
       at: string;
     }
+  | { type: 'SnapshotArchivalStarted'; snapshotId: string; at: string }
+  | { type: 'SnapshotArchived'; snapshotId: string; at: string }
+  | { type: 'SnapshotArchivalFailed'; snapshotId: string; cause: string; at: string }
+  | { type: 'TierRestoreStarted'; snapshotId: string; at: string }
+  | { type: 'TierRestoreCompleted'; snapshotId: string; expiresAt: string | null; at: string }
+  | { type: 'TierRestoreFailed'; snapshotId: string; cause: string; at: string }
+  | { type: 'TierRestoreExpired'; snapshotId: string; at: string }
   | { type: 'SnapshotDeleted'; snapshotId: string; at: string };
 
 type Each = { readonly [Type in EbsEvent['type']]: 'volumes' | 'snapshots' };
@@ -68,12 +77,14 @@ export const EBS_EVENTS: Each = {
   VolumeCreated: 'volumes',
   VolumeDataKeyObtained: 'volumes',
   VolumeProvisioned: 'volumes',
+  VolumeInitialized: 'volumes',
   VolumeCreationFailed: 'volumes',
   VolumeDeleted: 'volumes',
   AttachmentFailed: 'volumes',
   ReattachmentFailed: 'volumes',
   ModificationTookEffect: 'volumes',
   ModificationCompleted: 'volumes',
+  ModificationFailed: 'volumes',
   SnapshotStarted: 'snapshots',
   SnapshotCopyStarted: 'snapshots',
   SnapshotCompleted: 'snapshots',
@@ -82,5 +93,12 @@ export const EBS_EVENTS: Each = {
   PreviousCopyChosen: 'snapshots',
   FastRestoreEnabled: 'snapshots',
   FastRestoreDisabled: 'snapshots',
+  SnapshotArchivalStarted: 'snapshots',
+  SnapshotArchived: 'snapshots',
+  SnapshotArchivalFailed: 'snapshots',
+  TierRestoreStarted: 'snapshots',
+  TierRestoreCompleted: 'snapshots',
+  TierRestoreFailed: 'snapshots',
+  TierRestoreExpired: 'snapshots',
   SnapshotDeleted: 'snapshots',
 };

@@ -109,6 +109,23 @@ describe('volumes', () => {
     expect(told(created(), { type, ...of })).toMatchObject([{ detail: { event, result } }]);
   });
 
+  it('tells why a modification failed', () => {
+    expect(told(created(), { type: 'ModificationFailed', ...of, cause: 'no space' })).toMatchObject([
+      { resources: [ARN], detail: { event: 'modifyVolume', result: 'failed', cause: 'no space' } },
+    ]);
+  });
+
+  it('tells when all blocks of a snapshot are there', () => {
+    const [done] = told(created(), { type: 'VolumeInitialized', ...of });
+    expect(done).toMatchObject({ 'detail-type': 'EBS Volume Notification', resources: [ARN] });
+    expect(done?.detail).toEqual({
+      event: 'initializeVolume',
+      result: 'succeeded',
+      completionTime: '2026-01-31T12:00:00Z',
+      'request-id': 'request-1',
+    });
+  });
+
   it('has the same id whenever the event is delivered', () => {
     const events: EbsEvent[] = [created(), { type: 'VolumeProvisioned', ...of }];
     expect(told(...events)).toEqual(told(...events));
@@ -161,6 +178,33 @@ describe('snapshots', () => {
       (events) => told(...events, completed)[0]?.detail['Incremental'],
     );
     expect(flags).toEqual(['false', 'true', 'true']);
+    expect(told(copied, completed)[0]?.detail['transferType']).toBe('standard');
+  });
+
+  it('tells of the archive tier: when a snapshot came there, was restored, and went back', () => {
+    const [begun, later] = ['2026-01-31T12:02:00.000Z', '2026-02-05T12:05:00.000Z'];
+    const archival = { type: 'SnapshotArchivalStarted', ...snapshot, at: begun } as const;
+    const restore = { type: 'TierRestoreStarted', ...snapshot, at: begun } as const;
+    const detailOf = (...events: EbsEvent[]) => told(started, ...events)[0]?.detail;
+    const tier = { cause: '', 'request-id': 'request-1', snapshot_id: SNAPSHOT, startTime: '2026-01-31T12:02:00Z', endTime: times.endTime }; // prettier-ignore
+    const cause = 'block 00 is damaged';
+    expect(detailOf(archival, { type: 'SnapshotArchived', ...snapshot })).toEqual({
+      ...{ event: 'archiveSnapshot', result: 'succeeded', ...tier },
+    });
+    expect(detailOf(archival, { type: 'SnapshotArchivalFailed', ...snapshot, cause })).toEqual({
+      ...{ event: 'archiveSnapshot', result: 'failed', ...tier, cause },
+    });
+    const permanent = { event: 'restoreSnapshot', result: 'succeeded', ...tier };
+    expect(detailOf(restore, { type: 'TierRestoreCompleted', ...snapshot, expiresAt: null })).toEqual(permanent);
+    expect(detailOf(restore, { type: 'TierRestoreCompleted', ...snapshot, expiresAt: later })).toEqual({
+      ...{ ...permanent, restoreExpiryTime: '2026-02-05T12:05:00Z' },
+    });
+    expect(detailOf(restore, { type: 'TierRestoreFailed', ...snapshot, cause })).toEqual({
+      ...{ event: 'restoreSnapshot', result: 'failed', ...tier, cause },
+    });
+    expect(detailOf(restore, { type: 'TierRestoreExpired', ...snapshot })).toEqual({
+      ...{ event: 'restoreExpiry', result: 'succeeded', ...tier },
+    });
   });
 
   it('tells once of snapshots that were taken together, when the last one has ended', () => {

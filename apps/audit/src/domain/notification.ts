@@ -17,6 +17,8 @@ export interface EbsResource {
   /** Of a snapshot that was taken with others at one moment: all of them. */
   readonly members?: readonly { readonly snapshotId: string; readonly volumeId: string }[];
   readonly startedAt: string;
+  /** Of a snapshot: when its latest way into the archive tier, or out of it, began. */
+  readonly tierStartedAt?: string;
 }
 
 /** An event and on whose request it came about. */
@@ -66,6 +68,9 @@ export const afterwards = (known: EbsResource | null, event: EbsEvent): EbsResou
       return known && { ...known, keyArn: event.dataKey.keyArn };
     case 'PreviousCopyChosen':
       return known && { ...known, incremental: true };
+    case 'SnapshotArchivalStarted':
+    case 'TierRestoreStarted':
+      return known && { ...known, tierStartedAt: event.at };
     case 'VolumeCreationFailed':
     case 'VolumeDeleted':
     case 'SnapshotDeleted':
@@ -82,12 +87,23 @@ interface Outcome {
   readonly keyArn?: string | null;
   /** Who is told, where that is not the owner. */
   readonly account?: string;
+  /** What the detail has besides, or instead. */
+  readonly more?: Readonly<Record<string, string | undefined>>;
 }
 
 const volumeOutcomes = (volume: EbsResource, event: EbsEvent): Outcome[] => {
   switch (event.type) {
     case 'VolumeProvisioned':
       return [{ event: 'createVolume', result: 'available' }];
+    case 'VolumeInitialized':
+      // EC2 gives no cause here, not even an empty one.
+      return [
+        {
+          event: 'initializeVolume',
+          result: 'succeeded',
+          more: { cause: undefined, completionTime: toSecond(event.at) },
+        },
+      ];
     case 'VolumeCreationFailed': {
       const { cause } = event;
       // EC2 says of a volume that never came to be that it was deleted, too, and not why.
@@ -106,13 +122,36 @@ const volumeOutcomes = (volume: EbsResource, event: EbsEvent): Outcome[] => {
       return [{ event: 'modifyVolume', result: 'optimizing' }];
     case 'ModificationCompleted':
       return [{ event: 'modifyVolume', result: 'completed' }];
+    case 'ModificationFailed':
+      return [{ event: 'modifyVolume', result: 'failed', cause: event.cause }];
     default:
       return [];
   }
 };
 
-const snapshotOutcomes = ({ isCopy }: EbsResource, event: EbsEvent): Outcome[] => {
-  const made = isCopy ? 'copySnapshot' : 'createSnapshot';
+/** @see EBS user guide, Monitor snapshot archiving */
+const tierOutcomes = ({ tierStartedAt, startedAt }: EbsResource, event: EbsEvent): Outcome[] => {
+  const times = { source: undefined, startTime: toSecond(tierStartedAt ?? startedAt) };
+  switch (event.type) {
+    case 'SnapshotArchived':
+      return [{ event: 'archiveSnapshot', result: 'succeeded', more: times }];
+    case 'SnapshotArchivalFailed':
+      return [{ event: 'archiveSnapshot', result: 'failed', cause: event.cause, more: times }];
+    case 'TierRestoreCompleted': {
+      const expiry = event.expiresAt === null ? {} : { restoreExpiryTime: toSecond(event.expiresAt) };
+      return [{ event: 'restoreSnapshot', result: 'succeeded', more: { ...times, ...expiry } }];
+    }
+    case 'TierRestoreFailed':
+      return [{ event: 'restoreSnapshot', result: 'failed', cause: event.cause, more: times }];
+    case 'TierRestoreExpired':
+      return [{ event: 'restoreExpiry', result: 'succeeded', more: times }];
+    default:
+      return [];
+  }
+};
+
+const snapshotOutcomes = (snapshot: EbsResource, event: EbsEvent): Outcome[] => {
+  const made = snapshot.isCopy ? 'copySnapshot' : 'createSnapshot';
   switch (event.type) {
     case 'SnapshotCompleted':
       return [{ event: made, result: 'succeeded' }];
@@ -121,7 +160,7 @@ const snapshotOutcomes = ({ isCopy }: EbsResource, event: EbsEvent): Outcome[] =
     case 'SnapshotShared':
       return event.accounts.map((account) => ({ event: 'shareSnapshot', result: 'succeeded', account }));
     default:
-      return [];
+      return tierOutcomes(snapshot, event);
   }
 };
 
@@ -134,7 +173,9 @@ const snapshotDetail = (
   source: account === undefined ? (snapshot.source ?? '') : snapshot.accountId,
   startTime: toSecond(snapshot.startedAt),
   endTime: toSecond(at),
-  ...(event === 'copySnapshot' && result === 'succeeded' ? { Incremental: String(snapshot.incremental ?? false) } : {}),
+  ...(event === 'copySnapshot' && result === 'succeeded'
+    ? { Incremental: String(snapshot.incremental ?? false), transferType: 'standard' }
+    : {}),
 });
 
 /** What is told of an event; nothing of most. @param resource as it was known before the event. */
@@ -144,17 +185,19 @@ export const notificationsOf = (resource: EbsResource, { eventId, requestId, dat
   const arn = isVolume ? volumeArn(accountId, region, id) : snapshotArn(region, id);
   const outcomes = isVolume ? volumeOutcomes(resource, data) : snapshotOutcomes(resource, data);
   return outcomes.map((outcome, index) => {
-    const { event, result, cause = '', keyArn = null, account = accountId } = outcome;
+    const { event, result, cause = '', keyArn = null, account = accountId, more = {} } = outcome;
+    const detail = {
+      ...{ event, result, cause, 'request-id': requestId },
+      ...(isVolume ? {} : snapshotDetail(resource, outcome, data.at)),
+      ...more,
+    };
     return envelope(
       isVolume ? 'EBS Volume Notification' : 'EBS Snapshot Notification',
       { eventId, index },
       {
         ...{ account, region, at: data.at },
         resources: keyArn === null ? [arn] : [arn, keyArn],
-        detail: {
-          ...{ event, result, cause, 'request-id': requestId },
-          ...(isVolume ? {} : snapshotDetail(resource, outcome, data.at)),
-        },
+        detail: Object.fromEntries(Object.entries(detail).filter(([, value]) => value !== undefined)),
       },
     );
   });

@@ -68,7 +68,7 @@ export class CreateSnapshots {
     await checkSnapshotCount(this.table, volumes.length, context);
     for (const volume of volumes) await checkVolumeQuotas(this, volume, context);
     const set = volumes.map(({ volumeId }) => ({ snapshotId: newSnapshotId(), volumeId }));
-    const commands = this.commandsOf(volumes, set, description, tagsOf, context);
+    const commands = this.commandsOf(volumes, set, description, tagsOf, context, true);
     await this.snapshots.startAll(commands, { caller: callerOf(context) });
     const isTaken = await this.freeze(commands, context);
     return { Snapshots: commands.map((command) => view(command, isTaken ? 'pending' : 'error')) };
@@ -87,7 +87,8 @@ export class CreateSnapshots {
       const volumes = await Promise.all(snapshots.map(({ volumeId }) => this.volume(volumeId, context)));
       await checkSnapshotCount(this.table, volumes.length, context);
       for (const volume of volumes) await checkVolumeQuotas(this, volume, context);
-      const commands = this.commandsOf(volumes, snapshots, description, () => tags, context);
+      const isSet = snapshots.length > 1;
+      const commands = this.commandsOf(volumes, snapshots, description, () => tags, context, isSet);
       await this.snapshots.startAll(commands, { caller: callerOf(context) });
       await this.freeze(commands, context);
       return {};
@@ -180,13 +181,14 @@ export class CreateSnapshots {
     description: string,
     tagsOf: (volumeId: string) => Tags,
     { accountId: ownerId, region }: RequestContext,
+    isSet: boolean,
   ): Start[] {
     const at = this.clock.instant();
     return volumes.map(({ volumeId, sizeGiB: volumeSizeGiB, dataKey }, i) => {
       const { snapshotId } = set[i] ?? { snapshotId: newSnapshotId() };
       const volume = { volumeId, volumeSizeGiB, dataKey };
       const common = { ownerId, region, description, tags: tagsOf(volumeId), at };
-      return { type: 'CreateSnapshot', snapshotId, ...volume, ...common, ...(set.length > 1 ? { set } : {}) };
+      return { type: 'CreateSnapshot', snapshotId, ...volume, ...common, ...(isSet ? { set } : {}) };
     });
   }
 

@@ -36,6 +36,8 @@ export interface VolumeState {
   /** No retention rule keeps it. */
   readonly retentionWaived: boolean;
   readonly created: VolumeCreated | null;
+  /** All blocks of its snapshot are there, and it was noted. */
+  readonly initialized: boolean;
   readonly dataKey: WrappedDataKey | null;
   readonly sourceDataKey: WrappedDataKey | null;
   /** EBS's own grant, while there is one. */

@@ -18,6 +18,7 @@ export type VolumeCommand =
   | (Command<'RecordGrant'> & { grantId: string })
   | Command<'NoteGrantRetired'>
   | (Command<'CompleteCreation'> & { hostId: string })
+  | Command<'NoteInitialized'>
   | (Command<'FailCreation'> & { cause: string })
   /** `retentionDays`: how long a rule of the Recycle Bin keeps it; absent or null: none does. */
   | (Command<'DeleteVolume'> & { retentionDays?: number | null })

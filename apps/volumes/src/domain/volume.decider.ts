@@ -19,6 +19,7 @@ const initialState: VolumeState = {
   exitsAt: null,
   retentionWaived: false,
   created: null,
+  initialized: false,
   dataKey: null,
   sourceDataKey: null,
   grantId: null,
@@ -59,6 +60,8 @@ const evolve = (state: VolumeState, event: VolumeEvent): VolumeState => {
     case 'VolumeProvisioned':
       // What its blocks were made under has been retired by now.
       return { ...state, status: 'available', grantId: state.created?.keepsGrant === true ? state.grantId : null };
+    case 'VolumeInitialized':
+      return { ...state, initialized: true };
     case 'VolumeCreationFailed':
       return { ...state, status: 'gone', creationFailure: event.cause };
     case 'VolumeDeleted':
@@ -148,6 +151,12 @@ const continueCreation = (
   }
 };
 
+/** Once, and of no volume that is going. */
+const noteInitialized = ({ volumeId, at }: CommandOf<'NoteInitialized'>, state: VolumeState): Decision => {
+  const isThere = state.status === 'available' || state.status === 'in-use' || state.status === 'recycled';
+  return isThere && !state.initialized ? [{ type: 'VolumeInitialized', volumeId, at }] : [];
+};
+
 const modify = (command: CommandOf<'ModifyVolume'>, state: VolumeState): Decision => {
   const { volumeId, request, at } = command;
   const { status, configuration, modification, modificationTimes } = state;
@@ -214,6 +223,8 @@ const decide = (command: VolumeCommand, state: VolumeState): Decision => {
     case 'CompleteCreation':
     case 'FailCreation':
       return continueCreation(command, state);
+    case 'NoteInitialized':
+      return noteInitialized(command, state);
     case 'NoteGrantRetired':
       return state.grantId === null ? [] : [{ type: 'VolumeGrantRetired', volumeId: command.volumeId, at: command.at }];
     case 'DeleteVolume':

@@ -28,6 +28,7 @@ const types: Readonly<Record<VolumeEvent['type'], true>> = {
   VolumeDetached: true,
   VolumeGrantCreated: true,
   VolumeGrantRetired: true,
+  VolumeInitialized: true,
   VolumeProvisioned: true,
   VolumeRecycled: true,
   VolumeRestoredFromBin: true,
@@ -47,7 +48,7 @@ it('understands its samples as they were stored', () => {
   expect(states.map(({ status }) => status)).toEqual([
     'creating', 'creating', 'creating', 'available', 'available', 'available', 'in-use', 'available', 'available',
     'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'available', 'deleting',
-    'gone', 'gone', 'gone', 'recycled', 'available', 'available',
+    'gone', 'gone', 'gone', 'recycled', 'available', 'available', 'available',
   ]); // prettier-ignore
   expect(states[3]).toMatchObject({
     created: { sizeGiB: 8, source: { dataKey: { dataKeyId: states[3]?.dataKey?.dataKeyId } } },

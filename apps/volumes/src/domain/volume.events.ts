@@ -93,6 +93,8 @@ export type VolumeEvent =
   /** The attachment that it was made for failed, and there is no other. */
   | { type: 'VolumeGrantRetired'; volumeId: VolumeId; at: Instant }
   | { type: 'VolumeProvisioned'; volumeId: VolumeId; hostId: string; at: Instant }
+  /** All blocks of the snapshot that it was made from are there. */
+  | { type: 'VolumeInitialized'; volumeId: VolumeId; at: Instant }
   /** The volume is gone as if it had never been; `cause` is what KMS or the data plane said. */
   | { type: 'VolumeCreationFailed'; volumeId: VolumeId; cause: string; at: Instant }
   /** Deleted, and kept by a retention rule of the Recycle Bin: its files, its data key and EBS's grant stay. */

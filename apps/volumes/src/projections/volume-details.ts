@@ -139,6 +139,7 @@ const project = async (
     case 'VolumeGrantCreated':
     case 'VolumeGrantRetired':
     case 'VolumeRetentionWaived':
+    case 'VolumeInitialized':
     case 'AttachmentGrantCreated':
     case 'AutoEnableIoChanged':
     case 'ModificationStarted':

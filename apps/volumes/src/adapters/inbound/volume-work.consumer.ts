@@ -1,6 +1,7 @@
 import { instanceId } from '@holdfast/contracts';
 import type { ConsumerOptions, DeliveredEvent } from '@holdfast/messaging';
 import type { FinishAttachment } from '../../application/finish-attachment.ts';
+import type { FollowInitialization } from '../../application/follow-initialization.ts';
 import type { FollowModification } from '../../application/follow-modification.ts';
 import type { Cause } from '../../application/ports.ts';
 import type { ProvisionVolume } from '../../application/provision-volume.ts';
@@ -13,6 +14,7 @@ export interface VolumeWork {
   remove: RemoveVolume;
   attachment: FinishAttachment;
   modification: FollowModification;
+  initialization: FollowInitialization;
   release: ReleaseFromInstance;
 }
 
@@ -36,6 +38,7 @@ export const volumeConsumers = ({
   remove,
   attachment,
   modification,
+  initialization,
   release,
 }: VolumeWork): Omit<ConsumerOptions, 'owner'>[] => {
   type Event = DeliveredEvent<VolumeEvent>;
@@ -63,6 +66,16 @@ export const volumeConsumers = ({
       ackWaitMs: ACK_WAIT_MS,
       handlers: {
         ModificationStarted: (event: Event) => modification.run(event.data.volumeId, causeOf(event)),
+      },
+    },
+    {
+      // As long as it takes to fetch the blocks.
+      name: 'volume-initializations',
+      source: 'volumes',
+      concurrency: CONCURRENCY,
+      ackWaitMs: ACK_WAIT_MS,
+      handlers: {
+        VolumeProvisioned: (event: Event) => initialization.run(event.data.volumeId, causeOf(event)),
       },
     },
     {

@@ -23,6 +23,7 @@ const CONSTANTS: Readonly<Record<string, unknown>> = {
   AssumeRolePolicyDocument: POLICY,
   Audience: ['some-name'],
   Attribute: 'createVolumePermission',
+  DeprecateAt: new Date('2030-01-01T00:00:00Z'),
   BlockData: BYTES,
   BlockIndex: 0,
   BlockToken: 'dG9rZW4=',

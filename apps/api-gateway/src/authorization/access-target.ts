@@ -6,6 +6,8 @@ export interface AccessTarget extends Target {
   readonly action: string;
   /** Null: a resource without an account, or one whose owner decides. */
   readonly resourceAccount: string | null;
+  /** Without it the call is carried out all the same, and answers for this resource that it was denied. */
+  readonly answeredApart?: boolean;
 }
 
 export interface TargetCaller {

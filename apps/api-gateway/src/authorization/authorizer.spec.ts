@@ -87,3 +87,26 @@ it('asks nobody about a call that is allowed: its service says what is wrong wit
   expect(asked).toEqual(['account-settings.GetEncryptionDefaults']);
   expect(kept).toEqual(['allowed']);
 });
+
+describe('an image that is deregistered with its snapshots', () => {
+  const input = { ImageId: 'ami-1', DeleteAssociatedSnapshots: true };
+  const request = { service: 'ec2' as const, operation: 'DeregisterImage', input };
+  const devices = [{ Ebs: { SnapshotId: 'snap-1' } }, { Ebs: { SnapshotId: 'snap-2' } }, { Ebs: {} }];
+  const answers = { 'instances.DescribeImages': () => ({ Images: [{ BlockDeviceMappings: devices }] }) };
+
+  it('is deregistered without those that its caller may not delete', async () => {
+    const { subject, kept } = authorizer(answers, 'ec2:DeregisterImage');
+    const arn = (id: string) => `arn:aws:ec2:eu-central-1::snapshot/${id}`;
+    expect(await subject.authorize(request, context)).toEqual([arn('snap-1'), arn('snap-2')]);
+    expect(kept.filter((how) => how === 'refused')).toHaveLength(2);
+    expect(await authorizer(answers, 'ec2:D*').subject.authorize(request, context)).toEqual([]);
+  });
+
+  it('is not for one who may only delete the snapshots', async () => {
+    const { subject } = authorizer(
+      { ...answers, 'identity.EncodeAuthorizationMessage': () => ({ encodedMessage: 'm' }) },
+      'ec2:DeleteSnapshot',
+    );
+    expect(await refusalOf(subject, 'DeregisterImage', input)).toBe('UnauthorizedOperation');
+  });
+});

@@ -1,7 +1,8 @@
-import { type CallerPoliciesCache, type DecisionLog, decisionRecord } from '@holdfast/access';
+import { type CallerPolicies, type CallerPoliciesCache, type DecisionLog, decisionRecord } from '@holdfast/access';
 import { accessDenied, type ec2, type ParsedRequest } from '@holdfast/aws-protocol';
 import { AwsError, MAX_AUTHORIZATION_MESSAGE_BYTES, type RequestContext } from '@holdfast/contracts';
 import {
+  type AccessQuestion,
   authorizationMessageText,
   type Decision,
   denialMessage,
@@ -33,37 +34,52 @@ export class Authorizer {
   ) {}
 
   /**
+   * @returns ARNs of what is denied apart from the call itself, which answers for each of them: for few calls, and mostly none.
    * @throws AwsError as the service refuses what no policy allows, or one denies; what is wrong with the call where EC2 says
    *   that first.
    */
-  async authorize(request: ParsedRequest, context: RequestContext): Promise<void> {
-    if (request.service === 'kms' || context.principal.type === 'Root') return;
+  async authorize(request: ParsedRequest, context: RequestContext): Promise<readonly string[]> {
+    if (request.service === 'kms' || context.principal.type === 'Root') return [];
     const [targets, caller] = await Promise.all([this.targets(request, context), this.policies.of(context)]);
-    if (targets.length === 0) return;
+    if (targets.length === 0) return [];
+    const question = this.question(context, caller);
     const joint = evaluateEach(
-      {
-        request: {
-          ...{ principal: principalOf(context.principal), action: '', resource: '', region: context.region },
-          ...{ at: this.clock.now(), sourceIp: context.sourceIp, userAgent: context.userAgent },
-          context: { 'aws:TokenIssueTime': context.principal.tokenIssueTime },
-          ...(caller && { principal: caller.principal }),
-        },
-        // Of a caller that is no more nothing is known, and nothing allows.
-        identityPolicies: caller?.identityPolicies ?? [],
-        permissionsBoundary: caller?.permissionsBoundary ?? null,
-        sessionPolicies: caller?.sessionPolicies,
-        resourceAccount: context.accountId,
-      },
-      targets,
+      question,
+      targets.filter(({ answeredApart }) => answeredApart !== true),
     );
-    if (joint.allowed && !isKeptWhenAllowed(request)) return;
-    if (!joint.allowed) await checkFirst(request, context, this.requests);
     const call = { ...request, context, at: this.clock.now() };
-    if (joint.allowed) return this.decisions.allowed(decisionRecord(call, joint, null));
-    const refusal = await this.refusal(request, joint.decision, context);
-    // Kept before it is answered, so that whoever is refused can ask why at once.
-    await this.decisions.refused(decisionRecord(call, joint, refusal.code));
-    throw refusal;
+    if (!joint.allowed) {
+      await checkFirst(request, context, this.requests);
+      const refusal = await this.refusal(request, joint.decision, context);
+      // Kept before it is answered, so that whoever is refused can ask why at once.
+      await this.decisions.refused(decisionRecord(call, joint, refusal.code));
+      throw refusal;
+    }
+    if (isKeptWhenAllowed(request)) await this.decisions.allowed(decisionRecord(call, joint, null));
+    const denied: string[] = [];
+    for (const target of targets.filter(({ answeredApart }) => answeredApart === true)) {
+      const apart = evaluateEach(question, [target]);
+      if (apart.allowed) continue;
+      await this.decisions.refused(decisionRecord(call, apart, 'UnauthorizedOperation'));
+      denied.push(target.resource);
+    }
+    return denied;
+  }
+
+  private question(context: RequestContext, caller: CallerPolicies | null): AccessQuestion {
+    return {
+      request: {
+        ...{ principal: principalOf(context.principal), action: '', resource: '', region: context.region },
+        ...{ at: this.clock.now(), sourceIp: context.sourceIp, userAgent: context.userAgent },
+        context: { 'aws:TokenIssueTime': context.principal.tokenIssueTime },
+        ...(caller && { principal: caller.principal }),
+      },
+      // Of a caller that is no more nothing is known, and nothing allows.
+      identityPolicies: caller?.identityPolicies ?? [],
+      permissionsBoundary: caller?.permissionsBoundary ?? null,
+      sessionPolicies: caller?.sessionPolicies,
+      resourceAccount: context.accountId,
+    };
   }
 
   private targets({ service, operation, input }: ParsedRequest, context: RequestContext): Promise<AccessTarget[]> {
@@ -115,7 +131,9 @@ export class Authorizer {
 
   private async imageVolumes(imageId: string, context: RequestContext): Promise<ImageVolume[]> {
     // As a filter, an id that names nothing is no error.
-    const input = { Filters: [{ Name: 'image-id', Values: [imageId] }] };
+    const Filters = [{ Name: 'image-id', Values: [imageId] }];
+    // Whatever can be launched from or deregistered, however hidden.
+    const input = { Filters, IncludeDeprecated: true, IncludeDisabled: true };
     type Output = ec2.DescribeImagesResult;
     const { Images = [] } = await this.requests.request<Output>('instances', 'DescribeImages', input, context);
     return (Images[0]?.BlockDeviceMappings ?? []).map(({ DeviceName = '', Ebs = {} }) => ({

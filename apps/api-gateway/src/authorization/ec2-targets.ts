@@ -168,14 +168,15 @@ const copyImage: Targets = async (input, caller, facts) => {
   ];
 };
 
-/** Whoever has the image's snapshots deleted with it needs the permission to delete them. */
+/** Of the image's snapshots those are deleted with it that its caller may delete; of the others it is told so. */
 const deregisterImage: Targets = async (input, caller, facts) => {
   const imageId = text(input['ImageId']) ?? '*';
   const volumes = input['DeleteAssociatedSnapshots'] === true ? await facts.imageVolumes(imageId) : [];
-  const snapshotIds = volumes.flatMap(({ snapshotId }) => snapshotId ?? []);
+  const snapshotIds = [...new Set(volumes.flatMap(({ snapshotId }) => snapshotId ?? []))];
+  const deletions = snapshotIds.map((id) => existing('DeleteSnapshot', caller, 'snapshot', id, facts));
   return [
     await existing('DeregisterImage', caller, 'image', imageId, facts),
-    ...(await Promise.all(snapshotIds.map((id) => existing('DeleteSnapshot', caller, 'snapshot', id, facts)))),
+    ...(await Promise.all(deletions)).map((deletion) => ({ ...deletion, answeredApart: true })),
   ];
 };
 
@@ -248,6 +249,13 @@ const NAMED: Readonly<Record<string, readonly [kind: string, member: string]>> =
   RebootInstances: ['instance', 'InstanceIds'],
   GetConsoleOutput: ['instance', 'InstanceId'],
   ModifyImageAttribute: ['image', 'ImageId'],
+  EnableImage: ['image', 'ImageId'],
+  DisableImage: ['image', 'ImageId'],
+  EnableImageDeprecation: ['image', 'ImageId'],
+  DisableImageDeprecation: ['image', 'ImageId'],
+  EnableImageDeregistrationProtection: ['image', 'ImageId'],
+  DisableImageDeregistrationProtection: ['image', 'ImageId'],
+  RestoreImageFromRecycleBin: ['image', 'ImageId'],
   ResetImageAttribute: ['image', 'ImageId'],
 };
 

@@ -30,10 +30,11 @@ export class Dispatcher {
     const owner = ownerOf(service, operation);
     if (owner === null) throw unsupportedOperation(service, operation);
     this.throttle.check(request, context);
-    await this.authorizer.authorize(request, context);
+    const denied = await this.authorizer.authorize(request, context);
     if (BlockPayloads.carries(request)) return this.blocks.run(request, context, block);
     if (owner === 'tags') return this.tags.run(operation, input, context);
-    const outbound = await this.sealed.outbound(owner, operation, input, context);
+    const held = denied.length === 0 ? context : { ...context, deniedResources: [...denied] };
+    const outbound = await this.sealed.outbound(owner, operation, input, held);
     const output = await this.requests.request<Readonly<Record<string, unknown>>>(
       owner,
       operation,

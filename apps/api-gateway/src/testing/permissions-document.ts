@@ -35,6 +35,7 @@ const VALUES: Input = {
   ...{ UserName: 'n', RoleName: 'n', GroupName: 'n', InstanceProfileName: 'n', PolicyName: 'n', Name: 'n' },
   ...{ KeyName: 'n', IamInstanceProfile: { Name: 'n' }, AssociationId: 'iip-assoc-1' },
   PolicyArn: `arn:aws:iam::${ACCOUNT}:policy/n`,
+  DeleteAssociatedSnapshots: true,
   ...{ Identifier: 'r', ResourceArn: `arn:aws:rbin:${REGION}:${ACCOUNT}:rule/r` },
 };
 
@@ -58,7 +59,8 @@ const resourceName = (resource: string): string => {
   return kind === 'user' && resource === CALLER.principal.arn ? 'the caller' : kind;
 };
 
-const permissionName = ({ action, resource }: AccessTarget): string => `\`${action}\` on ${resourceName(resource)}`;
+const permissionName = ({ action, resource, answeredApart }: AccessTarget): string =>
+  `\`${action}\` on ${resourceName(resource)}${answeredApart === true ? ', which is left out without it' : ''}`;
 
 /** With what every such call names, and with whatever else it may name. */
 const permissions = async (service: ServiceId, { name, members, requiredMembers }: OperationInfo): Promise<string> => {

@@ -149,7 +149,7 @@ const readImages = async (bus: Requests, snapshots: readonly SnapshotFact[]): Pr
   for (const { ownerId, name } of owners.values()) {
     let NextToken: string | undefined;
     do {
-      const input = { Owners: [ownerId], ...(NextToken === undefined ? {} : { NextToken }) };
+      const input = { Owners: [ownerId], IncludeDisabled: true, ...(NextToken === undefined ? {} : { NextToken }) };
       const page: DescribedImages = await bus.request('instances', 'DescribeImages', input, contextOf(ownerId, name));
       for (const { ImageId, Name = '', OwnerId, BlockDeviceMappings = [] } of page.Images ?? []) {
         const snapshotIds = BlockDeviceMappings.flatMap(({ Ebs }) => Ebs?.SnapshotId ?? []).filter((id) =>

@@ -1,7 +1,7 @@
 import type { ec2 } from '@holdfast/aws-protocol';
 import { AwsError, newSnapshotId } from '@holdfast/contracts';
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { BOB, ImagesStack, name, refused } from './testing/images-stack.ts';
 
 const stack = new ImagesStack();
@@ -197,4 +197,170 @@ describe('CopyImage', () => {
     [{ DestinationOutpostArn: 'arn:aws:outposts:x' }, 'UnsupportedOperation'],
     [{ DryRun: true }, 'DryRunOperation'],
   ])('is refused: %j', async (input, code) => expect(await refused(copy(await register(), input))).toBe(code));
+});
+
+describe('the life of an image', () => {
+  const DAY_HOURS = 24;
+  const attribute = async (ImageId: string) =>
+    (await call<ec2.ImageAttribute>('DescribeImageAttribute', { ImageId, Attribute: 'deregistrationProtection' }))
+      .DeregistrationProtection?.Value;
+  const listed = async (id: string, input: ec2.DescribeImagesRequest, fields = {}) =>
+    (await images({ Filters: [{ Name: 'image-id', Values: [id] }], ...input }, fields)).length === 1;
+  const publish = (ImageId: string) => call('ModifyImageAttribute', { ImageId, LaunchPermission: { Add: [{ Group: 'all' }] } }); // prettier-ignore
+  afterEach(() => stack.turnClock(0));
+
+  it('hides a deprecated one from others who do not know it', async () => {
+    const id = await register();
+    await share(id, BOB.accountId);
+    const soon = new Date(Date.now() + 3_600_000);
+    expect(await call('EnableImageDeprecation', { ImageId: id, DeprecateAt: soon.toISOString() })).toEqual({ Return: true }); // prettier-ignore
+    const shown = (await image(id))?.DeprecationTime ?? '';
+    expect([shown.slice(16), Math.abs(Date.parse(shown) - soon.getTime()) <= 30_000]).toEqual([':00.000Z', true]);
+    expect(await listed(id, {}, BOB)).toBe(true);
+    await stack.turnClock(2);
+    expect(await listed(id, {}, BOB)).toBe(false);
+    expect(await listed(id, { IncludeDeprecated: true }, BOB)).toBe(true);
+    expect(await image(id, BOB)).toMatchObject({ ImageId: id });
+    expect(await listed(id, {})).toBe(true);
+    await run(id, BOB);
+    await call('DisableImageDeprecation', { ImageId: id });
+    expect((await image(id))?.DeprecationTime).toBeUndefined();
+    expect(await listed(id, {}, BOB)).toBe(true);
+    const deprecate = (DeprecateAt?: string) => refused(call('EnableImageDeprecation', { ImageId: id, DeprecateAt }));
+    expect(await deprecate('2020-01-01T00:00:00.000Z')).toBe('InvalidParameterValue');
+    expect(await deprecate('2090-01-01T00:00:00.000Z')).toBe('InvalidParameterValue');
+    expect(await deprecate()).toBe('MissingParameter');
+    expect(await refused(call('DisableImageDeprecation', { ImageId: id }, BOB))).toBe('AuthFailure');
+  });
+
+  it('deprecates public ones two years after their creation', async () => {
+    const id = await register();
+    await publish(id);
+    const { CreationDate = '', DeprecationTime = '' } = (await image(id)) ?? {};
+    expect(new Date(DeprecationTime).getUTCFullYear() - new Date(CreationDate).getUTCFullYear()).toBe(2);
+    expect(await refused(call('DisableImageDeprecation', { ImageId: id }))).toBe('OperationNotPermitted');
+    expect(await listed(id, {}, BOB)).toBe(true);
+    await stack.turnClock(2 * 366 * DAY_HOURS);
+    expect(await listed(id, {}, BOB)).toBe(false);
+    expect(await images({ Owners: ['amazon'] })).toHaveLength(1);
+  });
+
+  it('lets nobody use a disabled one', async () => {
+    const id = await register();
+    await share(id, BOB.accountId);
+    expect(await call('DisableImage', { ImageId: id })).toEqual({ Return: true });
+    expect(await listed(id, {})).toBe(false);
+    expect(await images({ ImageIds: [id], IncludeDisabled: true })).toMatchObject([{ ImageId: id, State: 'disabled' }]);
+    expect(await refused(run(id))).toBe('InvalidAMIID.Unavailable');
+    expect(await refused(copy(id))).toBe('InvalidAMIID.Unavailable');
+    expect(await refused(run(id, BOB))).toBe('AuthFailure');
+    expect(await refused(share(id, BOB.accountId))).toBe('IncorrectState');
+    const snapshotId = (await images({ ImageIds: [id], IncludeDisabled: true }))[0]?.BlockDeviceMappings?.[0]?.Ebs?.SnapshotId; // prettier-ignore
+    expect(await call('ListImagesOfSnapshot', { snapshotId })).toEqual({ imageIds: [id] });
+    expect(await call('ListImagesOfSnapshot', { snapshotId, exceptDisabled: true })).toEqual({ imageIds: [] });
+    expect(await refused(call('EnableImage', { ImageId: id, DryRun: true }))).toBe('DryRunOperation');
+    await call('EnableImage', { ImageId: id });
+    expect((await image(id))?.State).toBe('available');
+    expect(await refused(image(id, BOB))).toBe('InvalidAMIID.NotFound');
+  });
+
+  it('makes none public where the account blocks that', async () => {
+    const id = await register();
+    stack.publicAccess = 'block-new-sharing';
+    expect(await refused(publish(id))).toBe('OperationNotPermitted');
+    await share(id, BOB.accountId);
+    stack.publicAccess = 'unblocked';
+    await publish(id);
+    stack.publicAccess = 'block-new-sharing';
+    expect((await image(id))?.Public).toBe(true);
+  });
+
+  it('deregisters none that is protected, nor within its cooldown', async () => {
+    const id = await register();
+    const set = (action: string, input = {}) => call(`${action}ImageDeregistrationProtection`, { ImageId: id, ...input });
+    expect(await attribute(id)).toBe('disabled');
+    expect(await set('Enable')).toEqual({ Return: 'enabled-without-cooldown' });
+    expect(await refused(call('DeregisterImage', { ImageId: id }))).toBe('OperationNotPermitted');
+    expect(await set('Disable')).toEqual({ Return: 'disabled' });
+    expect(await set('Enable', { WithCooldown: true })).toEqual({ Return: 'enabled-with-cooldown' });
+    expect((await image(id))?.DeregistrationProtection).toBe('enabled-with-cooldown');
+    expect(await set('Disable')).toMatchObject({ Return: expect.stringMatching(/^disabled after 20/) as string });
+    expect(await refused(call('DeregisterImage', { ImageId: id }))).toBe('OperationNotPermitted');
+    await stack.turnClock(DAY_HOURS + 1);
+    expect(await attribute(id)).toBe('disabled');
+    expect(await call('DeregisterImage', { ImageId: id })).toEqual({ Return: true });
+  }); // prettier-ignore
+
+  it('ends in the Recycle Bin where a rule says so, and goes on when its snapshots are there', async () => {
+    const wish = { Name: name(), TagSpecifications: [{ ResourceType: 'image' as const, Tags: [{ Key: 'keep', Value: 'yes' }] }] }; // prettier-ignore
+    const snapshotId = snapshots.add(newSnapshotId());
+    const id = await register(wish, snapshotId);
+    await share(id, BOB.accountId);
+    snapshots.retention = ({ keep }) => (keep === 'yes' ? 3 : null);
+    await call('DeregisterImage', { ImageId: id });
+    const bin = async (input = {}) =>
+      (await call<ec2.ListImagesInRecycleBinResult>('ListImagesInRecycleBin', input)).Images ?? [];
+    const inBin = async () => (await bin()).filter(({ ImageId }) => ImageId === id);
+    const restore = (fields = {}, input = {}) => call('RestoreImageFromRecycleBin', { ImageId: id, ...input }, fields);
+    expect([await image(id), await image(id, BOB)]).toEqual([undefined, undefined]);
+    expect(await listed(id, { IncludeDisabled: true, IncludeDeprecated: true })).toBe(false);
+    expect(await refused(run(id))).toBe('InvalidAMIID.Unavailable');
+    expect(await refused(call('DisableImage', { ImageId: id }))).toBe('InvalidAMIID.Unavailable');
+    expect(await call('ListImagesOfSnapshot', { snapshotId })).toEqual({ imageIds: [] });
+    const [row] = await bin({ ImageIds: [id] });
+    expect(row).toMatchObject({ ImageId: id, Name: wish.Name });
+    expect(Date.parse(row?.RecycleBinExitTime ?? '') - Date.parse(row?.RecycleBinEnterTime ?? '')).toBe(3 * 86_400_000);
+    await call('CreateTags', { Resources: [id], Tags: [{ Key: 'more', Value: '1' }] });
+    const Filters = [{ Name: 'resource-id', Values: [id] }];
+    const tags = async () => (await call<ec2.DescribeTagsResult>('DescribeTags', { Filters })).Tags?.map(({ Key }) => Key); // prettier-ignore
+    expect(await tags()).toEqual(['aws:recycle-bin:resource-in-bin', 'keep', 'more']);
+    expect(await refused(restore(BOB))).toBe('InvalidAMIID.NotFound');
+    const kept = snapshots.snapshots.get(snapshotId);
+    snapshots.snapshots.delete(snapshotId);
+    expect(await refused(restore())).toBe('InvalidSnapshot.NotFound');
+    if (kept) snapshots.snapshots.set(snapshotId, kept);
+    expect(await refused(restore({}, { DryRun: true }))).toBe('DryRunOperation');
+    const other = await register({ Name: wish.Name });
+    expect(await refused(restore())).toBe('InvalidAMIName.Duplicate');
+    await call('DeregisterImage', { ImageId: other });
+    expect(await restore()).toEqual({ Return: true });
+    expect(await image(id, BOB)).toMatchObject({ State: 'available' });
+    expect(await tags()).toEqual(['keep', 'more']);
+    expect(await refused(restore())).toBe('InvalidAMIID.NotFound');
+    await call('DeregisterImage', { ImageId: id });
+    await stack.turnClock(3 * DAY_HOURS + 1);
+    expect(await inBin()).toEqual([]);
+    expect(await refused(restore())).toBe('InvalidAMIID.NotFound');
+    await expect.poll(async () => tags()).toEqual([]);
+  });
+
+  it.each<[object, string]>([
+    [{ ImageIds: ['x'] }, 'InvalidAMIID.Malformed'],
+    [{ ImageIds: ['ami-0123456789abcdef0'] }, 'InvalidAMIID.NotFound'],
+    [{ ImageIds: Array.from({ length: 21 }, () => 'ami-0123456789abcdef0') }, 'InvalidParameterValue'],
+    [{ DryRun: true }, 'DryRunOperation'],
+  ])('or what is in the bin is not listed: %j', async (input, code) =>
+    expect(await refused(call('ListImagesInRecycleBin', input))).toBe(code),
+  );
+
+  it('answers for each snapshot that goes with it', async () => {
+    const ids = ['/dev/xvda', '/dev/sdf', '/dev/sdg', '/dev/sdh'].map((DeviceName) => ({
+      DeviceName,
+      Ebs: { SnapshotId: snapshots.add(newSnapshotId()) },
+    }));
+    const id = await register({ BlockDeviceMappings: ids });
+    const [denied = '', used = '', gone = '', free = ''] = ids.map(({ Ebs }) => Ebs.SnapshotId);
+    snapshots.inUse.add(used);
+    snapshots.snapshots.delete(gone);
+    const input = { ImageId: id, DeleteAssociatedSnapshots: true };
+    const deniedResources = [`arn:aws:ec2:eu-central-1::snapshot/${denied}`];
+    const { DeleteSnapshotResults } = await call<ec2.DeregisterImageResult>('DeregisterImage', input, { deniedResources });
+    expect(DeleteSnapshotResults).toEqual([
+      { SnapshotId: denied, ReturnCode: 'missing-permissions' },
+      { SnapshotId: used, ReturnCode: 'skipped' },
+      { SnapshotId: gone, ReturnCode: 'client-error' },
+      { SnapshotId: free, ReturnCode: 'success' },
+    ]);
+    expect([snapshots.snapshots.has(denied), snapshots.snapshots.has(free)]).toEqual([true, false]);
+  }); // prettier-ignore
 });

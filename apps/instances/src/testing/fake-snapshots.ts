@@ -15,6 +15,8 @@ export class FakeSnapshots {
   refusal: AwsError | null = null;
   /** Snapshots that images are made of can't be deleted: what a service asks the instances service for. */
   inUse = new Set<string>();
+  /** How long a retention rule keeps an image with these tags that is deregistered. */
+  retention: (tags: Record<string, string>) => number | null = () => null;
 
   add(snapshotId: string, fields: Partial<Kept> = {}): string {
     const basics = { ownerId: '111122223333', region: 'eu-central-1', state: 'completed', volumeSizeGiB: 8, dataKey: null };
@@ -40,6 +42,7 @@ export class FakeSnapshots {
       const visible = found?.ownerId === accountId || found?.sharedWith.includes(accountId) === true;
       return Promise.resolve(visible && found?.region === region ? found : null);
     },
+    GetRetention: ({ tags }: Internal['GetRetention']['in']) => Promise.resolve({ days: this.retention(tags) }),
     CreateImageSnapshots: async (input: Internal['CreateImageSnapshots']['in'], context: RequestContext) =>
       Promise.resolve().then(() => {
         const { snapshots, description } = input;

@@ -2,6 +2,7 @@ import type { ec2 } from '@holdfast/aws-protocol';
 import { type AwsError, newSnapshotId } from '@holdfast/contracts';
 import { FakeKms } from '@holdfast/ec2/testing';
 import { testContext } from '@holdfast/messaging/testing';
+import { turnClocks } from '@holdfast/service-kit';
 import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
 import { randomUUID } from 'node:crypto';
 import { vi } from 'vitest';
@@ -26,6 +27,8 @@ export class ImagesStack {
   readonly snapshots = new FakeSnapshots();
   readonly kms = new FakeKms();
   readonly defaults = { encryptionByDefault: false, defaultKmsKeyId: null as string | null };
+  /** Block public access for images. */
+  publicAccess: 'block-new-sharing' | 'unblocked' = 'unblocked';
   private stack: TestStack | undefined;
 
   async start(postgresAdminUrl: string): Promise<void> {
@@ -34,7 +37,10 @@ export class ImagesStack {
     await bus.serveRequests('volumes', this.volumes.handlers);
     await bus.serveRequests('snapshots', this.snapshots.handlers);
     await bus.serveRequests('kms', this.kms.handlers);
-    await bus.serveRequests('account-settings', { GetEncryptionDefaults: () => Promise.resolve(this.defaults) });
+    await bus.serveRequests('account-settings', {
+      GetEncryptionDefaults: () => Promise.resolve(this.defaults),
+      GetImageBlockPublicAccessState: () => Promise.resolve({ ImageBlockPublicAccessState: this.publicAccess }),
+    });
     await this.stack.start(start, { hostId: 'host-1' });
   }
 
@@ -46,8 +52,16 @@ export class ImagesStack {
   readonly forget = (): void => {
     this.snapshots.begins = 'completed';
     this.snapshots.refusal = null;
+    this.snapshots.retention = () => null;
+    this.publicAccess = 'unblocked';
     this.defaults.encryptionByDefault = false;
   };
+
+  /** @param hours ahead of the system's clock. */
+  async turnClock(hours: number): Promise<void> {
+    if (this.stack === undefined) throw new Error('not started');
+    await turnClocks(this.stack.bus.connection, ['instances'], hours * 3_600_000);
+  }
 
   readonly call = <Output>(action: string, input: object = {}, fields = {}): Promise<Output> => {
     if (this.stack === undefined) throw new Error('not started');

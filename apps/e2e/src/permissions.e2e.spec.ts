@@ -170,3 +170,45 @@ describe('permissions that hold for what EBS does, and for nothing else', () => 
     await expect(user.kms.send(direct)).rejects.toThrow('not authorized');
   });
 });
+
+describe('a role that an instance is launched with', () => {
+  const trust = {
+    Statement: { Effect: 'Allow', Principal: { Service: 'ec2.amazonaws.com' }, Action: 'sts:AssumeRole' },
+  };
+  const run = async (user: User, name: string) => {
+    const { Images } = await ground.root.ec2.send(new ec2.DescribeImagesCommand({ Owners: ['amazon'] }));
+    const input = { ImageId: Images?.[0]?.ImageId, InstanceType: 't3.micro', MinCount: 1, MaxCount: 1 } as const;
+    return user.ec2.send(new ec2.RunInstancesCommand({ ...input, IamInstanceProfile: { Name: name } }));
+  };
+
+  it('is passed to EC2 by whoever may pass it there, and by nobody else', async () => {
+    for (const name of ['web', 'admin']) {
+      const RoleName = `${name}-role`;
+      await root.send(new iam.CreateRoleCommand({ RoleName, AssumeRolePolicyDocument: JSON.stringify(trust) }));
+      await root.send(new iam.CreateInstanceProfileCommand({ InstanceProfileName: name }));
+      await root.send(new iam.AddRoleToInstanceProfileCommand({ InstanceProfileName: name, RoleName }));
+    }
+    const Condition = { StringEquals: { 'iam:PassedToService': 'ec2.amazonaws.com' } };
+    const Resource = `arn:aws:iam::${ACCOUNT}:role/web-role`;
+    const user = await userWhoMay('passes-one', [{ Action: 'iam:PassRole', Resource, Condition }]);
+    const { Instances } = await run(user, 'web');
+    const InstanceId = Instances?.[0]?.InstanceId ?? '';
+    const Arn = `arn:aws:iam::${ACCOUNT}:instance-profile/web`;
+    expect(Instances?.[0]?.IamInstanceProfile).toMatchObject({ Arn });
+    const refused = { name: 'UnauthorizedOperation', message: expect.stringContaining('iam:PassRole') as string };
+    await expect(run(user, 'admin')).rejects.toMatchObject(refused);
+    await expect(run(user, 'nobody')).rejects.toMatchObject({ name: 'InvalidParameterValue' });
+    // Nor can what it has be changed for what may not be passed.
+    const described = new ec2.DescribeIamInstanceProfileAssociationsCommand({
+      Filters: [{ Name: 'instance-id', Values: [InstanceId] }],
+    });
+    const { IamInstanceProfileAssociations } = await user.ec2.send(described);
+    const AssociationId = IamInstanceProfileAssociations?.[0]?.AssociationId;
+    const IamInstanceProfile = { Name: 'admin' };
+    await expect(
+      user.ec2.send(new ec2.ReplaceIamInstanceProfileAssociationCommand({ AssociationId, IamInstanceProfile })),
+    ).rejects.toMatchObject(refused);
+    await user.ec2.send(new ec2.DisassociateIamInstanceProfileCommand({ AssociationId }));
+    await user.ec2.send(new ec2.TerminateInstancesCommand({ InstanceIds: [InstanceId] }));
+  });
+});

@@ -1,4 +1,4 @@
-import { CopySnapshotCommand, CreateSnapshotCommand } from '@aws-sdk/client-ec2';
+import { CopySnapshotCommand, CreateKeyPairCommand, CreateSnapshotCommand } from '@aws-sdk/client-ec2';
 import { CreateKeyCommand, DecryptCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms';
 import { NbdClient } from '@holdfast/nbd/client';
 import { scanForPlaintext } from '@holdfast/plaintext-scan';
@@ -92,13 +92,20 @@ describe('what is secret', () => {
     const dataKey = await account.kms.send(new GenerateDataKeyCommand({ KeyId: keyA, NumberOfBytes: 64 }));
     await account.kms.send(new DecryptCommand({ CiphertextBlob: encrypted.CiphertextBlob }));
 
+    const made = await account.ec2.send(new CreateKeyPairCommand({ KeyName: 'ada', KeyType: 'ed25519' }));
+    const lines = (made.KeyMaterial ?? '').trimEnd().split('\n');
+    expect(lines[0]).toBe('-----BEGIN OPENSSH PRIVATE KEY-----');
+    // The 32 bytes from which all of it comes, and the line that has them: openssh, PROTOCOL.key.
+    const seed = Buffer.from(lines.slice(1, -1).join(''), 'base64').subarray(161, 193);
+    const privateKey = [seed, Buffer.from(lines.at(-3) ?? '')];
+
     const wrapped = [...(await wrappedKeys('volumes')), ...(await wrappedKeys('snapshots'))];
     const contexts = new Set(wrapped.map(({ encryptionContext }) => encryptionContext['aws:ebs:id']));
     expect(contexts.size).toBeGreaterThanOrEqual(3);
     const dataKeys = await Promise.all(wrapped.map(unwrap));
     expect(dataKeys.every((key) => key.length === 64)).toBe(true);
     const halves = dataKeys.flatMap((key) => [key.subarray(0, 32), key.subarray(32)]);
-    expect(await filesHolding([...halves, plaintext, Buffer.from(dataKey.Plaintext ?? [])])).toEqual([]);
+    expect(await filesHolding([...halves, ...privateKey, plaintext, Buffer.from(dataKey.Plaintext ?? [])])).toEqual([]);
 
     // The search does find what is there: wrapped keys are.
     const control = wrapped.slice(0, 1).map(({ encryptedDataKey }) => Buffer.from(encryptedDataKey, 'base64'));

@@ -1,6 +1,7 @@
 import {
   CopyImageCommand,
   CreateImageCommand,
+  CreateSnapshotCommand,
   CreateTagsCommand,
   DeleteSnapshotCommand,
   DeregisterImageCommand,
@@ -13,17 +14,31 @@ import {
   DescribeTagsCommand,
   DescribeVolumesCommand,
   DescribeVpcsCommand,
-  type EC2Client,
+  DisableImageBlockPublicAccessCommand,
+  DisableImageCommand,
+  DisableImageDeprecationCommand,
+  DisableImageDeregistrationProtectionCommand,
+  EC2Client,
+  EnableImageBlockPublicAccessCommand,
+  EnableImageCommand,
+  EnableImageDeprecationCommand,
+  EnableImageDeregistrationProtectionCommand,
   GetConsoleOutputCommand,
+  GetImageBlockPublicAccessStateCommand,
+  ListImagesInRecycleBinCommand,
   ModifyImageAttributeCommand,
   paginateDescribeInstanceTypes,
   RebootInstancesCommand,
   RegisterImageCommand,
+  RestoreImageFromRecycleBinCommand,
+  RestoreSnapshotFromRecycleBinCommand,
   RunInstancesCommand,
   type RunInstancesCommandInput,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
+import { CreateAccessKeyCommand, CreateUserCommand, IAMClient, PutUserPolicyCommand } from '@aws-sdk/client-iam';
 import { ListGrantsCommand, PutKeyPolicyCommand } from '@aws-sdk/client-kms';
+import { RbinClient } from '@holdfast/aws-protocol/testing';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -251,4 +266,93 @@ describe('an image of snapshots', () => {
     expect(new Set(types).size).toBe(types.length);
     expect(types).toContain('t3.micro');
   });
+});
+
+describe('the life of an image', () => {
+  const owner = { accessKeyId: '111122223333', secretAccessKey: 'test' };
+  const settings = (credentials: typeof owner) => ({ endpoint: stack.endpoint, region: REGION, credentials, maxAttempts: 1 }); // prettier-ignore
+  const send = <Output>(command: unknown) => ada.ec2.send(command as never) as Promise<Output>;
+  const refused = (command: unknown) => expect(send(command)).rejects;
+  const registered = async (SnapshotId: string) => {
+    const root = { DeviceName: '/dev/xvda', Ebs: { SnapshotId } };
+    const input = { Name: name(), RootDeviceName: '/dev/xvda', BlockDeviceMappings: [root] };
+    return (await ada.ec2.send(new RegisterImageCommand(input))).ImageId ?? '';
+  };
+  const snapshot = async () => {
+    const { SnapshotId = '' } = await ada.ec2.send(
+      new CreateSnapshotCommand({ VolumeId: (await ada.volume({ Size: 1 })).VolumeId }),
+    );
+    await ada.snapshotSettled(SnapshotId);
+    return SnapshotId;
+  };
+  /** One who may deregister images, and delete no snapshot. */
+  const helper = async () => {
+    const root = new IAMClient(settings(owner));
+    const UserName = `helper-${randomUUID()}`;
+    await root.send(new CreateUserCommand({ UserName }));
+    const { AccessKey } = await root.send(new CreateAccessKeyCommand({ UserName }));
+    const Statement = [
+      { Effect: 'Allow', Action: 'ec2:*', Resource: '*' },
+      { Effect: 'Deny', Action: 'ec2:DeleteSnapshot', Resource: '*' },
+    ];
+    await root.send(new PutUserPolicyCommand({ UserName, PolicyName: 'p', PolicyDocument: JSON.stringify({ Statement }) })); // prettier-ignore
+    const { AccessKeyId: accessKeyId = '', SecretAccessKey: secretAccessKey = '' } = AccessKey ?? {};
+    return new EC2Client(settings({ accessKeyId, secretAccessKey }));
+  };
+
+  it('is deprecated, disabled, protected, kept out of the public, and ends with a word on each snapshot', async () => {
+    const SnapshotId = await snapshot();
+    const [ImageId, twin] = [await registered(SnapshotId), await registered(SnapshotId)];
+    const DeprecateAt = new Date(Date.now() + 86_400_000);
+    await send(new EnableImageDeprecationCommand({ ImageId, DeprecateAt }));
+    expect((await image(ada, ImageId))?.DeprecationTime).toMatch(/:00\.000Z$/);
+    await send(new DisableImageDeprecationCommand({ ImageId }));
+    await send(new DisableImageCommand({ ImageId }));
+    await refused(new RunInstancesCommand({ ImageId, InstanceType: 't3.micro', MinCount: 1, MaxCount: 1 })).toMatchObject({ name: 'InvalidAMIID.Unavailable' }); // prettier-ignore
+    await send(new EnableImageCommand({ ImageId }));
+    const publish = new ModifyImageAttributeCommand({ ImageId, LaunchPermission: { Add: [{ Group: 'all' }] } });
+    expect(await ada.ec2.send(new GetImageBlockPublicAccessStateCommand({}))).toMatchObject({
+      ImageBlockPublicAccessState: 'block-new-sharing',
+    });
+    await refused(publish).toMatchObject({ name: 'OperationNotPermitted' });
+    await send(new DisableImageBlockPublicAccessCommand({}));
+    await send(publish);
+    await send(new EnableImageBlockPublicAccessCommand({ ImageBlockPublicAccessState: 'block-new-sharing' }));
+    expect((await image(bob, ImageId))?.Public).toBe(true);
+    expect(await ada.ec2.send(new EnableImageDeregistrationProtectionCommand({ ImageId }))).toMatchObject({
+      Return: 'enabled-without-cooldown',
+    });
+    await refused(new DeregisterImageCommand({ ImageId })).toMatchObject({ name: 'OperationNotPermitted' });
+    await send(new DisableImageDeregistrationProtectionCommand({ ImageId }));
+    const results = async (ec2: EC2Client, id: string) => {
+      const input = { ImageId: id, DeleteAssociatedSnapshots: true };
+      const { DeleteSnapshotResults = [] } = await ec2.send(new DeregisterImageCommand(input));
+      return DeleteSnapshotResults.map(({ ReturnCode }) => ReturnCode);
+    };
+    const theirs = await helper();
+    expect(await results(ada.ec2, ImageId)).toEqual(['skipped']);
+    expect(await eventually(() => results(theirs, twin).catch(() => null), (codes) => codes !== null)).toEqual(['missing-permissions']); // prettier-ignore
+    expect(await image(ada, twin)).toBeUndefined();
+    expect((await ada.snapshotSettled(SnapshotId)).State).toBe('completed');
+  });
+
+  it('goes on after the Recycle Bin, once its snapshots are back', async () => {
+    const rule = (ResourceType: string) => ({
+      ResourceType,
+      RetentionPeriod: { RetentionPeriodValue: 7, RetentionPeriodUnit: 'DAYS' },
+    });
+    const rbin = new RbinClient(settings(owner));
+    const rules = ['EC2_IMAGE', 'EBS_SNAPSHOT'].map((type) => rbin.call<{ Identifier: string }>('CreateRule', rule(type)));
+    const made = await Promise.all(rules);
+    const SnapshotId = await snapshot();
+    const ImageId = await registered(SnapshotId);
+    const deregister = new DeregisterImageCommand({ ImageId, DeleteAssociatedSnapshots: true });
+    expect((await ada.ec2.send(deregister)).DeleteSnapshotResults).toMatchObject([{ ReturnCode: 'success' }]);
+    for (const { Identifier } of made) await rbin.call('DeleteRule', { Identifier });
+    expect((await ada.ec2.send(new ListImagesInRecycleBinCommand({ ImageIds: [ImageId] }))).Images).toHaveLength(1);
+    await refused(new RestoreImageFromRecycleBinCommand({ ImageId })).toMatchObject({ name: 'InvalidSnapshot.NotFound' });
+    await send(new RestoreSnapshotFromRecycleBinCommand({ SnapshotId }));
+    await send(new RestoreImageFromRecycleBinCommand({ ImageId }));
+    expect(await image(ada, ImageId)).toMatchObject({ State: 'available' });
+  }); // prettier-ignore
 });

@@ -4,20 +4,25 @@ import {
   CreateSnapshotsCommand,
   CreateTagsCommand,
   DeleteSnapshotCommand,
+  DeleteVolumeCommand,
   DescribeFastSnapshotRestoresCommand,
   DescribeLockedSnapshotsCommand,
   DescribeSnapshotsCommand,
   DescribeSnapshotTierStatusCommand,
+  DescribeVolumesCommand,
   EnableFastSnapshotRestoresCommand,
   ImportSnapshotCommand,
   ListSnapshotsInRecycleBinCommand,
+  ListVolumesInRecycleBinCommand,
   LockSnapshotCommand,
   ModifySnapshotAttributeCommand,
   ModifySnapshotTierCommand,
   RestoreSnapshotFromRecycleBinCommand,
   RestoreSnapshotTierCommand,
+  RestoreVolumeFromRecycleBinCommand,
   UnlockSnapshotCommand,
 } from '@aws-sdk/client-ec2';
+import { ListGrantsCommand } from '@aws-sdk/client-kms';
 import { RbinClient } from '@holdfast/aws-protocol/testing';
 import { NbdClient } from '@holdfast/nbd/client';
 import { randomBytes } from 'node:crypto';
@@ -288,6 +293,37 @@ describe('the Recycle Bin', () => {
       name: 'ResourceNotFoundException',
       Reason: 'RULE_NOT_FOUND',
     });
+  });
+
+  it('keeps a volume with its bytes and its key, and lets it go when its time is over', async () => {
+    const { Identifier } = await rbin<{ Identifier: string }>('CreateRule', {
+      ResourceType: 'EBS_VOLUME',
+      RetentionPeriod: { RetentionPeriodValue: 3, RetentionPeriodUnit: 'DAYS' },
+    });
+    const KmsKeyId = await account.newKey();
+    const { VolumeId } = await account.volume({ Size: 1, Encrypted: true, KmsKeyId });
+    const content = randomBytes(MIB);
+    await writeDevice(await attached(VolumeId, '/dev/sdp'), content);
+    await account.detach(VolumeId);
+    const grants = async () => (await account.kms.send(new ListGrantsCommand({ KeyId: KmsKeyId }))).Grants?.length;
+    await send(new DeleteVolumeCommand({ VolumeId }));
+    await refused(new DescribeVolumesCommand({ VolumeIds: [VolumeId] })).toMatchObject({
+      name: 'InvalidVolume.NotFound',
+    });
+    const bin = async () => {
+      const { Volumes = [] } = await account.ec2.send(new ListVolumesInRecycleBinCommand({}));
+      return Volumes.filter((row) => row.VolumeId === VolumeId);
+    };
+    expect([await bin(), await grants()]).toMatchObject([[{ Size: 1, VolumeType: 'gp2' }], 1]);
+    await send(new RestoreVolumeFromRecycleBinCommand({ VolumeId }));
+    const kept = await readDevice(await attached(VolumeId, '/dev/sdp'), content.length);
+    expect(kept.equals(content)).toBe(true);
+    await account.detach(VolumeId);
+    await send(new DeleteVolumeCommand({ VolumeId }));
+    await advance(4 * DAY_SECONDS);
+    await eventually(bin, (rows) => rows.length === 0);
+    await eventually(grants, (count) => count === 0);
+    await rbin('DeleteRule', { Identifier });
   });
 
   it('holds a locked rule of a Region as it is until its delay is over', async () => {

@@ -99,10 +99,34 @@ resource "aws_ebs_volume" "bare" {
   depends_on        = [aws_ebs_encryption_by_default.on, aws_ebs_default_kms_key.data]
 }
 
+resource "aws_iam_instance_profile" "of" {
+  for_each = toset(["one", "two"])
+  name     = each.key
+  role     = aws_iam_role.reader.name
+  tags     = local.tags
+}
+
+resource "aws_key_pair" "ada" {
+  key_name   = "ada"
+  public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFIEBSqtPxNimqZYFSdh+H/SNTOBPZ+tcRDo6B+SWO6n ada@example.com"
+  tags       = local.tags
+}
+
+data "aws_key_pair" "ada" {
+  key_name           = aws_key_pair.ada.key_name
+  include_public_key = true
+}
+
 resource "aws_instance" "told" {
   ami           = data.aws_ami.any.id
   instance_type = data.aws_ec2_instance_type.micro.instance_type
   user_data     = "#!/bin/sh"
+
+  iam_instance_profile = aws_iam_instance_profile.of[local.name].name
+  key_name             = aws_key_pair.ada.key_name
+  monitoring           = !var.changed
+  source_dest_check    = var.changed
+
   metadata_options {
     http_tokens = var.changed ? "optional" : "required"
   }

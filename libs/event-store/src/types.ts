@@ -35,6 +35,19 @@ export interface StoredEvent<Event extends DomainEvent = DomainEvent> {
   readonly time: Instant;
 }
 
+/** An event of the log whose data and metadata nobody has had to read: they are passed on as the database wrote them. */
+export interface UnreadEvent extends Pick<
+  StoredEvent,
+  'eventId' | 'streamId' | 'version' | 'globalPosition' | 'type' | 'schemaVersion' | 'time'
+> {
+  /** JSON, in the current schema version. */
+  readonly data: string;
+  /** JSON. */
+  readonly metadata: string;
+  /** Of its metadata's caller. */
+  readonly traceparent: string | undefined;
+}
+
 /** A client token (EC2's ClientToken) is stored with the effect it stands for, in one transaction. */
 export interface ClientToken {
   /** `<account>/<Region>/<action>`: tokens of different scopes never meet. */
@@ -77,13 +90,15 @@ export interface Checkpoint {
   readonly globalPosition: number;
 }
 
-export interface LogPage {
-  readonly events: StoredEvent[];
+export interface Page<Event> {
+  readonly events: Event[];
   /** Of the last event; the one that was given when there is none. */
   readonly checkpoint: Checkpoint | null;
   /** The page is empty, yet later events are committed: they wait for an older transaction to end. */
   readonly heldBack: boolean;
 }
+
+export type LogPage = Page<StoredEvent>;
 
 export interface EventStore {
   /** Empty when the stream does not exist. Old schema versions come back upcast. */

@@ -10,10 +10,12 @@ import type {
   EventMetadata,
   InlineProjection,
   LogPage,
+  Page,
   Sql,
   StoredEvent,
   StreamAppend,
   SubscribableStore,
+  UnreadEvent,
 } from '../types.ts';
 import { EventSchemas, type Upcaster } from '../upcasters.ts';
 import { AppendSignal } from './append-signal.ts';
@@ -29,7 +31,7 @@ export interface PostgresEventStoreOptions {
   readonly upcasters?: readonly Upcaster[];
 }
 
-interface EventRow {
+interface EventRow<Data = unknown, Metadata = EventMetadata> {
   event_id: string;
   stream_id: string;
   version: number;
@@ -37,9 +39,13 @@ interface EventRow {
   global_position: string;
   type: string;
   schema_version: number;
-  data: unknown;
-  metadata: EventMetadata;
+  data: Data;
+  metadata: Metadata;
   time: Date;
+}
+
+interface UnreadRow extends EventRow<string, string> {
+  traceparent: string | null;
 }
 
 const UNIQUE_VIOLATION = '23505';
@@ -136,18 +142,13 @@ export class PostgresEventStore implements SubscribableStore {
     }
   }
 
-  async readLog(checkpoint: Checkpoint | null, limit: number): Promise<LogPage> {
-    const { transactionId, globalPosition } = checkpoint ?? { transactionId: '0', globalPosition: 0 };
-    const rows = await this.database.query<EventRow>(statements.READ_LOG, [transactionId, globalPosition, limit]);
-    const last = rows.at(-1);
-    if (last === undefined) {
-      const [later] = await this.database.query<{ any: boolean }>(statements.ANY_LATER, [
-        transactionId,
-        globalPosition,
-      ]);
-      return { events: [], checkpoint, heldBack: later?.any === true };
-    }
-    return { events: rows.map((row) => this.storedEvent(row)), checkpoint: checkpointOf(last), heldBack: false };
+  readLog(checkpoint: Checkpoint | null, limit: number): Promise<LogPage> {
+    return this.page(statements.READ_LOG, checkpoint, limit, (row: EventRow) => this.storedEvent(row));
+  }
+
+  /** The same for those who only pass events on. */
+  readLogUnread(checkpoint: Checkpoint | null, limit: number): Promise<Page<UnreadEvent>> {
+    return this.page(statements.READ_LOG_UNREAD, checkpoint, limit, (row: UnreadRow) => this.unreadEvent(row));
   }
 
   /** Where exactly this event stands in the log; null when the log does not hold it. */
@@ -262,19 +263,36 @@ export class PostgresEventStore implements SubscribableStore {
     };
   }
 
+  private async page<Row extends PositionRow, Event>(
+    statement: string,
+    checkpoint: Checkpoint | null,
+    limit: number,
+    eventOf: (row: Row) => Event,
+  ): Promise<Page<Event>> {
+    const { transactionId, globalPosition } = checkpoint ?? { transactionId: '0', globalPosition: 0 };
+    const rows = await this.database.query<Row>(statement, [transactionId, globalPosition, limit]);
+    const last = rows.at(-1);
+    if (last === undefined) {
+      const [later] = await this.database.query<{ any: boolean }>(statements.ANY_LATER, [
+        transactionId,
+        globalPosition,
+      ]);
+      return { events: [], checkpoint, heldBack: later?.any === true };
+    }
+    return { events: rows.map(eventOf), checkpoint: checkpointOf(last), heldBack: false };
+  }
+
   private storedEvent<Event extends DomainEvent>(row: EventRow): StoredEvent<Event> {
     const { schemaVersion, data } = this.schemas.upcast(row.type, row.schema_version, row.data);
-    return {
-      eventId: row.event_id,
-      streamId: row.stream_id,
-      version: row.version,
-      globalPosition: Number(row.global_position),
-      type: row.type,
-      schemaVersion,
-      data: data as Event,
-      metadata: row.metadata,
-      time: instant(row.time),
-    };
+    return { ...placeOf(row), schemaVersion, data: data as Event, metadata: row.metadata };
+  }
+
+  private unreadEvent(row: UnreadRow): UnreadEvent {
+    const { type, schema_version: schemaVersion, data, metadata, traceparent } = row;
+    const unread = { ...placeOf(row), schemaVersion, data, metadata, traceparent: traceparent ?? undefined };
+    if (schemaVersion === this.schemas.currentVersion(type)) return unread;
+    const upcast = this.schemas.upcast(type, schemaVersion, JSON.parse(data));
+    return { ...unread, schemaVersion: upcast.schemaVersion, data: JSON.stringify(upcast.data) };
   }
 }
 
@@ -291,6 +309,15 @@ interface PositionRow {
   transaction_id: string;
   global_position: string;
 }
+
+const placeOf = (row: EventRow<unknown, unknown>) => ({
+  eventId: row.event_id,
+  streamId: row.stream_id,
+  version: row.version,
+  globalPosition: Number(row.global_position),
+  type: row.type,
+  time: instant(row.time),
+});
 
 const checkpointOf = (row: PositionRow): Checkpoint => ({
   transactionId: row.transaction_id,

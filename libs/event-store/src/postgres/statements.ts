@@ -1,5 +1,6 @@
 import type { NewEvent, PreparedAppend } from '../new-events.ts';
 import type { AppendOptions, DomainEvent } from '../types.ts';
+import { jsonbArray } from './binary-array.ts';
 
 const COLUMNS =
   'event_id, stream_id, version, transaction_id, global_position, type, schema_version, data, metadata, time';
@@ -12,11 +13,19 @@ export const READ_STREAMS = `SELECT ${COLUMNS} FROM events WHERE stream_id = ANY
  * Order of transaction ids, not of commits; and nothing of a transaction that is not older than every running one, since
  * a running one may still commit events that belong before it.
  */
-export const READ_LOG = `
-  SELECT ${COLUMNS} FROM events
+const readLog = (columns: string): string => `
+  SELECT ${columns} FROM events
   WHERE (transaction_id, global_position) > ($1::xid8, $2::bigint)
     AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
   ORDER BY transaction_id, global_position LIMIT $3`;
+export const READ_LOG = readLog(COLUMNS);
+/** The same, with the documents as text. */
+export const READ_LOG_UNREAD = readLog(
+  COLUMNS.replace(
+    'data, metadata',
+    `data::text AS data, metadata::text AS metadata, metadata #>> '{caller,traceparent}' AS traceparent`,
+  ),
+);
 
 export const ANY_LATER = `
   SELECT EXISTS (SELECT FROM events WHERE (transaction_id, global_position) > ($1::xid8, $2::bigint)) AS any`;
@@ -69,7 +78,7 @@ export const appendStatement = (
         events.map(({ eventId }) => eventId),
         events.map(({ type }) => type),
         events.map(({ schemaVersion }) => schemaVersion),
-        events.map(({ dataJson }) => dataJson),
+        jsonbArray(events.map(({ dataJson }) => dataJson)),
       ];
   const values = [streamId, expectedVersion, metadataJson, time, ...rows];
   if (clientToken === undefined) return { text: single ? ONE : SEVERAL, values };
@@ -112,8 +121,8 @@ export const appendManyStatement = <Event extends DomainEvent>(
       rows.map(({ event }) => event.eventId),
       rows.map(({ event }) => event.type),
       rows.map(({ event }) => event.schemaVersion),
-      rows.map(({ event }) => event.dataJson),
-      rows.map(({ metadataJson }) => metadataJson),
+      jsonbArray(rows.map(({ event }) => event.dataJson)),
+      jsonbArray(rows.map(({ metadataJson }) => metadataJson)),
       rows.map(({ time }) => time),
     ],
   };

@@ -6,6 +6,7 @@ import { MemoryEventStore } from '../memory/index.ts';
 import { appendOptions, counted } from '../testing/fixtures.ts';
 import { connectForEver, readStreamOf } from '../testing/nats.ts';
 import type { StoredEvent } from '../types.ts';
+import { eventMessage } from './event-message.ts';
 import { EventStream, TakenForDuplicates } from './event-stream.ts';
 
 describe('an event stream', () => {
@@ -14,7 +15,12 @@ describe('an event stream', () => {
   let stream: EventStream;
   let events: StoredEvent[];
   const manager = () => jetstream(nats).jetstreamManager(false);
-  const messages = (some: readonly StoredEvent[]) => some.map((event) => stream.messageOf(event));
+  const messages = (some: readonly StoredEvent[]) =>
+    some.map((event) => {
+      const { data, metadata } = event;
+      const unread = { data: JSON.stringify(data), metadata: JSON.stringify(metadata), traceparent: undefined };
+      return eventMessage(service, { ...event, ...unread });
+    });
   const versions = async () => (await readStreamOf(service, nats)).map(({ version }) => version);
 
   beforeEach(async () => {

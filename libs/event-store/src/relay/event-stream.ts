@@ -10,6 +10,7 @@ import {
 } from '@nats-io/jetstream';
 import { headers, nanos, type NatsConnection } from '@nats-io/nats-core';
 import type { StoredEvent } from '../types.ts';
+import type { EventMessage } from './event-message.ts';
 
 export interface StreamLimits {
   /** Copies in a cluster; default 1. */
@@ -54,15 +55,6 @@ const isStreamNotFound = (error: unknown): boolean =>
 /** The server took events for repetitions and stored none of them: their ids are within its duplicate window. */
 export class TakenForDuplicates extends Error {
   override readonly name = 'TakenForDuplicates';
-}
-
-/** An event, written as the message that carries it. */
-export interface EventMessage {
-  readonly eventId: string;
-  readonly subject: string;
-  /** JSON. */
-  readonly body: string;
-  readonly traceparent: string | undefined;
 }
 
 /** Headers by which the server tells repetitions, and whether a message follows the one that it must follow. */
@@ -121,16 +113,6 @@ export class EventStream {
     await streams.purge(this.name).catch((error: unknown) => {
       if (!isStreamNotFound(error)) throw error;
     });
-  }
-
-  messageOf(event: StoredEvent): EventMessage {
-    const { eventId, type, schemaVersion, metadata } = event;
-    return {
-      eventId,
-      subject: `${this.service}.event.${type}.v${String(schemaVersion)}`,
-      body: JSON.stringify({ ...event, service: this.service }),
-      traceparent: metadata.caller.traceparent,
-    };
   }
 
   /**

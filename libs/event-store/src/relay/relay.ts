@@ -3,7 +3,8 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import { follow, type StepOutcome } from '../follow.ts';
 import type { Checkpoint } from '../types.ts';
 import type { PostgresEventStore } from '../postgres/postgres-event-store.ts';
-import { type EventMessage, EventStream, type StreamLimits, TakenForDuplicates } from './event-stream.ts';
+import { type EventMessage, eventMessage } from './event-message.ts';
+import { EventStream, type StreamLimits, TakenForDuplicates } from './event-stream.ts';
 import { whileLeading } from './leadership.ts';
 import { RelayCheckpoints } from './relay-checkpoints.ts';
 
@@ -158,9 +159,10 @@ export class Relay {
   private async step(term: AbortSignal): Promise<{ outcome: StepOutcome; count: number }> {
     if (this.cursor === null || performance.now() > this.checkAt) this.cursor = await this.synchronize();
     const from = this.republishing === null ? this.cursor.checkpoint : this.republishing.from;
-    const { events, checkpoint, heldBack } = await this.options.store.readLog(from, BATCH_SIZE);
+    const { store } = this.options;
+    const { events, checkpoint, heldBack } = await store.readLogUnread(from, BATCH_SIZE);
     let { sequence } = this.cursor;
-    for (const chunk of chunksOf(events.map((event) => this.stream.messageOf(event)))) {
+    for (const chunk of chunksOf(events.map((event) => eventMessage(store.service, event)))) {
       if (term.aborted) throw new Error('leadership was lost');
       sequence = await this.stream.publish(chunk, sequence, this.newMessageIds ? `/${String(sequence)}` : '');
       this.republishing = null;

@@ -3,7 +3,7 @@ import { instant, type AttachmentRecord } from '@holdfast/contracts';
 import { testContext } from '@holdfast/messaging/testing';
 import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { instanceFilters } from './adapters/outbound/instance-filters.ts';
+import { instanceFilters, instanceStatusFilters } from './adapters/outbound/instance-filters.ts';
 import { start } from './service.ts';
 import { FakeVolumes } from './testing/fake-volumes.ts';
 
@@ -211,9 +211,10 @@ describe('filters on instances', () => {
     ).map(({ InstanceId }) => InstanceId);
 
   it('look at what is described, devices and network interfaces included', async () => {
-    const id = idOf(await launch());
+    const id = idOf(await launch({ ClientToken: 'filtered' }));
     await expect.poll(() => stateOf(id)).toBe('running');
     const [instance] = await describeInstances({ InstanceIds: [id] });
+    expect(instance).toMatchObject({ ClientToken: 'filtered', EnaSupport: true });
     const { DeviceName = '', Ebs = {} } = instance?.BlockDeviceMappings?.[0] ?? {};
     const [face] = instance?.NetworkInterfaces ?? [];
     const described: Record<string, string | undefined> = {
@@ -223,7 +224,9 @@ describe('filters on instances', () => {
       'block-device-mapping.device-name': DeviceName,
       'block-device-mapping.status': Ebs.Status,
       'block-device-mapping.volume-id': Ebs.VolumeId,
+      'client-token': 'filtered',
       'ebs-optimized': String(instance?.EbsOptimized),
+      'ena-support': String(instance?.EnaSupport),
       'metadata-options.http-put-response-hop-limit': String(instance?.MetadataOptions?.HttpPutResponseHopLimit),
       'metadata-options.http-tokens': instance?.MetadataOptions?.HttpTokens,
       'network-interface.attachment.attachment-id': face?.Attachment?.AttachmentId,
@@ -248,6 +251,12 @@ describe('filters on instances', () => {
     for (let at = 0; at < all.length; at += 50)
       expect(await describeInstances({ Filters: all.slice(at, at + 50) })).toEqual([]);
     expect(names).toHaveLength(new Set(names).size);
+    const ofStatus = Object.keys(instanceStatusFilters('111122223333', 'eu-central-1'));
+    const Filters = ofStatus.map((Name) => ({ Name, Values: ['no such value'] }));
+    const statuses = (input: object) => call<ec2.DescribeInstanceStatusResult>('DescribeInstanceStatus', input);
+    expect((await statuses({ Filters })).InstanceStatuses).toEqual([]);
+    const well = { Filters: [{ Name: 'system-status.reachability', Values: ['passed'] }] };
+    expect((await statuses(well)).InstanceStatuses?.[0]).toMatchObject({ AttachedEbsStatus: { Status: 'ok' } });
     await expect(describeInstances({ Filters: [{ Name: 'block-device-mapping.colour' }] })).rejects.toMatchObject({
       code: 'InvalidParameterValue',
       message: "The filter 'block-device-mapping.colour' is invalid",

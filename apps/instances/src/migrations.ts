@@ -135,10 +135,23 @@ class KeepKeyPairs1700000500000 implements MigrationInterface {
   }
 }
 
+class TellClientTokens1700000700000 implements MigrationInterface {
+  readonly name = 'TellClientTokens1700000700000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE instances ADD COLUMN client_token text');
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE instances DROP COLUMN client_token');
+  }
+}
+
 export const migrations = [
   CreateInstances1700000000001,
   StopInstances1700000200000,
   CreateImages1700000300000,
   KeepSettings1700000400000,
   KeepKeyPairs1700000500000,
+  TellClientTokens1700000700000,
 ];

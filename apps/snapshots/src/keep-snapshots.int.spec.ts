@@ -204,6 +204,10 @@ describe('the Recycle Bin', () => {
     for (const SnapshotId of [kept, other]) await call('DeleteSnapshot', { SnapshotId });
     const { Snapshots } = await call<ec2.ListSnapshotsInRecycleBinResult>('ListSnapshotsInRecycleBin', {});
     expect(Snapshots?.map(({ SnapshotId }) => SnapshotId)).toEqual([kept]);
+    await call('CreateTags', { Resources: [kept], Tags: [{ Key: 'more', Value: '' }] });
+    const Filters = [{ Name: 'resource-id', Values: [kept] }];
+    const { Tags } = await call<ec2.DescribeTagsResult>('DescribeTags', { Filters });
+    expect(Tags?.map(({ Key }) => Key)).toEqual(['aws:recycle-bin:resource-in-bin', 'keep', 'more']);
     const restore = (SnapshotId: string, fields = {}) => call('RestoreSnapshotFromRecycleBin', { SnapshotId }, fields);
     await expect(restore(other)).rejects.toMatchObject({ code: 'InvalidSnapshot.NotFound' });
     await expect(restore(kept, bob)).rejects.toMatchObject({ code: 'InvalidSnapshot.NotFound' });

@@ -31,6 +31,7 @@ export class DescribeInstanceStatus {
     if (ids.length > 0) checkedIdsExist(ids, await this.instances.find({ ...asked, after: null, limit: ids.length }));
     const rows = await this.instances.find({
       ...asked,
+      describes: 'status',
       filters: IncludeAllInstances === true ? Filters : [...(Filters ?? []), RUNNING],
       after: NextToken === undefined ? null : this.tokens.read(scope, NextToken),
       limit: limit + 1,
@@ -51,6 +52,7 @@ const described = ({ instanceId, state, availabilityZone }: InstanceRow): ec2.In
     InstanceState: instanceState(state),
     InstanceStatus: summary,
     SystemStatus: summary,
+    AttachedEbsStatus: summary as ec2.EbsStatusSummary,
     Events: [],
   };
 };

@@ -25,7 +25,46 @@ const optimized =
   ({ ebsOptimized }: InstanceType) =>
     ebsOptimized === null ? [] : [String(value(ebsOptimized))];
 
-const FILTERS: RecordFilters<InstanceType> = {
+/** Of Amazon's images for these processors. */
+const bootModes = ({ architectures }: InstanceType): ec2.BootModeType[] => [
+  ...(architectures.includes('arm64') ? (['uefi'] as const) : []),
+  ...(architectures.some((name) => name !== 'arm64') ? (['legacy-bios'] as const) : []),
+];
+
+/** One interface with one address, and no IPv6. */
+const networkOf = ({ hypervisor }: InstanceType) =>
+  ({
+    MaximumNetworkInterfaces: 1,
+    MaximumNetworkCards: 1,
+    DefaultNetworkCardIndex: 0,
+    Ipv4AddressesPerInterface: 1,
+    Ipv6AddressesPerInterface: 0,
+    Ipv6Supported: false,
+    EnaSupport: hypervisor === 'nitro' ? 'required' : 'unsupported',
+    EfaSupported: false,
+    EncryptionInTransitSupported: false,
+    FlexibleEnaQueuesSupport: 'unsupported',
+  }) as const;
+
+/** What nothing here has, whatever AWS's types have. */
+const FEATURES = {
+  AutoRecoverySupported: false,
+  DedicatedHostsSupported: false,
+  FreeTierEligible: false,
+  HibernationSupported: false,
+  InstanceStorageSupported: false,
+  NitroEnclavesSupport: 'unsupported',
+  NitroTpmSupport: 'unsupported',
+  RebootMigrationSupport: 'unsupported',
+} as const;
+
+const feature = (name: keyof typeof FEATURES) => () => [String(FEATURES[name])];
+const network = (name: keyof ReturnType<typeof networkOf>) => (type: InstanceType) => [String(networkOf(type)[name])];
+const none = () => [];
+
+/** @see DescribeInstanceTypes, "Filters" */
+export const FILTERS: RecordFilters<InstanceType> = {
+  'auto-recovery-supported': feature('AutoRecoverySupported'),
   'bare-metal': ({ bareMetal }) => [String(bareMetal)],
   'burstable-performance-supported': ({ burstable }) => [String(burstable)],
   'current-generation': ({ currentGeneration }) => [String(currentGeneration)],
@@ -40,16 +79,47 @@ const FILTERS: RecordFilters<InstanceType> = {
   'ebs-info.encryption-support': (type) => [encryptionSupport(type)],
   'ebs-info.maximum-ebs-attachments': (type) => [String(type.maximumEbsAttachments)],
   'ebs-info.nvme-support': (type) => [type.nvmeSupport],
+  'dedicated-hosts-supported': feature('DedicatedHostsSupported'),
+  'free-tier-eligible': feature('FreeTierEligible'),
+  'hibernation-supported': feature('HibernationSupported'),
   hypervisor: hypervisorOf,
+  'instance-storage-info.disk.count': none,
+  'instance-storage-info.disk.size-in-gb': none,
+  'instance-storage-info.disk.type': none,
+  'instance-storage-info.encryption-support': none,
+  'instance-storage-info.nvme-support': none,
+  'instance-storage-info.total-size-in-gb': none,
+  'instance-storage-supported': feature('InstanceStorageSupported'),
   'instance-type': (type) => [type.name],
   'memory-info.size-in-mib': ({ memoryMiB }) => [String(memoryMiB)],
+  'network-info.bandwidth-weightings': none,
+  'network-info.efa-info.maximum-efa-interfaces': none,
+  'network-info.efa-supported': network('EfaSupported'),
+  'network-info.ena-support': network('EnaSupport'),
+  'network-info.encryption-in-transit-supported': network('EncryptionInTransitSupported'),
+  'network-info.flexible-ena-queues-support': network('FlexibleEnaQueuesSupport'),
+  'network-info.ipv4-addresses-per-interface': network('Ipv4AddressesPerInterface'),
+  'network-info.ipv6-addresses-per-interface': network('Ipv6AddressesPerInterface'),
+  'network-info.ipv6-supported': network('Ipv6Supported'),
+  'network-info.maximum-network-cards': network('MaximumNetworkCards'),
+  'network-info.maximum-network-interfaces': network('MaximumNetworkInterfaces'),
+  'network-info.network-performance': none,
+  'nitro-enclaves-support': feature('NitroEnclavesSupport'),
+  'nitro-tpm-info.supported-versions': none,
+  'nitro-tpm-support': feature('NitroTpmSupport'),
   'processor-info.supported-architecture': ({ architectures }) => [...architectures],
+  'processor-info.supported-features': none,
+  'processor-info.sustained-clock-speed-in-ghz': none,
+  'reboot-migration-support': feature('RebootMigrationSupport'),
+  'supported-boot-mode': bootModes,
   'supported-root-device-type': () => ['ebs'],
   'supported-usage-class': () => ['on-demand'],
   'supported-virtualization-type': ({ virtualizationTypes }) => [...virtualizationTypes],
   'vcpu-info.default-cores': ({ cores }) => [String(cores)],
   'vcpu-info.default-threads-per-core': ({ threadsPerCore }) => [String(threadsPerCore)],
   'vcpu-info.default-vcpus': ({ vcpus }) => [String(vcpus)],
+  'vcpu-info.valid-cores': ({ cores }) => [String(cores)],
+  'vcpu-info.valid-threads-per-core': ({ threadsPerCore }) => [String(threadsPerCore)],
 };
 
 /** What volumes depend on, processors and memory, and the network that there is here; other members are left out. */
@@ -84,7 +154,11 @@ export class DescribeInstanceTypes {
 }
 
 const processorsAndMemory = (type: InstanceType): Partial<ec2.InstanceTypeInfo> => ({
-  VCpuInfo: { DefaultVCpus: type.vcpus, DefaultCores: type.cores, DefaultThreadsPerCore: type.threadsPerCore },
+  VCpuInfo: {
+    ...{ DefaultVCpus: type.vcpus, DefaultCores: type.cores, DefaultThreadsPerCore: type.threadsPerCore },
+    // A launch can ask for no other.
+    ...{ ValidCores: [type.cores], ValidThreadsPerCore: [type.threadsPerCore] },
+  },
   MemoryInfo: { SizeInMiB: type.memoryMiB },
   ProcessorInfo: { SupportedArchitectures: type.architectures as ec2.ArchitectureType[] },
 });
@@ -115,19 +189,12 @@ const described = (type: InstanceType): ec2.InstanceTypeInfo => ({
   SupportedRootDeviceTypes: ['ebs'],
   SupportedVirtualizationTypes: type.virtualizationTypes as ec2.VirtualizationType[],
   SupportedUsageClasses: ['on-demand'],
+  SupportedBootModes: bootModes(type),
+  ...FEATURES,
   ...processorsAndMemory(type),
-  // There are no placement groups, and an instance has one interface with one address.
+  // There are no placement groups.
   PlacementGroupInfo: { SupportedStrategies: [] },
-  NetworkInfo: {
-    MaximumNetworkInterfaces: 1,
-    MaximumNetworkCards: 1,
-    DefaultNetworkCardIndex: 0,
-    Ipv4AddressesPerInterface: 1,
-    Ipv6AddressesPerInterface: 0,
-    Ipv6Supported: false,
-    EnaSupport: type.hypervisor === 'nitro' ? 'required' : 'unsupported',
-    EfaSupported: false,
-  },
+  NetworkInfo: networkOf(type),
   EbsInfo: {
     ...optimizedInfo(type),
     EncryptionSupport: encryptionSupport(type),

@@ -8,10 +8,12 @@ import {
   recordFilter,
   refuseParameters,
 } from '@holdfast/ec2';
+import { zoneGroupName } from '../domain/region-names.ts';
 
 const endpointOf = (region: string) => `ec2.${region}.amazonaws.com`;
 
-const REGION_FILTERS: RecordFilters<string> = {
+/** @see DescribeRegions, "Filters" */
+export const REGION_FILTERS: RecordFilters<string> = {
   endpoint: (region) => [endpointOf(region)],
   'opt-in-status': () => ['opt-in-not-required'],
   'region-name': (region) => [region],
@@ -32,9 +34,14 @@ export const describeRegions = (input: ec2.DescribeRegionsRequest): ec2.Describe
   };
 };
 
-const zoneFilters = (region: string): RecordFilters<Zone> => ({
+/** @see DescribeAvailabilityZones, "Filters". No zone has a message or is another one's. */
+export const zoneFilters = (region: string): RecordFilters<Zone> => ({
+  'group-long-name': () => [zoneGroupName(region)],
   'group-name': () => [`${region}-zg-1`],
+  message: () => [],
   'opt-in-status': () => ['opt-in-not-required'],
+  'parent-zone-id': () => [],
+  'parent-zone-name': () => [],
   'region-name': () => [region],
   state: () => ['available'],
   'zone-id': ({ zoneId }) => [zoneId],
@@ -72,6 +79,7 @@ export const describeAvailabilityZones = (
         Messages: [],
         RegionName: region,
         GroupName: `${region}-zg-1`,
+        GroupLongName: zoneGroupName(region),
         NetworkBorderGroup: region,
         ZoneType: 'availability-zone',
         OptInStatus: 'opt-in-not-required',

@@ -8,6 +8,7 @@ import {
   isSourceDestChecked,
   metadataOptionsOf,
 } from '../domain/instance-settings.ts';
+import { isEnaSupported } from '../domain/instance-types.ts';
 import type { InstanceRow } from './ports.ts';
 
 /** @see EC2, InstanceState */
@@ -105,7 +106,9 @@ export const describedInstance = (row: InstanceRow, attachments: readonly Attach
   VirtualizationType: 'hvm',
   RootDeviceType: row.rootDeviceName === null ? 'instance-store' : 'ebs',
   RootDeviceName: row.rootDeviceName ?? undefined,
+  ClientToken: row.clientToken ?? '',
   EbsOptimized: row.settings.ebsOptimized ?? false,
+  EnaSupport: isEnaSupported(row.instanceType),
   MetadataOptions: describedMetadataOptions(row.settings),
   ...networkOf(row),
   BlockDeviceMappings: deviceMappings(attachments),

@@ -9,7 +9,7 @@ const each =
     attachments.map(value);
 
 /** @see DescribeInstances, "Filters" */
-const FILTERS: RecordFilters<readonly AttachmentRecord[]> = {
+export const DEVICE_FILTERS: RecordFilters<readonly AttachmentRecord[]> = {
   [`${PREFIX}attach-time`]: each(({ attachTime }) => attachTime),
   [`${PREFIX}delete-on-termination`]: each(({ deleteOnTermination }) => String(deleteOnTermination)),
   [`${PREFIX}device-name`]: each(({ device }) => device),
@@ -34,7 +34,7 @@ export const instancesWithDevices = (
   filters: readonly Filter[],
   attachments: readonly AttachmentRecord[],
 ): InstanceId[] => {
-  const matches = recordFilter(filters, FILTERS);
+  const matches = recordFilter(filters, DEVICE_FILTERS);
   const byInstance = new Map<InstanceId, AttachmentRecord[]>();
   for (const attachment of attachments)
     byInstance.set(attachment.instanceId, [...(byInstance.get(attachment.instanceId) ?? []), attachment]);

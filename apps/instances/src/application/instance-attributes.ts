@@ -3,7 +3,7 @@ import type { RequestContext } from '@holdfast/contracts';
 import { dryRunOperation, invalidParameterValue, missingParameter } from '@holdfast/ec2';
 import { defaultVpc, SECURITY_GROUP_NAME } from '../domain/default-vpc.ts';
 import { isSourceDestChecked } from '../domain/instance-settings.ts';
-import { instanceType as typeNamed } from '../domain/instance-types.ts';
+import { isEnaSupported } from '../domain/instance-types.ts';
 import { deviceMappings } from './described-instance.ts';
 import { ownInstance } from './own-instance.ts';
 import type { Attachments, InstanceRow, InstanceTable } from './ports.ts';
@@ -27,7 +27,7 @@ export class InstanceAttributes {
       }),
       disableApiStop: ({ settings }) => ({ DisableApiStop: { Value: settings.disableApiStop ?? false } }),
       ebsOptimized: ({ settings }) => ({ EbsOptimized: { Value: settings.ebsOptimized ?? false } }),
-      enaSupport: ({ instanceType }) => ({ EnaSupport: { Value: typeNamed(instanceType)?.hypervisor === 'nitro' } }),
+      enaSupport: ({ instanceType }) => ({ EnaSupport: { Value: isEnaSupported(instanceType) } }),
       enclaveOptions: () => ({ EnclaveOptions: { Enabled: false } }),
       groupSet: ({ accountId, region }) => ({ Groups: [groupOf(accountId, region)] }),
       instanceInitiatedShutdownBehavior: ({ settings }) => ({

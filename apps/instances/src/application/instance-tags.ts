@@ -18,7 +18,7 @@ import type { InstanceRow, InstanceStreams, InstanceTable } from './ports.ts';
 
 const MOST_INSTANCES = 10_000;
 
-const TAG_FILTERS: RecordFilters<ec2.TagDescription> = {
+export const TAG_FILTERS: RecordFilters<ec2.TagDescription> = {
   key: ({ Key }) => [Key],
   'resource-id': ({ ResourceId }) => [ResourceId],
   'resource-type': ({ ResourceType }) => [ResourceType],

@@ -46,6 +46,7 @@ export interface InstanceRow {
   settings: InstanceSettings;
   keyName: string | null;
   instanceProfile: DatedProfileAssociation | null;
+  clientToken: string | null;
   tags: Record<string, string>;
 }
 
@@ -59,6 +60,8 @@ export interface InstanceQuery {
   region: string;
   instanceIds: readonly string[];
   filters?: readonly InstanceFilter[];
+  /** Whose filters they are, DescribeInstances' (when absent) or DescribeInstanceStatus'. */
+  describes?: 'instances' | 'status';
   /** Only instances after this one in the order of reservation and launch index; the cursor of a former page. */
   after: string | null;
   limit: number;

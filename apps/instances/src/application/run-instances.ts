@@ -48,7 +48,7 @@ export class RunInstances {
     const credentials = await this.credentials.run(input, context);
     const wish = { ...wished, image, blockDevices, credentials };
     if (input.DryRun === true) throw dryRunOperation();
-    const reservation = this.reserve(wish, context);
+    const reservation = this.reserve(wish, input.ClientToken, context);
     const clientToken = await this.token(tokenFor(input.ClientToken, wish, reservation, context));
     const repeated = clientToken && (await this.repeated(clientToken));
     if (!repeated) await this.checkLimit(wish.count, context);
@@ -67,7 +67,11 @@ export class RunInstances {
       });
   }
 
-  private reserve(wish: Whole, { accountId, region }: RequestContext): InstancesReserved {
+  private reserve(
+    wish: Whole,
+    clientToken: string | undefined,
+    { accountId, region }: RequestContext,
+  ): InstancesReserved {
     const at = this.clock.instant();
     const reservationId = newReservationId();
     const launches = Array.from({ length: wish.count }, (_, launchIndex) => {
@@ -90,6 +94,7 @@ export class RunInstances {
         disableApiTermination,
         settings,
         ...launchedWith(wish.credentials),
+        ...(clientToken === undefined ? {} : { clientToken }),
       };
       return { instanceId, reservationId, launchIndex, accountId, region, ...placed, at };
     });

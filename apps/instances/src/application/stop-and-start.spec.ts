@@ -32,6 +32,7 @@ const seen = (state: InstanceRow['state']): InstanceRow => ({
   settings: {},
   keyName: null,
   instanceProfile: null,
+  clientToken: null,
   tags: {},
 });
 

@@ -107,3 +107,6 @@ const INSTANCE_TYPES: ReadonlyMap<string, InstanceType> = new Map(
 export const allInstanceTypes = (): InstanceType[] => [...INSTANCE_TYPES.values()];
 
 export const instanceType = (name: string): InstanceType | null => INSTANCE_TYPES.get(name) ?? null;
+
+/** Enhanced networking by ENA is what the Nitro types have. */
+export const isEnaSupported = (name: string): boolean => instanceType(name)?.hypervisor === 'nitro';

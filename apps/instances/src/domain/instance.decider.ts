@@ -136,13 +136,13 @@ const launch = (command: Extract<InstanceCommand, { type: 'LaunchInstance' }>): 
   const { instanceId, reservationId, launchIndex, accountId, region, imageId } = command;
   const { instanceType, availabilityZone, privateIpAddress, hostId, tags, at } = command;
   const { rootDeviceName, blockDevices, volumeTags, disableApiTermination, settings, architecture } = command;
-  const { keyName, instanceProfile } = command;
+  const { keyName, instanceProfile, clientToken } = command;
   return {
     type: 'InstanceLaunched',
     ...{ instanceId, reservationId, launchIndex, accountId, region, imageId },
     ...{ instanceType, availabilityZone, privateIpAddress, hostId, tags, at },
     ...{ rootDeviceName, blockDevices, volumeTags, disableApiTermination, settings, architecture },
-    ...{ keyName, instanceProfile },
+    ...{ keyName, instanceProfile, clientToken },
   };
 };
 

@@ -31,6 +31,8 @@ export type InstanceEvent =
       /** What somebody would log in with; the key pair itself may be gone. */
       keyName?: string;
       instanceProfile?: ProfileAssociation;
+      /** That of the request which launched it. */
+      clientToken?: string;
       at: Instant;
     }
   /** It is being made for the device, and is to be attached there. */

@@ -12,8 +12,8 @@ const insert = (event: Launched, sql: Sql) =>
   sql.query(
     `INSERT INTO instances (instance_id, reservation_id, launch_index, account_id, region, image_id, instance_type,
        availability_zone, private_ip_address, host_id, state, launch_time, tags, root_device_name,
-       disable_api_termination, architecture, settings, key_name, instance_profile)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12, $13, $14, $15, $16, $17, $18)`,
+       disable_api_termination, architecture, settings, key_name, instance_profile, client_token)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
     [
       event.instanceId,
       event.reservationId,
@@ -33,6 +33,7 @@ const insert = (event: Launched, sql: Sql) =>
       JSON.stringify(event.settings ?? {}),
       event.keyName ?? null,
       event.instanceProfile === undefined ? null : datedProfile(event.instanceProfile, event.at),
+      event.clientToken ?? null,
     ],
   );
 

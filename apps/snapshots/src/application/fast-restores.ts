@@ -15,6 +15,7 @@ import {
   invalidParameterValue,
   missingParameter,
   type PageTokens,
+  type RecordFilters,
   recordFilter,
 } from '@holdfast/ec2';
 import type { Clock } from '@holdfast/service-kit';
@@ -39,6 +40,15 @@ interface Input {
 }
 
 type Item = ec2.DescribeFastSnapshotRestoreSuccessItem;
+
+/** @see DescribeFastSnapshotRestores, "Filters" */
+export const FILTERS: RecordFilters<Item> = {
+  'availability-zone': ({ AvailabilityZone }) => [AvailabilityZone],
+  'availability-zone-id': ({ AvailabilityZoneId }) => [AvailabilityZoneId],
+  'owner-id': ({ OwnerId }) => [OwnerId],
+  'snapshot-id': ({ SnapshotId }) => [SnapshotId],
+  state: ({ State }) => [State],
+};
 interface Failed {
   SnapshotId: string;
   FastSnapshotRestoreStateErrors: ec2.EnableFastSnapshotRestoreStateErrorItem[];
@@ -73,13 +83,7 @@ export class FastRestores {
     context: RequestContext,
   ): Promise<ec2.DescribeFastSnapshotRestoresResult> {
     if (input.DryRun === true) throw dryRunOperation();
-    const matches = recordFilter<Item>(input.Filters, {
-      'availability-zone': ({ AvailabilityZone }) => [AvailabilityZone],
-      'availability-zone-id': ({ AvailabilityZoneId }) => [AvailabilityZoneId],
-      'owner-id': ({ OwnerId }) => [OwnerId],
-      'snapshot-id': ({ SnapshotId }) => [SnapshotId],
-      state: ({ State }) => [State],
-    });
+    const matches = recordFilter(input.Filters, FILTERS);
     const found = (await this.items(context)).filter(matches);
     const rows = found.map((item) => ({
       item,

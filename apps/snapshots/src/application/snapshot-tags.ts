@@ -65,9 +65,11 @@ export class SnapshotTags {
     const seen = [];
     for (const snapshotId of ids) {
       const record = await this.viewers.record(snapshotId, context.region, context);
-      if (record === null) throw refusal('SnapshotNotFound', { snapshotId });
-      const viewer = record.ownerId === context.accountId ? undefined : context.accountId;
-      const { tags, viewerTags } = await this.snapshots.load(snapshotId);
+      const { tags, viewerTags, status, started } = await this.snapshots.load(snapshotId);
+      const isOwn = started?.ownerId === context.accountId && started.region === context.region;
+      // In the Recycle Bin it is to be seen by nobody, and its owner may still tag it.
+      if (record === null && !(isOwn && status === 'recycled')) throw refusal('SnapshotNotFound', { snapshotId });
+      const viewer = isOwn ? undefined : context.accountId;
       const theirs = viewer === undefined ? tags : (viewerTags[viewer] ?? {});
       if (exceedsTagLimit(withTags(theirs, added))) throw refusal('TagLimitExceeded', { snapshotId });
       seen.push({ snapshotId, viewer });

@@ -75,9 +75,12 @@ describe('a snapshot in the Recycle Bin', () => {
       .then({ ...completed, at: at(2) }, recycled);
   });
 
-  it('is of no use, is given back, or leaves when its time is over', () => {
+  it('is of no use but for its owner’s tags, is given back, or leaves when its time is over', () => {
     const tag = { type: 'TagSnapshot', snapshotId, tags: { a: '1' }, at: at(3) } as const;
-    given(started, completed, recycled).when(tag).thenRefuses('SnapshotNotFound');
+    given(started, completed, recycled).when({ ...tag, viewer: other }).thenRefuses('SnapshotNotFound');
+    given(started, completed, recycled)
+      .when(tag)
+      .then({ type: 'SnapshotTagged', snapshotId, tags: { a: '1' }, at: at(3) });
     given(started, completed, recycled).when(remove(3)).thenRefuses('SnapshotNotFound');
     const restore = (day: number) => ({ type: 'RestoreFromBin', snapshotId, at: at(day) }) as const;
     const returned: SnapshotEvent = { type: 'SnapshotRestoredFromBin', snapshotId, at: at(8) };

@@ -321,7 +321,9 @@ const share = (
 
 const tag = (command: CommandOf<'TagSnapshot' | 'UntagSnapshot'>, state: SnapshotState): Decision => {
   const { snapshotId, viewer, at } = command;
-  if (!isThere(state)) return refuse('SnapshotNotFound', command);
+  // In the Recycle Bin it is its owner's alone.
+  if (!isThere(state) && !(state.status === 'recycled' && viewer === undefined))
+    return refuse('SnapshotNotFound', command);
   const tags = viewer === undefined ? state.tags : (state.viewerTags[viewer] ?? NO_TAGS);
   if (command.type === 'UntagSnapshot') {
     const keys = removedKeys(tags, command.removal);

@@ -2,6 +2,7 @@ import { zonesOf } from '@holdfast/contracts';
 import { column, type SqlFilter } from '@holdfast/ec2';
 import { defaultVpc, SECURITY_GROUP_NAME } from '../../domain/default-vpc.ts';
 import { metadataOptionsOf } from '../../domain/instance-settings.ts';
+import { allInstanceTypes, isEnaSupported } from '../../domain/instance-types.ts';
 
 type Filters = Readonly<Record<string, SqlFilter>>;
 
@@ -104,6 +105,13 @@ const networkFilters = (accountId: string, region: string): Filters => {
   };
 };
 
+/** Names of types are made of letters, digits, dots and hyphens, so that they can be quoted. */
+const typesWithEna = () =>
+  allInstanceTypes()
+    .filter(({ name }) => isEnaSupported(name))
+    .map(({ name }) => `'${name}'`)
+    .join(', ');
+
 /** What no instance here has. */
 const WITHOUT: Filters = Object.fromEntries(
   [
@@ -126,8 +134,10 @@ const FILTERS: Filters = {
   architecture: column('architecture'),
   'availability-zone': column('availability_zone'),
   'capacity-reservation-specification.capacity-reservation-preference': always('open'),
+  'client-token': column(`coalesce(client_token, '')`),
   'current-instance-boot-mode': column(`(CASE architecture WHEN 'arm64' THEN 'uefi' ELSE 'legacy-bios' END)`),
   'ebs-optimized': column(`coalesce(settings ->> 'ebsOptimized', 'false')`),
+  'ena-support': (any) => any(`(CASE WHEN instance_type IN (${typesWithEna()}) THEN 'true' ELSE 'false' END)`),
   'enclave-options.enabled': always('false'),
   'hibernation-options.configured': always('false'),
   'iam-instance-profile.arn': column(`(instance_profile ->> 'arn')`),
@@ -183,5 +193,28 @@ export const instanceFilters = (accountId: string, region: string): Filters => {
     ...FILTERS,
     ...networkFilters(accountId, region),
     'availability-zone-id': column(`(CASE ${zones.join(' ')} END)`),
+  };
+};
+
+const whenRunning = (value: string, otherwise: string) =>
+  column(`(CASE state WHEN 'running' THEN ${value} ELSE ${otherwise} END)`);
+
+/** What runs is well; there are no events. @see DescribeInstanceStatus, "Filters" */
+export const instanceStatusFilters = (accountId: string, region: string): Filters => {
+  const ofInstances = Object.entries(instanceFilters(accountId, region)).filter(([name]) =>
+    /^(?:availability-zone|instance-state|operator)/.test(name),
+  );
+  const checks = ['instance-status', 'system-status'].map(
+    (name) => [`${name}.reachability`, whenRunning(`'passed'`, 'NULL')] as const,
+  );
+  const statuses = ['instance-status', 'system-status', 'attached-ebs-status'].map(
+    (name) => [`${name}.status`, whenRunning(`'ok'`, `'not-applicable'`)] as const,
+  );
+  const events = ['code', 'description', 'instance-event-id', 'not-after', 'not-before', 'not-before-deadline'].map(
+    (name) => [`event.${name}`, none] as const,
+  );
+  return {
+    ...Object.fromEntries([...ofInstances, ...checks, ...statuses, ...events]),
+    'application-status.status': none,
   };
 };

@@ -2,7 +2,7 @@ import type { InstanceId } from '@holdfast/contracts';
 import { filterConditions, SqlParameters } from '@holdfast/ec2';
 import type { Sql } from '@holdfast/event-store';
 import type { InstanceQuery, InstanceRow, InstanceTable } from '../../application/ports.ts';
-import { instanceFilters } from './instance-filters.ts';
+import { instanceFilters, instanceStatusFilters } from './instance-filters.ts';
 
 const COLUMNS = `instance_id AS "instanceId", reservation_id AS "reservationId", launch_index AS "launchIndex",
   account_id AS "accountId", region, image_id AS "imageId", architecture, instance_type AS "instanceType",
@@ -10,7 +10,9 @@ const COLUMNS = `instance_id AS "instanceId", reservation_id AS "reservationId",
   launch_time AS "launchTime", termination_time AS "terminationTime", root_device_name AS "rootDeviceName",
   state_reason AS "stateReason", transition_reason AS "transitionReason",
   disable_api_termination AS "disableApiTermination", settings, key_name AS "keyName",
-  instance_profile AS "instanceProfile", tags`;
+  instance_profile AS "instanceProfile", client_token AS "clientToken", tags`;
+
+const FILTERS = { instances: instanceFilters, status: instanceStatusFilters };
 
 export class PostgresInstanceTable implements InstanceTable {
   constructor(private readonly sql: Sql) {}
@@ -20,6 +22,7 @@ export class PostgresInstanceTable implements InstanceTable {
     region,
     instanceIds,
     filters,
+    describes = 'instances',
     after,
     limit,
     terminatedAfter,
@@ -29,7 +32,7 @@ export class PostgresInstanceTable implements InstanceTable {
       `account_id = ${parameters.add(accountId)}`,
       `region = ${parameters.add(region)}`,
       `(state <> 'terminated' OR termination_time >= ${parameters.add(terminatedAfter.toISOString())})`,
-      ...filterConditions(filters, instanceFilters(accountId, region), 'tags', parameters),
+      ...filterConditions(filters, FILTERS[describes](accountId, region), 'tags', parameters),
     ];
     if (instanceIds.length > 0) conditions.push(`instance_id = ANY(${parameters.add(instanceIds)}::text[])`);
     if (after !== null) {

@@ -16,7 +16,7 @@ import type { RestorableBy, SnapshotDetails, SnapshotQuery, SnapshotTable, Viewe
 const STORAGE_TIER = `CASE WHEN s.tier ->> 'stage' IN ('archived', 'restoring') THEN 'archive' ELSE 'standard' END`;
 
 /** @see DescribeSnapshots, "Filters" */
-const FILTERS: Readonly<Record<string, SqlFilter>> = {
+export const SNAPSHOT_FILTERS: Readonly<Record<string, SqlFilter>> = {
   description: column('s.description'),
   encrypted: column('s.encrypted::text'),
   'owner-alias': column(`CASE WHEN s.owner_id = '${AMAZON_ACCOUNT_ID}' THEN 'amazon' END`),
@@ -32,7 +32,7 @@ const FILTERS: Readonly<Record<string, SqlFilter>> = {
 };
 
 /** @see DescribeTags, "Filters". `tag:<key>` looks at the tag itself, not at the resource's others. */
-const TAG_FILTERS: Readonly<Record<string, SqlFilter>> = {
+export const TAG_FILTERS: Readonly<Record<string, SqlFilter>> = {
   key: column('tag.key'),
   'resource-id': column('s.snapshot_id'),
   'resource-type': column(`'snapshot'`),
@@ -80,15 +80,21 @@ const details = (row: SnapshotRow): SnapshotDetails => ({
   restoreExpiryTime: row.tier?.stage === 'restored' ? row.tier.restoreExpiresAt : null,
 });
 
-/** The table as a viewer sees it, under the alias `s`; `tags` is the expression of the tags that they see. */
-const view = ({ accountId, region, hiding }: Viewer, parameters: SqlParameters) => {
+/** What AWS adds to the tags of what is in the Recycle Bin. */
+const IN_BIN = `'{"aws:recycle-bin:resource-in-bin": "true"}'::jsonb`;
+
+/**
+ * The table as a viewer sees it, under the alias `s`, with `binToo` also their own in the Recycle Bin; `tags` is the expression of
+ * the tags that they see.
+ */
+const view = ({ accountId, region, hiding }: Viewer, parameters: SqlParameters, binToo = false) => {
   const viewer = parameters.add(accountId);
   return {
     tables: `snapshots s LEFT JOIN snapshot_viewer_tags v ON v.snapshot_id = s.snapshot_id AND v.account_id = ${viewer}`,
     tags: `CASE WHEN s.owner_id = ${viewer} THEN s.tags ELSE coalesce(v.tags, '{}') END`,
     conditions: [
       `s.region = ${parameters.add(region)}`,
-      's.recycled_at IS NULL',
+      binToo ? `(s.recycled_at IS NULL OR s.owner_id = ${viewer})` : 's.recycled_at IS NULL',
       `(s.owner_id = ${viewer} OR s.shared_with @> ARRAY[${viewer}::text]
         OR (s.is_public AND s.owner_id <> ALL(${parameters.add(hiding)}::text[])))`,
     ],
@@ -113,7 +119,7 @@ export class PostgresSnapshotTable implements SnapshotTable {
   async describe({ filters, snapshotIds, ownerIds, restorableBy, after, limit }: SnapshotQuery, viewer: Viewer) {
     const parameters = new SqlParameters();
     const { tables, tags, conditions } = view(viewer, parameters);
-    const filtered = filterConditions(filters, FILTERS, `(${tags})`, parameters);
+    const filtered = filterConditions(filters, SNAPSHOT_FILTERS, `(${tags})`, parameters);
     if (ownerIds !== undefined) filtered.push(`s.owner_id = ANY(${parameters.add(ownerIds)}::text[])`);
     if (restorableBy !== undefined) filtered.push(restorable(restorableBy, viewer.accountId, parameters));
     const select = `SELECT s.*, ${tags} AS tags`;
@@ -140,9 +146,11 @@ export class PostgresSnapshotTable implements SnapshotTable {
     return { rows: rows.map((row) => ({ snapshot: details(row), position: row.position })), missing: [] };
   }
 
+  /** The owner sees the tags of what is in the Recycle Bin, too. */
   async tags(filters: readonly Filter[] | undefined, viewer: Viewer) {
     const parameters = new SqlParameters();
-    const { tables, tags, conditions } = view(viewer, parameters);
+    const { tables, tags: theirs, conditions } = view(viewer, parameters, true);
+    const tags = `CASE WHEN s.recycled_at IS NULL THEN (${theirs}) ELSE (${theirs}) || ${IN_BIN} END`;
     const tag = 'jsonb_build_object(tag.key, tag.value)';
     conditions.push(...filterConditions(filters, TAG_FILTERS, tag, parameters));
     return this.sql.query<{ snapshotId: string; key: string; value: string }>(

@@ -21,11 +21,17 @@ const lockState = (now: string) => `(CASE
   WHEN lock -> 'coolOff' ->> 'expiresOn' > ${now}::text COLLATE "C" THEN 'compliance-cooloff'
   ELSE 'compliance' END)`;
 
-const TIER_FILTERS: Readonly<Record<string, SqlFilter>> = {
+/** @see DescribeSnapshotTierStatus, "Filters" */
+export const TIER_FILTERS: Readonly<Record<string, SqlFilter>> = {
   'snapshot-id': column('snapshot_id'),
   'volume-id': column('volume_id'),
   'last-tiering-operation': column(`((tier -> 'operation' ->> 'kind') || '-' || (tier -> 'operation' ->> 'outcome'))`),
 };
+
+/** @see DescribeLockedSnapshots, "Filters" */
+export const lockFilters = (now: () => string): Readonly<Record<string, SqlFilter>> => ({
+  'lock-state': (any) => any(lockState(now())),
+});
 
 export class PostgresSnapshotFeatures implements SnapshotFeatureTable {
   constructor(private readonly sql: Sql) {}
@@ -33,7 +39,7 @@ export class PostgresSnapshotFeatures implements SnapshotFeatureTable {
   async locked(query: FeatureQuery, now: Instant, context: RequestContext): Promise<LockedRow[]> {
     const parameters = new SqlParameters();
     // Its parameter is there only if the filter is.
-    const filters: Record<string, SqlFilter> = { 'lock-state': (any) => any(lockState(parameters.add(now))) };
+    const filters = lockFilters(() => parameters.add(now));
     const conditions = ['lock IS NOT NULL', 'recycled_at IS NULL'];
     const rows = await this.page<Omit<LockedRow, 'lockState'> & { lock: Lock }>(
       ...['lock', conditions, filters, query, context, parameters],

@@ -20,7 +20,7 @@ const attachment =
     `EXISTS (SELECT 1 FROM attachments a WHERE a.volume_id = v.volume_id AND ${any(expression)})`;
 
 /** @see DescribeVolumes, "Filters". Nothing here is managed by an operator. */
-const FILTERS: Readonly<Record<string, SqlFilter>> = {
+export const VOLUME_FILTERS: Readonly<Record<string, SqlFilter>> = {
   'attachment.attach-time': attachment('a.attach_time'),
   'attachment.delete-on-termination': attachment('a.delete_on_termination::text'),
   'attachment.device': attachment('a.device'),
@@ -44,10 +44,12 @@ const FILTERS: Readonly<Record<string, SqlFilter>> = {
 const RESTORED = `v.snapshot_id <> ''`;
 
 /** @see DescribeVolumeStatus, "Filters". No volume here has an event or asks for an action. */
-const STATUS_FILTERS: Readonly<Record<string, SqlFilter>> = {
+export const STATUS_FILTERS: Readonly<Record<string, SqlFilter>> = {
   'action.code': column('NULL::text'),
   'action.description': column('NULL::text'),
   'action.event-id': column('NULL::text'),
+  'attachment-status.instance-id': attachment('a.instance_id'),
+  'attachment-status.io-performance': attachment(`'not-applicable'`),
   'availability-zone': column('v.availability_zone'),
   'availability-zone-id': column('v.availability_zone_id'),
   'event.description': column('NULL::text'),
@@ -65,7 +67,7 @@ const STATUS_FILTERS: Readonly<Record<string, SqlFilter>> = {
 };
 
 /** @see DescribeTags, "Filters". `tag:<key>` looks at the tag itself, not at the resource's others. */
-const TAG_FILTERS: Readonly<Record<string, SqlFilter>> = {
+export const TAG_FILTERS: Readonly<Record<string, SqlFilter>> = {
   key: column('tag.key'),
   'resource-id': column('v.volume_id'),
   'resource-type': column(`'volume'`),
@@ -159,7 +161,7 @@ export class PostgresVolumeTable implements VolumeTable {
   async describe({ filters, volumeIds, after, limit, status }: VolumeQuery, context: RequestContext) {
     const parameters = new SqlParameters();
     const conditions = ownedBy(context, parameters);
-    const filtered = filterConditions(filters, status === true ? STATUS_FILTERS : FILTERS, 'v.tags', parameters);
+    const filtered = filterConditions(filters, status === true ? STATUS_FILTERS : VOLUME_FILTERS, 'v.tags', parameters);
     conditions.push(`v.status <> 'recycled'`);
     if (status === true) filtered.push(`v.status IN ('available', 'in-use')`);
     if (volumeIds.length > 0) return this.describeIds(volumeIds, conditions, filtered, parameters);

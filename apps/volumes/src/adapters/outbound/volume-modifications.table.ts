@@ -16,7 +16,7 @@ const side = (name: 'original' | 'target'): Record<string, SqlFilter> => ({
 });
 
 /** @see DescribeVolumesModifications, "Filters". */
-const FILTERS: Readonly<Record<string, SqlFilter>> = {
+export const MODIFICATION_FILTERS: Readonly<Record<string, SqlFilter>> = {
   'modification-state': column('m.state'),
   ...side('original'),
   ...side('target'),
@@ -59,7 +59,7 @@ export class PostgresModificationTable implements ModificationTable {
       `NOT EXISTS (SELECT FROM volumes v WHERE v.volume_id = m.volume_id AND v.status = 'recycled')`,
     ];
     // No filter of this call is about tags.
-    const filtered = filterConditions(filters, FILTERS, `'{}'::jsonb`, parameters);
+    const filtered = filterConditions(filters, MODIFICATION_FILTERS, `'{}'::jsonb`, parameters);
     if (volumeIds.length > 0) conditions.push(`m.volume_id = ANY(${parameters.add([...new Set(volumeIds)])}::text[])`);
     if (after !== undefined) conditions.push(`m.position > ${parameters.add(after)}::bigint`);
     const rows = await this.sql.query<Row & { matches: boolean }>(

@@ -22,11 +22,14 @@ const RESERVED_PREFIX = /^aws:/i;
 /** A null prototype, so that a tag named `__proto__` is a tag. */
 const emptyTags = (): Record<string, string> => Object.create(null) as Record<string, string>;
 
+/** Unicode's, of which JavaScript counts some as two. */
+const characters = (text: string): number => [...text].length;
+
 const checkedKey = (key: string | undefined): string => {
   if (key === undefined || key === '') throw invalidParameterValue('Tag key cannot be null or empty');
   if (RESERVED_PREFIX.test(key))
     throw invalidParameterValue("Tag keys starting with 'aws:' are reserved for internal use");
-  if (key.length > MAX_KEY_LENGTH)
+  if (characters(key) > MAX_KEY_LENGTH)
     throw invalidParameterValue(`Tag key exceeds the maximum length of ${String(MAX_KEY_LENGTH)} characters`);
   return key;
 };
@@ -36,7 +39,7 @@ const checkedTags = (tags: readonly Tag[]): Tags => {
   for (const { Key, Value = '' } of tags) {
     const key = checkedKey(Key);
     if (key in checked) throw invalidParameterValue(`Duplicate tag key '${key}' specified.`);
-    if (Value.length > MAX_VALUE_LENGTH)
+    if (characters(Value) > MAX_VALUE_LENGTH)
       throw invalidParameterValue(`Tag value exceeds the maximum length of ${String(MAX_VALUE_LENGTH)} characters`);
     checked[key] = Value;
   }

@@ -127,6 +127,14 @@ describe('an instance profile', () => {
   });
 
   it.each([
+    [{ Filters: [{ Name: 'tag-key', Values: ['a'] }] }, 'InvalidParameterValue'],
+    [{ AssociationIds: ['iip-assoc-0123456789abcdef0'] }, 'InvalidAssociationID.NotFound'],
+    [{ MaxResults: 4 }, 'InvalidParameterValue'],
+  ])('is not described by %j: %s', async (input, code) => {
+    await expect(call('DescribeIamInstanceProfileAssociations', input)).rejects.toMatchObject({ code });
+  });
+
+  it.each([
     [{ Name: 'absent' }, 'Value (absent) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name'],
     [{ Arn: `${PROFILES}x` }, `Value (${PROFILES}x) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN`],
     [{ Name: 'empty' }, `IAM Instance Profile "${PROFILES}empty" has no associated IAM Roles`],

@@ -39,14 +39,14 @@ export const CONDITION_KEYS: readonly ConditionKey[] = [
   ...keys('date', 'kms:', 'ValidTo'),
   ...multivalued('kms:', 'EncryptionContextKeys GrantOperations ResourceAliases'),
   ...keys('bool', 'ec2:', 'Encrypted IsLaunchTemplateResource'),
-  ...keys('arn', 'ec2:', 'ParentSnapshot ParentVolume'),
+  ...keys('arn', 'ec2:', 'ParentSnapshot ParentVolume InstanceProfile NewInstanceProfile'),
   ...keys('string', 'ec2:', 'KmsKeyId VolumeType VolumeID SnapshotID Owner AvailabilityZone AvailabilityZoneId Region'),
   ...keys(
     'string',
     'ec2:',
     'InstanceType ImageID RootDeviceType Tenancy ResourceTag/ CreateAction Add/userId Add/group',
   ),
-  ...keys('string', 'ec2:', 'Remove/userId Remove/group Attribute Attribute/ SourceSnapshot'),
+  ...keys('string', 'ec2:', 'Remove/userId Remove/group Attribute Attribute/ SourceSnapshot KeyPairName KeyPairType'),
   ...keys('numeric', 'ec2:', 'VolumeSize VolumeIops VolumeThroughput SnapshotLockDuration SnapshotCoolOffPeriod'),
   ...keys('numeric', 'ec2:', 'VolumeInitializationRate'),
   ...keys('date', 'ec2:', 'SnapshotTime'),
@@ -55,7 +55,7 @@ export const CONDITION_KEYS: readonly ConditionKey[] = [
   ...keys('arn', 'ebs:', 'ParentSnapshot'),
   ...keys('string', 'sts:', 'ExternalId RoleSessionName SourceIdentity'),
   ...multivalued('sts:', 'TransitiveTagKeys'),
-  ...keys('arn', 'iam:', 'PermissionsBoundary PolicyARN'),
+  ...keys('arn', 'iam:', 'PermissionsBoundary PolicyARN AssociatedResourceArn'),
   ...keys('string', 'iam:', 'PassedToService AWSServiceName ResourceTag/'),
 ];
 

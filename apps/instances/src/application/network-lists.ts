@@ -29,6 +29,8 @@ export interface ListRules<Item> {
   /** EC2's code for an id that names nothing, and its text. */
   readonly notFound: readonly [code: string, text: (id: string) => string];
   readonly filters: RecordFilters<Item>;
+  /** EC2 knows filters by tags where there could be some. */
+  readonly taggable?: boolean;
 }
 
 /**
@@ -39,7 +41,7 @@ export interface ListRules<Item> {
 export const listPage = <Item, Described>(
   items: readonly Item[],
   { ids, request, others }: { ids: readonly string[]; request: ListRequest; others: object },
-  { action, idOf, idsParameter, notFound: [code, text], filters }: ListRules<Item>,
+  { action, idOf, idsParameter, notFound: [code, text], filters, taggable = true }: ListRules<Item>,
   describe: (item: Item) => Described,
   { tokens, context }: { tokens: PageTokens; context: RequestContext },
 ): { items: Described[]; nextToken: string | undefined } => {
@@ -51,7 +53,9 @@ export const listPage = <Item, Described>(
   const { accountId, region } = context;
   const scope = { accountId, region, action };
   const after = request.NextToken === undefined ? '' : tokens.read(scope, request.NextToken);
-  const matches = recordFilter(request.Filters, { 'tag-key': () => [], ...filters }, () => ({}));
+  const matches = taggable
+    ? recordFilter(request.Filters, { 'tag-key': () => [], ...filters }, () => ({}))
+    : recordFilter(request.Filters, filters);
   const wanted = items
     .filter((item) => idOf(item) > after && (ids.length === 0 || ids.includes(idOf(item))) && matches(item))
     .sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));

@@ -31,6 +31,7 @@ const RULES: ListRules<Associated> = {
   idsParameter: 'associationIds',
   notFound: [notFound('')[0], (id) => notFound(id)[1]],
   filters: { 'instance-id': ({ instanceId }) => [instanceId], state: () => ['associated'] },
+  taggable: false,
 };
 
 const described = (

@@ -159,6 +159,19 @@ describe('the Recycle Bin', () => {
     await volumes.turnClock(0);
   });
 
+  it('keeps what ends with its instance', async () => {
+    const id = await ready();
+    const instance = launch({ state: 'pending' });
+    await attachAtLaunch(id, instance);
+    volumes.retention = () => 3;
+    await volumes.terminated(instance);
+    await expect.poll(() => stateOf(id)).toBe('InvalidVolume.NotFound');
+    expect(await inBin(id)).toHaveLength(1);
+    await restore(id);
+    expect(await describeOne(id)).toMatchObject({ State: 'available', Attachments: [] });
+    expect(dataPlane.allocated.has(id)).toBe(true);
+  });
+
   it('keeps nothing of a launch that failed, and refuses what is no volume', async () => {
     const id = await ready();
     volumes.retention = () => 3;

@@ -11,7 +11,7 @@ import {
   type VolumePerformanceRecord,
 } from '@holdfast/contracts';
 import { FakeKms } from '@holdfast/ec2/testing';
-import { testContext } from '@holdfast/messaging/testing';
+import { testContext, TestSource } from '@holdfast/messaging/testing';
 import { type RunningService, type ServiceEnvironment, turnClocks } from '@holdfast/service-kit';
 import { startTestStack, type TestStack } from '@holdfast/service-kit/testing';
 import { randomBytes } from 'node:crypto';
@@ -137,6 +137,14 @@ export class VolumesStack {
     await this.service?.close();
     meanwhile();
     if (this.environment !== undefined) this.service = await start(this.environment);
+  }
+
+  /** What the instances service tells when an instance has ended. */
+  async terminated(instanceId: string): Promise<void> {
+    if (this.stack === undefined) throw new Error('not started');
+    const source = new TestSource(this.stack.bus, 'instances');
+    await source.createStream();
+    await source.emit(`instance-${instanceId}`, 'InstanceTerminated', { instanceId });
   }
 
   /** @param hours ahead of the system's clock. */

@@ -115,7 +115,10 @@ describe('an instance profile', () => {
       ...{ code: 'IncorrectState', message: `There is an existing association for instance ${InstanceId}` },
     });
     await call('ReplaceIamInstanceProfileAssociation', { AssociationId, ...other });
-    const Filters = [{ Name: 'iam-instance-profile.name', Values: ['other'] }];
+    const Filters = [
+      { Name: 'iam-instance-profile.arn', Values: ['*/other'] },
+      { Name: 'iam-instance-profile.id', Values: ['AIPAother'] },
+    ];
     const found = await call<ec2.DescribeInstancesResult>('DescribeInstances', { Filters });
     expect(found.Reservations?.[0]?.Instances?.[0]?.InstanceId).toBe(InstanceId);
     await expect(call('DisassociateIamInstanceProfile', { AssociationId })).rejects.toMatchObject({

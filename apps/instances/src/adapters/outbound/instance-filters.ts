@@ -142,7 +142,6 @@ const FILTERS: Filters = {
   'hibernation-options.configured': always('false'),
   'iam-instance-profile.arn': column(`(instance_profile ->> 'arn')`),
   'iam-instance-profile.id': column(`(instance_profile ->> 'id')`),
-  'iam-instance-profile.name': column(`regexp_replace(instance_profile ->> 'arn', '^.*/', '')`),
   'image-id': column('image_id'),
   hypervisor: always('xen'),
   'instance-id': column('instance_id'),

@@ -77,7 +77,9 @@ describe('a snapshot in the Recycle Bin', () => {
 
   it('is of no use but for its owner’s tags, is given back, or leaves when its time is over', () => {
     const tag = { type: 'TagSnapshot', snapshotId, tags: { a: '1' }, at: at(3) } as const;
-    given(started, completed, recycled).when({ ...tag, viewer: other }).thenRefuses('SnapshotNotFound');
+    given(started, completed, recycled)
+      .when({ ...tag, viewer: other })
+      .thenRefuses('SnapshotNotFound');
     given(started, completed, recycled)
       .when(tag)
       .then({ type: 'SnapshotTagged', snapshotId, tags: { a: '1' }, at: at(3) });

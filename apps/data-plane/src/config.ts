@@ -6,6 +6,7 @@ import {
   volumeDeviceSettings,
   volumeDeviceVariables,
 } from '@holdfast/block-store';
+import { nbdTlsSettings, nbdTlsSettingsSchema, nbdTlsVariables } from '@holdfast/nbd';
 import type { OwnSettings } from '@holdfast/service-kit';
 import { z } from 'zod';
 
@@ -42,15 +43,7 @@ export const settingsSchema = z.object({
   /** Where blocks of snapshots are; null: in a folder under `home`. */
   blockStore: s3SettingsSchema.nullable().default(null),
   /** Where volumes are served over TLS, to guests whose certificates are for their instance or the volume; absent: nowhere. */
-  nbdTls: z
-    .strictObject({
-      listen: z.string().regex(/^[A-Za-z0-9.:[\]-]+:\d{1,5}$/, 'must be <host>:<port>'),
-      cert: z.string(),
-      key: z.string(),
-      clientCa: z.string(),
-      clientCrl: z.string().optional(),
-    })
-    .optional(),
+  nbdTls: nbdTlsSettingsSchema.optional(),
   /** Of the built block host; tests give their own. */
   blockHostPath: z.string().optional(),
 });
@@ -61,27 +54,11 @@ const variables = z.object({
   HOLDFAST_HOST_ID: z.string().min(1).optional(),
   HOLDFAST_BLOCKS_LISTEN: z.string().min(1).optional(),
   HOLDFAST_BLOCKS_URL: z.string().min(1).optional(),
-  HOLDFAST_NBD_TLS_LISTEN: z.string().min(1).optional(),
-  HOLDFAST_NBD_TLS_CERT_FILE: z.string().min(1).optional(),
-  HOLDFAST_NBD_TLS_KEY_FILE: z.string().min(1).optional(),
-  HOLDFAST_NBD_TLS_CLIENT_CA_FILE: z.string().min(1).optional(),
-  HOLDFAST_NBD_TLS_CLIENT_CRL_FILE: z.string().min(1).optional(),
   HOLDFAST_VOLUME_LIMITS: z.enum(['enforced', 'off']).optional(),
   ...blockStoreVariables,
   ...volumeDeviceVariables,
+  ...nbdTlsVariables,
 });
-
-/** All of them but the revocation list, or none: without certificates nothing is served to other hosts. */
-const nbdTlsOf = (values: z.infer<typeof variables>) => {
-  const tls = {
-    listen: values.HOLDFAST_NBD_TLS_LISTEN,
-    cert: values.HOLDFAST_NBD_TLS_CERT_FILE,
-    key: values.HOLDFAST_NBD_TLS_KEY_FILE,
-    clientCa: values.HOLDFAST_NBD_TLS_CLIENT_CA_FILE,
-    clientCrl: values.HOLDFAST_NBD_TLS_CLIENT_CRL_FILE,
-  };
-  return Object.values(tls).every((value) => value === undefined) ? undefined : tls;
-};
 
 export const ownSettings: OwnSettings<typeof variables.shape> = {
   variables,
@@ -94,6 +71,6 @@ export const ownSettings: OwnSettings<typeof variables.shape> = {
       volumeLimits: values.HOLDFAST_VOLUME_LIMITS,
       ...volumeDeviceSettings(values),
       blockStore: blockStoreSettings(values),
-      nbdTls: nbdTlsOf(values),
+      nbdTls: nbdTlsSettings(values),
     }),
 };

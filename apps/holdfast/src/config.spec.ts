@@ -56,6 +56,20 @@ describe('the configuration', () => {
     });
   });
 
+  it('takes certificates for volumes over TLS, all of them or none', () => {
+    const files = {
+      HOLDFAST_NBD_TLS_LISTEN: '0.0.0.0:10809',
+      HOLDFAST_NBD_TLS_CERT_FILE: '/c',
+      HOLDFAST_NBD_TLS_KEY_FILE: '/k',
+      HOLDFAST_NBD_TLS_CLIENT_CA_FILE: '/ca',
+    };
+    expect(readConfig(files).nbdTls).toEqual({ listen: '0.0.0.0:10809', cert: '/c', key: '/k', clientCa: '/ca' });
+    expect(readConfig({}).nbdTls).toBeUndefined();
+    expect(() => readConfig({ ...files, HOLDFAST_NBD_TLS_KEY_FILE: '' })).toThrow(
+      'HOLDFAST_NBD_TLS_KEY_FILE is missing',
+    );
+  });
+
   it('refuses a log level that does not exist', () => {
     expect(() => readConfig({ HOLDFAST_LOG_LEVEL: 'loud' })).toThrow('one of trace, debug');
   });

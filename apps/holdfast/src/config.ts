@@ -7,6 +7,7 @@ import {
   type VolumeDeviceSettings,
   volumeDeviceVariables,
 } from '@holdfast/block-store';
+import { type NbdTlsSettings, nbdTlsSettings, nbdTlsVariables } from '@holdfast/nbd';
 import { type Pkcs11Options, pkcs11Options, pkcs11Variables, RootKeyError } from '@holdfast/root-keys/pkcs11';
 import { z } from 'zod';
 import { UserError } from './errors.ts';
@@ -30,6 +31,7 @@ const variables = z.object({
   HOLDFAST_VOLUME_LIMITS: z.enum(['enforced', 'off']).optional(),
   ...blockStoreVariables,
   ...volumeDeviceVariables,
+  ...nbdTlsVariables,
   HOLDFAST_REQUESTS: z.enum(['local', 'nats']).default('local'),
 });
 
@@ -53,6 +55,11 @@ const MEANING: Record<keyof typeof variables.shape, string> = {
   HOLDFAST_S3_CREDENTIALS_FILE: 'the path of a file like ~/.aws/credentials',
   HOLDFAST_VOLUME_DEVICES: 'paths of block devices, or of folders of them',
   HOLDFAST_VOLUME_DEVICES_OVERWRITE: 'paths of block devices',
+  HOLDFAST_NBD_TLS_LISTEN: '<host>:<port>',
+  HOLDFAST_NBD_TLS_CERT_FILE: 'the path of a PEM file',
+  HOLDFAST_NBD_TLS_KEY_FILE: 'the path of a PEM file',
+  HOLDFAST_NBD_TLS_CLIENT_CA_FILE: 'the path of a PEM file',
+  HOLDFAST_NBD_TLS_CLIENT_CRL_FILE: 'the path of a PEM file',
   HOLDFAST_REQUESTS: 'local or nats',
 };
 
@@ -78,6 +85,8 @@ export interface Config {
   /** Where blocks of snapshots are, unless they are in a folder of the home. */
   readonly blockStore?: S3Settings;
   readonly devices: VolumeDeviceSettings;
+  /** Where volumes are served to guests of other hosts. */
+  readonly nbdTls?: NbdTlsSettings | undefined;
   /** `local`: services ask each other within the process; `nats`: over NATS, as in a cluster. */
   readonly requests: 'local' | 'nats';
 }
@@ -99,10 +108,10 @@ const tokenOf = (values: z.infer<typeof variables>): Pkcs11Options | undefined =
   }
 };
 
-/** @throws UserError */
-const blockStoreOf = (values: z.infer<typeof variables>): S3Settings | null => {
+/** @throws UserError in place of the Error that names a variable. */
+const told = <Settings>(read: () => Settings): Settings => {
   try {
-    return blockStoreSettings(values);
+    return read();
   } catch (error) {
     throw new UserError((error as Error).message);
   }
@@ -123,10 +132,11 @@ export const readConfig = (environment: NodeJS.ProcessEnv): Config => {
   const { HOLDFAST_VOLUME_LIMITS: volumeLimits } = parsed.data;
   const limits = { requestRates, kmsQuotas, volumeLimits };
   const { HOLDFAST_REQUESTS: requests } = parsed.data;
-  const blockStore = blockStoreOf(parsed.data);
+  const blockStore = told(() => blockStoreSettings(parsed.data));
   return {
     ...{ home: resolve(HOLDFAST_HOME), port: HOLDFAST_PORT, logLevel: HOLDFAST_LOG_LEVEL, limits, pkcs11, requests },
     ...(blockStore === null ? {} : { blockStore }),
     devices: volumeDeviceSettings(parsed.data),
+    nbdTls: told(() => nbdTlsSettings(parsed.data)),
   };
 };

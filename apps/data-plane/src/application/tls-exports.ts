@@ -1,3 +1,4 @@
+import type { NbdTlsSettings } from '@holdfast/nbd';
 import type { Logger } from '@holdfast/service-kit';
 import { HostProcess } from '../host-process.ts';
 import { locateParams, serveTlsReply } from '../host-protocol.ts';
@@ -6,18 +7,8 @@ import type { KmsKeys } from '../kms-keys.ts';
 
 const RESTART_MS = 1_000;
 
-/** Paths of PEM files; `clientCa` signed what guests show, and `clientCrl` tells which of it is no longer good. */
-export interface TlsSettings {
-  /** `host:port` */
-  readonly listen: string;
-  readonly cert: string;
-  readonly key: string;
-  readonly clientCa: string;
-  readonly clientCrl?: string | undefined;
-}
-
 export interface TlsExportsOptions {
-  readonly settings: TlsSettings | null;
+  readonly settings: NbdTlsSettings | null;
   readonly scriptPath: string;
   readonly keys: KmsKeys;
   readonly logger: Logger;

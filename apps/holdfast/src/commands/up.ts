@@ -65,14 +65,14 @@ const run = async (options: UpOptions, home: string, begunAt: number): Promise<v
   const { config, ephemeral, natsUrl, loadService, print, report } = options;
   const port = await choosePort(config.port);
   const { end, fail, off } = listenForEnd(report, () => stack.abandon());
-  const { logLevel, pkcs11, limits, blockStore, devices, requests } = config;
+  const { logLevel, pkcs11, limits, blockStore, nbdTls, devices, requests } = config;
   const stack: Stack = createStack({
     home,
     port,
     logLevel,
     pkcs11,
     limits,
-    host: { blockStore, ...devices },
+    host: { blockStore, nbdTls, ...devices },
     requests,
     durable: !ephemeral,
     natsUrl,

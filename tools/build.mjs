@@ -34,7 +34,6 @@ await build({
   platform: 'node',
   target: 'node20',
   sourcemap: 'linked',
-  keepNames: true,
   logLevel: 'warning',
   tsconfig: join(root, 'tsconfig.base.json'),
   plugins: [

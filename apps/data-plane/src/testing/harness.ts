@@ -48,7 +48,6 @@ export const buildDataPlane = async (): Promise<string> => {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    keepNames: true,
     tsconfig: join(root, 'tsconfig.base.json'),
     plugins: [
       {

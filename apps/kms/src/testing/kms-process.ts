@@ -25,7 +25,6 @@ export class KmsProgram {
       format: 'esm',
       platform: 'node',
       target: 'node20',
-      keepNames: true,
       tsconfig: join(root, 'tsconfig.base.json'),
       plugins: [
         {

@@ -2,9 +2,11 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import { NbdClient } from '@holdfast/nbd/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -53,6 +55,31 @@ const tool = async (program: string, ...args: string[]): Promise<string> => {
 const uriOf = (volumeId: string, certificates: string) =>
   `nbds://localhost:${String(port)}/${volumeId}?tls-certificates=${certificates}`;
 const sizeAt = async (uri: string) => Number((await tool('nbdinfo', '--size', uri)).trim());
+
+const uint32 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+};
+const option = (code: number, data: Buffer = Buffer.alloc(0)): Buffer =>
+  Buffer.concat([Buffer.from('IHAVEOPT'), uint32(code), uint32(data.length), data]);
+
+/** A connection on which a volume is served, and on which nothing happens. */
+const served = async (volumeId: string, certificates: string): Promise<TLSSocket> => {
+  const clear = connect(port, '127.0.0.1');
+  await once(clear, 'data');
+  clear.write(Buffer.concat([Buffer.from([0, 0, 0, 3]), option(5)])); // NBD_OPT_STARTTLS
+  await once(clear, 'data');
+  const [ca, certificate, secret] = await Promise.all(
+    ['ca-cert.pem', 'client-cert.pem', 'client-key.pem'].map((name) => readFile(join(certificates, name))),
+  );
+  const secure = tlsConnect({ socket: clear, servername: 'localhost', ca, cert: certificate, key: secret });
+  secure.on('error', () => undefined).resume();
+  await once(secure, 'secureConnect');
+  secure.write(option(7, Buffer.concat([uint32(volumeId.length), Buffer.from(volumeId), Buffer.alloc(2)]))); // NBD_OPT_GO
+  await once(secure, 'data');
+  return secure;
+};
 
 describe('a volume over TLS', () => {
   it('is read and written by whom a certificate for its instance is', async () => {
@@ -103,10 +130,13 @@ describe('a volume over TLS', () => {
   it('is not served for a certificate that was revoked, from the moment that the list says so', async () => {
     const { volumeId, instanceId } = await host.attached();
     const [revoked, other] = [await authority.clientFolder(instanceId), await authority.clientFolder(instanceId)];
-    expect(await sizeAt(uriOf(volumeId, revoked))).toBe(GIB);
+    const [ending, staying] = [await served(volumeId, revoked), await served(volumeId, other)];
     await authority.revoke(join(revoked, 'client-cert.pem'));
     await expect(sizeAt(uriOf(volumeId, revoked))).rejects.toThrow();
     expect(await sizeAt(uriOf(volumeId, other))).toBe(GIB);
+    await until('who was connected is not any more', () => ending.closed);
+    expect(staying.closed).toBe(false);
+    staying.destroy();
   });
 
   it('is served under a new certificate as soon as its files are there, and under the old one until both are', async () => {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, createServer as createTlsServer, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { NbdProtocolError } from './export-backend.ts';
+import { isRevoked } from './revocation.ts';
 import { type FrontStep, TlsFrontHandshake } from './tls-front-handshake.ts';
 
 /** PEM. */
@@ -10,7 +11,7 @@ export interface TlsMaterial {
   readonly key: string | Buffer;
   /** Of clients' certificates; a client without one of these is not served. */
   readonly ca: string | Buffer;
-  /** Revocation lists of these authorities: whoever is on one is not served, and nobody once a list has expired. */
+  /** Revocation lists of these authorities: whoever is on one is not served any more, and nobody new once a list has expired. */
   readonly crl?: string | Buffer | undefined;
 }
 
@@ -21,7 +22,7 @@ export const checkTlsMaterial = (material: TlsMaterial): void => {
 
 export interface TlsFrontOptions {
   readonly listen: { readonly host: string; readonly port: number };
-  /** Asked with each connection, so that certificates can be replaced while others go on. */
+  /** Asked with each connection and every few seconds, so that certificates can be replaced while others go on. */
   readonly tls: () => TlsMaterial;
   /**
    * @param identities what the client's certificate is for: its common name and its DNS names.
@@ -41,6 +42,8 @@ export interface TlsFront {
 
 const DEFAULT_MAX_CONNECTIONS = 256;
 const DEFAULT_HANDSHAKE_TIMEOUT_MS = 10_000;
+/** How long one who was revoked is served at most. */
+const REVOCATION_MS = 2_000;
 
 /**
  * NBD over TCP, with TLS and certificates of clients always (FORCEDTLS): TLS ends here, and goes on in clear to the unix
@@ -57,12 +60,18 @@ class RunningFront implements TlsFront {
   readonly #options: TlsFrontOptions;
   readonly #listener: Server;
   readonly #sockets = new Set<Socket>();
+  /** Serial numbers of the certificates of those who are served. */
+  readonly #served = new Map<Socket, string>();
+  readonly #timer: NodeJS.Timeout;
+  /** The lists that all who are served were held to. */
+  #heeded: TlsMaterial['crl'];
 
   constructor(options: TlsFrontOptions) {
     this.#options = options;
     checkTlsMaterial(options.tls()); // So that what can't be used is refused at the start.
     this.#listener = createServer({ noDelay: true, keepAlive: true });
     this.#listener.on('connection', (socket) => this.#accept(socket));
+    this.#timer = setInterval(() => this.#endRevoked(), REVOCATION_MS).unref();
   }
 
   get address(): AddressInfo {
@@ -76,6 +85,7 @@ class RunningFront implements TlsFront {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#timer);
     const closed = once(this.#listener, 'close');
     this.#listener.close();
     for (const socket of this.#sockets) socket.destroy();
@@ -111,7 +121,8 @@ class RunningFront implements TlsFront {
     const secure = await this.#secure(socket);
     handshake.secured();
     secure.on('error', () => secure.destroy());
-    const identities = identitiesOf(secure.getPeerCertificate());
+    const certificate = secure.getPeerCertificate();
+    const identities = identitiesOf(certificate);
     let step: FrontStep = await converse(secure, handshake);
     for (;;) {
       if (step.kind !== 'export') {
@@ -121,6 +132,9 @@ class RunningFront implements TlsFront {
       const path = await this.#options.locate(step.name, identities);
       if (secure.destroyed) return false;
       if (path !== null) {
+        this.#served.set(socket, certificate.serialNumber);
+        socket.once('close', () => this.#served.delete(socket));
+        this.#heeded = undefined; // The list may have changed since its handshake.
         await join(secure, path, step);
         return true;
       }
@@ -128,6 +142,14 @@ class RunningFront implements TlsFront {
       if (next.kind === 'more') secure.write(next.send);
       step = next.kind === 'more' ? await converse(secure, handshake) : next;
     }
+  }
+
+  /** Those of the connections that are served; one in its handshake was held to the list at its beginning. */
+  #endRevoked(): void {
+    const { crl } = this.#options.tls();
+    if (crl === undefined || crl === this.#heeded) return;
+    this.#heeded = crl;
+    for (const [socket, serialNumber] of this.#served) if (isRevoked(crl, serialNumber)) socket.destroy();
   }
 
   /**

@@ -11,6 +11,7 @@ import { BlockTransfers } from './application/block-transfers.ts';
 import { BlockUploads } from './application/block-uploads.ts';
 import { DataPlane } from './application/data-plane.ts';
 import { HostTasks } from './application/host-tasks.ts';
+import { IndexMirror } from './application/index-mirror.ts';
 import { Initializations } from './application/initializations.ts';
 import { SnapshotExports } from './application/snapshot-exports.ts';
 import { Snapshots, type UploadWork } from './application/snapshots.ts';
@@ -39,6 +40,7 @@ export class DataPlaneModule {
     const isLimited = (settings.volumeLimits ?? (isDevelopment ? 'off' : 'enforced')) === 'enforced';
     const layout = new StoreLayout(join(home, 'data-plane'));
     const objects = openObjects(settings.blockStore);
+    const mirror = objects === undefined ? undefined : new IndexMirror(objects, layout, logger);
     const shared = {
       ...{ layout, logger, scriptPath: blockHostPath ?? builtBlockHost(), keys: new KmsKeys(bus) },
       storeEnvironment: storeEnvironment(settings.blockStore, process.env),
@@ -62,19 +64,20 @@ export class DataPlaneModule {
       progress: (snapshotId) => uploads.progress(snapshotId),
       closeBlocks,
     };
-    const snapshots: Snapshots = new Snapshots(layout, tasks, logger, uploadWork, objects);
+    const snapshots: Snapshots = new Snapshots(layout, tasks, logger, uploadWork, mirror);
     const snapshotExports = new SnapshotExports({ ...shared, home });
     const archives = new Archives(
       layout,
       () => openBlockStore(layout, settings.blockStore),
       logger,
       () => snapshots.collect(),
+      mirror,
     );
     const fail = (snapshotId: SnapshotId, reason: string) => snapshots.fail(snapshotId, reason);
     const uploads: BlockUploads = new BlockUploads({ layout, tasks, clock, logger, closeBlocks, fail });
     const allocateVolume = new AllocateVolume(layout, tasks, hosts, devices, hostId);
     const parts = {
-      ...{ home, isDevelopment, hostId, layout, objects, bus, logger, hosts, devices, tasks, allocateVolume },
+      ...{ home, isDevelopment, hostId, layout, objects, mirror, bus, logger, hosts, devices, tasks, allocateVolume },
       ...{ snapshots, snapshotExports, tlsExports, archives, transfers, uploads },
     };
     countNbdOperations(metrics, hosts);

@@ -180,12 +180,13 @@ blocks
 blocks
   .command('reindex')
   .description(
-    'enter the blocks of all segments in the object store into the index of the host, where they are missing',
+    'enter the blocks and snapshots that are in the object store into the index of the host, where they are missing',
   )
   .option('--home <folder>', 'of the host; default: HOLDFAST_HOME')
-  .action(async ({ home }: { home?: string }) => {
+  .option('--take-over', 'this host is in the place of the one that they belong to, which is gone for good', false)
+  .action(async ({ home, takeOver }: { home?: string; takeOver: boolean }) => {
     const { home: configured, blockStore = null } = readConfig(process.env);
-    if (!(await blocksReindex(home ?? configured, print, openObjects(blockStore)))) process.exitCode = 1;
+    if (!(await blocksReindex(home ?? configured, print, openObjects(blockStore), takeOver))) process.exitCode = 1;
   });
 
 program

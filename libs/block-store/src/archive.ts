@@ -1,9 +1,20 @@
-import { existsSync, fsyncSync, openSync, closeSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  existsSync,
+  fsyncSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { openNodeFile } from './backing-file.ts';
 import { batchBlocksOf, IntentFile, putBlocks } from './background.ts';
 import { BlockJournal } from './block-journal.ts';
 import { BlockDamaged, type BlockStore, digestOf } from './block-store.ts';
-import { syncDirectory } from './durable-files.ts';
+import { syncDirectory, writeFileDurably } from './durable-files.ts';
 import { discardJobFiles } from './freeze.ts';
 import { BLOCK_SIZE_BYTES } from './geometry.ts';
 import type { SnapshotPaths } from './layout.ts';
@@ -15,6 +26,11 @@ import { Manifest, ManifestDamaged } from './manifest.ts';
  */
 const MAGIC = Buffer.from('HFARCHV1');
 const PREFIX_BYTES = MAGIC.length + 4;
+/**
+ * Of an archive whose blocks stay in the object store, where they are of no other use to a host than a file of them would be: the
+ * manifest's file follows, and nothing else.
+ */
+const INDEX_MAGIC = Buffer.from('HFARCHI1');
 
 const writeAll = (fd: number, bytes: Uint8Array, offsetBytes: number): void => {
   for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, offsetBytes + done);
@@ -75,6 +91,36 @@ export const writeArchive = async (
   syncDirectory(paths.folder);
 };
 
+/** Archives a snapshot whose blocks stay in the object store. Durable when it returns. @throws ManifestDamaged */
+export const writeIndexArchive = (paths: SnapshotPaths, manifestBytes: Buffer): void => {
+  if (existsSync(paths.archive)) return;
+  Manifest.parse(manifestBytes, paths.manifest);
+  writeFileDurably(paths.archive, Buffer.concat([INDEX_MAGIC, manifestBytes]));
+};
+
+/** @throws ManifestDamaged */
+export const parseIndexArchive = (bytes: Buffer, path: string): Manifest => {
+  if (!bytes.subarray(0, INDEX_MAGIC.length).equals(INDEX_MAGIC)) throw new ManifestDamaged(`${path} is no archive`);
+  return Manifest.parse(bytes.subarray(INDEX_MAGIC.length), path);
+};
+
+/**
+ * @returns the bytes of an archive whose blocks are in the store; null: it has its own.
+ * @throws ManifestDamaged; ENOENT, as the file system words it.
+ */
+export const readIndexArchive = (path: string): Buffer | null => {
+  const fd = openSync(path, 'r');
+  try {
+    const magic = Buffer.alloc(INDEX_MAGIC.length);
+    const length = readSync(fd, magic, 0, magic.length, 0);
+    if (magic.equals(MAGIC)) return null;
+    if (length < magic.length || !magic.equals(INDEX_MAGIC)) throw new ManifestDamaged(`${path} is no archive`);
+    return readFileSync(path);
+  } finally {
+    closeSync(fd);
+  }
+};
+
 /** @returns the block index, and where the blocks start. @throws ManifestDamaged */
 const readIndex = (fd: number, path: string): { manifest: Manifest; start: number } => {
   const prefix = readAll(fd, PREFIX_BYTES, 0, path);
@@ -89,6 +135,11 @@ const readIndex = (fd: number, path: string): { manifest: Manifest; start: numbe
 export const verifyArchive = async (path: string): Promise<string | null> => {
   const fd = openSync(path, 'r');
   try {
+    const indexOnly = readIndexArchive(path);
+    if (indexOnly !== null) {
+      parseIndexArchive(indexOnly, path);
+      return null; // Its blocks are looked at with all others.
+    }
     const { manifest, start } = readIndex(fd, path);
     let at = start;
     for (const [block, digest] of manifest) {
@@ -118,6 +169,8 @@ export const restoreArchive = async (
   { signal, onProgress }: ArchiveWork,
 ): Promise<void> => {
   if (existsSync(paths.manifest)) return;
+  const indexOnly = readIndexArchive(paths.archive);
+  if (indexOnly !== null) return parseIndexArchive(indexOnly, paths.archive).write(paths.manifest);
   const fd = openSync(paths.archive, 'r');
   const journal = BlockJournal.open(paths.journal, openNodeFile);
   const batchBlocks = batchBlocksOf(store);

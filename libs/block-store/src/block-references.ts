@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { parseIndexArchive, readIndexArchive } from './archive.ts';
 import { readJournal } from './block-journal.ts';
 import { DIGEST_BYTES } from './block-store.ts';
 import type { StoreLayout } from './layout.ts';
@@ -16,6 +17,12 @@ export interface BlockReference {
 }
 
 const manifestDigests = (path: string): Buffer[] => [...Manifest.read(path)].map(([, digest]) => digest);
+
+/** Of an archive with blocks of its own: none. */
+const archivedDigests = (path: string): Buffer[] => {
+  const bytes = readIndexArchive(path);
+  return bytes === null ? [] : [...parseIndexArchive(bytes, path)].map(([, digest]) => digest);
+};
 
 /** Everything that may name blocks, whether or not it is there. Work in progress comes before what it may turn into. */
 export function* blockReferences(layout: StoreLayout): Generator<BlockReference> {
@@ -36,6 +43,8 @@ export function* blockReferences(layout: StoreLayout): Generator<BlockReference>
   for (const owner of layout.snapshotIds()) {
     yield manifest(owner, layout.snapshot(owner).base);
     yield manifest(owner, layout.snapshot(owner).manifest);
+    const { archive } = layout.snapshot(owner);
+    yield { owner, path: archive, isAnnounced: false, read: () => archivedDigests(archive) };
   }
 }
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ageOfEntry, asidePath, indexFolders, isAbsent, trashFolder } from './block-index.ts';
+import { ageOfEntry, asidePath, findEntry, indexFolders, isAbsent, trashFolder } from './block-index.ts';
 import { blockReferences } from './block-references.ts';
 import type { StoreLayout } from './layout.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -35,20 +35,39 @@ const LOCK_WAIT_MS = 60_000;
 export const collectGarbage = async (layout: StoreLayout, objects?: ObjectStore): Promise<Collected> => {
   const trash = trashFolder(layout.blocks);
   await mkdir(trash, { recursive: true, mode: 0o700 });
-  if (objects === undefined) return collectBlocks(layout, trash, new Set());
+  if (objects === undefined) {
+    const { keptBlocks, removedBlocks } = await collectBlocks(layout, trash, new Set());
+    return { keptBlocks, removedBlocks };
+  }
   const unlock = await lockVolume(layout.collecting, LOCK_WAIT_MS);
   try {
     const sweep = await SegmentSweep.begin(layout.blocks, objects, layout.claim);
     const changed = new Set<string>();
-    const collected = await collectBlocks(layout, trash, changed);
+    const { unseen, ...collected } = await collectBlocks(layout, trash, changed);
+    await assertIndexed(layout, unseen);
     return { ...collected, segments: await sweep.finish(changed) };
   } finally {
     unlock();
   }
 };
 
+/**
+ * A host that has lost entries of its index must not take their segments for unused.
+ * @param unseen blocks that are needed and were not in the index, in hexadecimal. @throws Error when they are not.
+ */
+const assertIndexed = async (layout: StoreLayout, unseen: readonly string[]): Promise<void> => {
+  for (const name of unseen) {
+    if ((await findEntry(layout.blocks, Buffer.from(name, 'hex'), ageOfEntry)) === null)
+      throw new Error(`block ${name} is needed and not in the index, nor may others be: holdfast blocks reindex`);
+  }
+};
+
 /** @param changed receives the folders that blocks were removed from. */
-const collectBlocks = async (layout: StoreLayout, trash: string, changed: Set<string>): Promise<Collected> => {
+const collectBlocks = async (
+  layout: StoreLayout,
+  trash: string,
+  changed: Set<string>,
+): Promise<Collected & { unseen: string[] }> => {
   for (const folder of await restoreTrash(layout, trash)) changed.add(folder);
   const startedMs = await fileSystemTime(join(trash, 'clock'));
   const marked = markedDigests(layout);
@@ -57,14 +76,17 @@ const collectBlocks = async (layout: StoreLayout, trash: string, changed: Set<st
     const files = await readdir(join(layout.blocks, folder));
     for (const file of files) await removeIfAbandoned(join(layout.blocks, folder, file), startedMs);
     for (const file of files.filter((name) => /^[0-9a-f]{62}$/.test(name))) {
-      if (marked.has(folder + file) || !(await removeIfOlder(layout, folder, file, startedMs))) keptBlocks++;
+      const isMarked = marked.has(folder + file);
+      if (isMarked) marked.set(folder + file, 'seen');
+      if (isMarked || !(await removeIfOlder(layout, folder, file, startedMs))) keptBlocks++;
       else {
         changed.add(folder);
         removedBlocks++;
       }
     }
   }
-  return { keptBlocks, removedBlocks };
+  const unseen = [...marked].filter(([, mark]) => mark === 'needed').map(([name]) => name);
+  return { keptBlocks, removedBlocks, unseen };
 };
 
 /** Blocks that a killed collection left aside, and may have been about to move back. @returns the folders that they are in. */
@@ -127,12 +149,16 @@ const removeIfOlder = async (
   return true;
 };
 
-/** Hexadecimal digests of every block that something names. */
-const markedDigests = (layout: StoreLayout): Set<string> => {
-  const marked = new Set<string>();
-  for (const { read } of blockReferences(layout)) {
+/** Hexadecimal digests of every block that something names; those that are only announced may not be there yet. */
+const markedDigests = (layout: StoreLayout): Map<string, 'announced' | 'needed' | 'seen'> => {
+  const marked = new Map<string, 'announced' | 'needed' | 'seen'>();
+  for (const { isAnnounced, read } of blockReferences(layout)) {
     try {
-      for (const digest of read()) marked.add(digest.toString('hex'));
+      for (const digest of read()) {
+        const name = digest.toString('hex');
+        if (!isAnnounced) marked.set(name, 'needed');
+        else if (!marked.has(name)) marked.set(name, 'announced');
+      }
     } catch (error) {
       if (!isAbsent(error)) throw error;
     }

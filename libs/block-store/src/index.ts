@@ -1,4 +1,4 @@
-export { archiveSize, type ArchiveWork, restoreArchive, writeArchive } from './archive.ts';
+export { archiveSize, type ArchiveWork, restoreArchive, writeArchive, writeIndexArchive } from './archive.ts';
 export { type BackingFile, openNodeFile, type OpenFile } from './backing-file.ts';
 export { BackgroundWork } from './background.ts';
 export { Bitmap } from './bitmap.ts';
@@ -46,7 +46,19 @@ export { openBlockStore, openObjects } from './open-block-store.ts';
 export { patientStore } from './patient-store.ts';
 export { rebuildIndex, type RebuiltIndex } from './rebuild-index.ts';
 export type { S3Settings } from './s3-objects.ts';
-export { claimStore, ForeignStore, readClaim } from './store-claim.ts';
+export { SegmentBlockStore } from './segment-block-store.ts';
+export { assertOwnStore, claimStore, ForeignStore, readClaim, takeOverStore } from './store-claim.ts';
+export {
+  getIndex,
+  INDEX_KINDS,
+  indexHere,
+  type IndexKind,
+  isWhole,
+  listIndexes,
+  putIndex,
+  removeIndexes,
+  type StoredIndex,
+} from './stored-indexes.ts';
 export { SnapshotDevice } from './snapshot-device.ts';
 export { type Finding, isLoss, type Verification, verifyStore } from './verify.ts';
 export { deviceCapacityBytes, devicePointer } from './volume-data.ts';

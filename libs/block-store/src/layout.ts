@@ -48,6 +48,8 @@ export class StoreLayout {
   }
 }
 
+export const isSnapshotId = (id: string): boolean => SNAPSHOT_ID.test(id);
+
 const names = (folder: string, pattern: RegExp): string[] =>
   existsSync(folder) ? readdirSync(folder).filter((name) => pattern.test(name)) : [];
 

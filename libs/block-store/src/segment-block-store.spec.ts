@@ -215,7 +215,7 @@ describe('what is in the segments', () => {
   it('makes the index anew', async () => {
     const blocks = await putAll(70);
     for (const { digest } of blocks.slice(10)) rmSync(entryOf(layout, digest));
-    expect(await rebuildIndex(layout, objects)).toEqual({ segments: 2, blocks: 70, damaged: [] });
+    expect(await rebuildIndex(layout, objects)).toEqual({ segments: 2, blocks: 70, snapshots: [], damaged: [] });
     await expectThere(blocks);
     objects.objects.set(segments()[0]!, Buffer.alloc(10_000));
     expect((await rebuildIndex(layout, objects)).damaged).toEqual([segments()[0]]);

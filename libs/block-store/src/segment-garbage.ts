@@ -7,6 +7,7 @@ import type { ObjectStore } from './object-store.ts';
 import { isHeld } from './process-lock.ts';
 import { blocksOfSegment, SEGMENT_BLOCKS, SEGMENTS_PREFIX, segmentKey, segmentOfKey } from './segment.ts';
 import { assertOwnStore, CLAIM_KEY } from './store-claim.ts';
+import { indexOfKey } from './stored-indexes.ts';
 
 /** Blocks that one collection moves at most: 1 GiB. What is left is moved by the next one. */
 const MAX_MOVED_BLOCKS = 2_048;
@@ -135,6 +136,6 @@ export const unusedObjects = async (
   const isUnused = (segment: string) => !writing.has(segment) && !used.has(segment) && !again.has(segment);
   return {
     segments: keys.filter((key) => isUnused(segmentOfKey(key) ?? key) && segmentOfKey(key) !== null),
-    strays: keys.filter((key) => segmentOfKey(key) === null && key !== CLAIM_KEY),
+    strays: keys.filter((key) => segmentOfKey(key) === null && indexOfKey(key) === null && key !== CLAIM_KEY),
   };
 };

@@ -8,7 +8,7 @@ export class ForeignStore extends Error {
   override readonly name = 'ForeignStore';
 }
 
-/** The only object that is no segment. */
+/** Whose place it is. */
 export const CLAIM_KEY = 'holdfast.json';
 /** An identifier and not much else. */
 const MAX_CLAIM_BYTES = 4_096;
@@ -43,6 +43,22 @@ export const claimStore = async (objects: ObjectStore, claimPath: string): Promi
   writeFileDurably(claimPath, JSON.stringify({ ...claim, taken: true }));
 };
 
+/**
+ * Takes the place over from a host that is gone for good; should it come back, it is refused, and removes nothing. Does nothing
+ * for a host that has the place. @throws ForeignStore: this host has taken another one, or nobody has taken this; StoreUnavailable
+ */
+export const takeOverStore = async (objects: ObjectStore, claimPath: string): Promise<void> => {
+  const noted = readClaim(claimPath);
+  const { url } = objects;
+  if (noted !== null && noted.url !== url) throw new ForeignStore(`this host was to take ${noted.url}, and not ${url}`);
+  const found = await storeIdOf(objects);
+  if (noted?.taken === true && noted.store === found) return;
+  const claim: Claim = { store: randomUUID(), url, taken: false };
+  writeFileDurably(claimPath, JSON.stringify(claim));
+  await objects.put(CLAIM_KEY, Buffer.from(JSON.stringify({ store: claim.store })));
+  writeFileDurably(claimPath, JSON.stringify({ ...claim, taken: true }));
+};
+
 /** Before anything is removed. @throws ForeignStore, StoreUnavailable */
 export const assertOwnStore = async (objects: ObjectStore, claimPath: string): Promise<void> => {
   const claim = readClaim(claimPath);
@@ -51,13 +67,15 @@ export const assertOwnStore = async (objects: ObjectStore, claimPath: string): P
 };
 
 const assertStore = async (objects: ObjectStore, { store }: Claim): Promise<void> => {
-  let found: unknown;
+  if ((await storeIdOf(objects)) !== store)
+    throw new ForeignStore(`${objects.url} is the block store of another host: every host needs a prefix of its own`);
+};
+
+const storeIdOf = async (objects: ObjectStore): Promise<unknown> => {
   try {
-    found = (JSON.parse((await objects.get(CLAIM_KEY, 0, MAX_CLAIM_BYTES)).toString()) as Partial<Claim>).store;
+    return (JSON.parse((await objects.get(CLAIM_KEY, 0, MAX_CLAIM_BYTES)).toString()) as Partial<Claim>).store;
   } catch (error) {
     if (error instanceof ObjectMissing) throw new ForeignStore(`${objects.url} has lost its ${CLAIM_KEY}`);
     throw error;
   }
-  if (found !== store)
-    throw new ForeignStore(`${objects.url} is the block store of another host: every host needs a prefix of its own`);
 };

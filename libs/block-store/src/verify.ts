@@ -10,6 +10,7 @@ import type { StoreLayout } from './layout.ts';
 import { Manifest, ManifestDamaged } from './manifest.ts';
 import type { ObjectStore } from './object-store.ts';
 import { unusedObjects } from './segment-garbage.ts';
+import { storedIndexFindings } from './verify-indexes.ts';
 import { devicePointer } from './volume-data.ts';
 import { readVolumeHeader } from './volume-header.ts';
 
@@ -21,7 +22,8 @@ export interface Finding {
   /**
    * Data is lost: `block-damaged`, `block-missing`, `index-damaged`, `archive-damaged`, `volume-damaged`. It only takes room:
    * `unreferenced-block` and `unreferenced-segment`, which the next collection takes away, and `stray-file`, which is nothing of
-   * ours, there or in the object store.
+   * ours, there or in the object store. Of block indexes in the object store: `index-not-stored`, which a running host mends, and
+   * `index-unknown`, of a snapshot that this host has lost, for `rebuildIndex`.
    */
   readonly kind:
     | 'block-damaged'
@@ -29,6 +31,8 @@ export interface Finding {
     | 'index-damaged'
     | 'archive-damaged'
     | 'volume-damaged'
+    | 'index-not-stored'
+    | 'index-unknown'
     | 'unreferenced-block'
     | 'unreferenced-segment'
     | 'stray-file';
@@ -48,9 +52,14 @@ export interface Verification {
   readonly findings: readonly Finding[];
 }
 
-const TAKES_ROOM: readonly Finding['kind'][] = ['unreferenced-block', 'unreferenced-segment', 'stray-file'];
+const NO_LOSS: readonly Finding['kind'][] = [
+  'index-not-stored',
+  'unreferenced-block',
+  'unreferenced-segment',
+  'stray-file',
+];
 
-export const isLoss = ({ kind }: Finding): boolean => !TAKES_ROOM.includes(kind);
+export const isLoss = ({ kind }: Finding): boolean => !NO_LOSS.includes(kind);
 
 /**
  * Reads everything of a host that can be held to a digest, and changes nothing. It may run while the host does: what is made
@@ -76,6 +85,7 @@ export const verifyStore = async (layout: StoreLayout, objects?: ObjectStore): P
   const findings = [
     ...(await confirmed(layout, suspects, found.blocks, inspector)),
     ...(objects === undefined ? [] : await objectFindings(layout, objects)),
+    ...(objects === undefined ? [] : await storedIndexFindings(layout, objects, startedMs)),
     ...indexFindings(layout),
     ...(await archiveFindings(layout)),
     ...layout.volumeIds().flatMap((volumeId) => volumeFinding(layout, volumeId) ?? []),
@@ -217,7 +227,8 @@ const indexFindings = (layout: StoreLayout): Finding[] => {
       else if (!isAbsent(error)) throw error;
     }
   };
-  for (const { owner, path, read } of blockReferences(layout)) check(owner, path, read);
+  const archives = new Set(layout.snapshotIds().map((snapshotId) => layout.snapshot(snapshotId).archive));
+  for (const { owner, path, read } of blockReferences(layout)) if (!archives.has(path)) check(owner, path, read);
   for (const snapshotId of layout.snapshotIds()) {
     const { manifest } = layout.snapshot(snapshotId);
     check(snapshotId, manifest, () => {

@@ -7,11 +7,13 @@ import {
   type StoreLayout,
   syncDirectory,
   writeArchive,
+  writeIndexArchive,
 } from '@holdfast/block-store';
 import type { InternalRequests, SnapshotId } from '@holdfast/contracts';
 import type { Logger } from '@holdfast/service-kit';
 import { refusal } from '../errors.ts';
 import { messageOf } from '../ipc.ts';
+import type { IndexMirror } from './index-mirror.ts';
 
 type Stored = InternalRequests['data-plane']['GetArchiveProgress']['out'];
 
@@ -24,7 +26,8 @@ interface Work {
 
 /**
  * The archive tier on this host: a snapshot's blocks as files of the store, in an archive of its own, or both. Moving them
- * needs no key, and what is dropped is dropped only while the other is there whole.
+ * needs no key, and what is dropped is dropped only while the other is there whole. In an object store the blocks stay where
+ * they are, and an archive is an index of its own.
  */
 export class Archives {
   readonly #work = new Map<SnapshotId, Work>();
@@ -37,6 +40,8 @@ export class Archives {
     private readonly openStore: () => BlockStore,
     private readonly logger: Logger,
     private readonly onDropped: () => void,
+    /** Of the object store, unless blocks are in a folder. */
+    private readonly mirror?: IndexMirror,
   ) {}
 
   /** Begins to write the archive, unless it is there. Idempotent. @throws AwsError SnapshotNotFound */
@@ -45,7 +50,10 @@ export class Archives {
     if (existsSync(paths.archive) || this.#work.has(snapshotId)) return;
     if (!this.#has(snapshotId, 'manifest')) throw notHere(snapshotId);
     const manifest = readFileSync(paths.manifest);
-    this.#begin(snapshotId, 'archive', (work) => writeArchive(paths, manifest, this.openStore(), work));
+    this.#begin(snapshotId, 'archive', async (work) => {
+      if (this.mirror !== undefined) writeIndexArchive(paths, manifest);
+      else await writeArchive(paths, manifest, this.openStore(), work);
+    });
   }
 
   /** Begins to put the blocks back, unless they are there. Idempotent. @throws AwsError SnapshotNotFound */
@@ -61,6 +69,8 @@ export class Archives {
     const paths = this.layout.snapshot(snapshotId);
     if (this.#work.has(snapshotId)) throw refusal('InProgress', `snapshot ${snapshotId} is being moved`);
     if (!this.#has(snapshotId, keep === 'archive' ? 'archive' : 'manifest')) throw notHere(snapshotId);
+    if (this.mirror?.isStored(snapshotId) === false)
+      throw refusal('InProgress', `snapshot ${snapshotId} is not in the block store yet`);
     rmSync(keep === 'archive' ? paths.manifest : paths.archive, { force: true });
     syncDirectory(paths.folder);
     this.onDropped();
@@ -71,9 +81,10 @@ export class Archives {
     const work = this.#work.get(snapshotId);
     const failure = this.#failures.get(snapshotId);
     this.#failures.delete(snapshotId);
+    const isStored = this.mirror?.isStored(snapshotId) ?? true;
     return {
-      blocks: this.#has(snapshotId, 'manifest') && work?.kind !== 'restore',
-      archive: this.#has(snapshotId, 'archive') && work?.kind !== 'archive',
+      blocks: isStored && this.#has(snapshotId, 'manifest') && work?.kind !== 'restore',
+      archive: isStored && this.#has(snapshotId, 'archive') && work?.kind !== 'archive',
       progress: work?.progress ?? 0,
       ...(failure === undefined ? {} : { failure }),
     };

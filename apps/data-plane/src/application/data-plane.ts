@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { basename, join } from 'node:path';
@@ -7,7 +7,7 @@ import {
   makeDirectory,
   type ObjectStore,
   removeVolumeFiles,
-  type StoreLayout,
+  StoreLayout,
 } from '@holdfast/block-store';
 import {
   accountId,
@@ -30,6 +30,7 @@ import { FreezeTogether } from './freeze-together.ts';
 import type { BlockTransfers } from './block-transfers.ts';
 import type { BlockUploads } from './block-uploads.ts';
 import type { HostTasks } from './host-tasks.ts';
+import type { IndexMirror } from './index-mirror.ts';
 import type { SnapshotExports } from './snapshot-exports.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { TlsExports } from './tls-exports.ts';
@@ -44,6 +45,7 @@ export interface DataPlaneParts {
   readonly layout: StoreLayout;
   /** Where the segments are, unless blocks are in a folder. */
   readonly objects: ObjectStore | undefined;
+  readonly mirror: IndexMirror | undefined;
   readonly bus: Pick<Requests, 'call'>;
   readonly logger: Logger;
   readonly hosts: VolumeHosts;
@@ -193,7 +195,15 @@ export class DataPlane {
     devices.reset();
     snapshots.reopen();
     // What is in an object store goes by collection.
-    if (this.parts.objects !== undefined) snapshots.collect();
+    if (this.parts.mirror !== undefined) {
+      for (const snapshotId of new StoreLayout(aside).snapshotIds()) {
+        const { folder, removed } = layout.snapshot(snapshotId);
+        makeDirectory(folder);
+        writeFileSync(removed, '', { mode: 0o600 });
+      }
+      this.parts.mirror.reset();
+      snapshots.collect();
+    }
     void rm(aside, { recursive: true, force: true });
   }
 

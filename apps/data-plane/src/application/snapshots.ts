@@ -8,7 +8,6 @@ import {
   journalLength,
   makeDirectory,
   Manifest,
-  type ObjectStore,
   readVolumeHeader,
   type SnapshotPaths,
   type StoreLayout,
@@ -29,6 +28,7 @@ import { HOST_ERRORS } from '../host-protocol.ts';
 import { messageOf, PeerError } from '../ipc.ts';
 import { keyReference } from './allocate-volume.ts';
 import type { HostTasks } from './host-tasks.ts';
+import type { IndexMirror } from './index-mirror.ts';
 
 type CopyRequest = InternalRequests['data-plane']['StartSnapshotCopy']['in'];
 type Progress = InternalRequests['data-plane']['GetSnapshotProgress']['out'];
@@ -67,8 +67,8 @@ export class Snapshots {
     private readonly tasks: HostTasks,
     private readonly logger: Logger,
     private readonly uploads: UploadWork,
-    /** Where the segments are, unless blocks are in a folder. */
-    private readonly objects?: ObjectStore,
+    /** Of the object store that the segments are in, unless blocks are in a folder. */
+    private readonly mirror?: IndexMirror,
   ) {}
 
   /** Goes on with the copies that a restart interrupted, and finishes removals. */
@@ -116,7 +116,10 @@ export class Snapshots {
   progress(snapshotId: SnapshotId): Progress {
     const paths = this.layout.snapshot(snapshotId);
     if (existsSync(paths.removed)) return { state: 'unknown', progress: 0 };
-    if (existsSync(paths.manifest) || existsSync(paths.archive)) return { state: 'completed', progress: 100 };
+    if (existsSync(paths.manifest) || existsSync(paths.archive)) {
+      const isDone = this.mirror?.isStored(snapshotId) ?? true;
+      return isDone ? { state: 'completed', progress: 100 } : { state: 'copying', progress: 99 };
+    }
     if (existsSync(paths.failed)) {
       const { reason } = JSON.parse(readFileSync(paths.failed, 'utf8')) as { reason: string };
       return { state: 'failed', progress: 0, reason };
@@ -130,7 +133,7 @@ export class Snapshots {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       // It was completed between the two looks, or was never begun.
-      return existsSync(paths.manifest) ? { state: 'completed', progress: 100 } : { state: 'unknown', progress: 0 };
+      return existsSync(paths.manifest) ? this.progress(snapshotId) : { state: 'unknown', progress: 0 };
     }
   }
 
@@ -155,7 +158,8 @@ export class Snapshots {
     if (underWay === 'upload' && !existsSync(paths.manifest)) return this.#removeUpload(snapshotId, paths);
     // The volume's host is still copying, or clearing up after it, and later snapshots may build on this one: it drops it at
     // the end. It looks for `removed` after it has let go of the job.
-    if (underWay !== 'freeze' || existsSync(paths.failed)) {
+    // What an object store has of it goes first, with the collection.
+    if (this.mirror === undefined && (underWay !== 'freeze' || existsSync(paths.failed))) {
       rmSync(paths.manifest, { force: true });
       syncDirectory(paths.folder);
       if (!this.#copies.has(snapshotId)) rmSync(paths.folder, { recursive: true, force: true });
@@ -243,8 +247,10 @@ export class Snapshots {
 
   async #collect(): Promise<void> {
     try {
-      this.#finishRemovals();
-      const collected = await collectGarbage(this.layout, this.objects);
+      await this.mirror?.assertOwn();
+      await this.#finishRemovals();
+      await this.mirror?.reconcile();
+      const collected = await collectGarbage(this.layout, this.mirror?.objects);
       const { segments } = collected;
       if (collected.removedBlocks > 0 || (segments?.removedSegments ?? 0) + (segments?.movedBlocks ?? 0) > 0)
         this.logger.info({ ...collected }, 'collected unused blocks');
@@ -269,12 +275,15 @@ export class Snapshots {
     this.#restoresTimer = setTimeout(look, RESTORES_MS).unref();
   }
 
-  /** Folders of snapshots that were removed while their volume's host was still copying them. */
-  #finishRemovals(): void {
+  /** Folders of snapshots that were removed while their volume's host was still copying them, or whose index is in the store. */
+  async #finishRemovals(): Promise<void> {
     for (const snapshotId of this.layout.snapshotIds().map(parseSnapshotId)) {
       const paths = this.layout.snapshot(snapshotId);
       if (!existsSync(paths.removed) || this.#copies.has(snapshotId)) continue;
-      if (existsSync(paths.job)) this.#collectSoon();
+      const underWay = kindOfJob(paths);
+      const isSomebodys = underWay === 'freeze' || underWay === 'upload';
+      if (isSomebodys && !existsSync(paths.failed)) this.#collectSoon();
+      else if ((await this.mirror?.remove(snapshotId)) === false) this.#collectSoon(COLLECT_AGAIN_MS);
       else rmSync(paths.folder, { recursive: true, force: true });
     }
   }

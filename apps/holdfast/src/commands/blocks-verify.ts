@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import {
   type Finding,
   isLoss,
+  makeDirectory,
   type ObjectStore,
   readClaim,
   rebuildIndex,
   StoreLayout,
+  takeOverStore,
   verifyStore,
 } from '@holdfast/block-store';
 import { UserError } from '../errors.ts';
@@ -58,16 +60,27 @@ export const blocksVerify = async (
   return lost === 0;
 };
 
-/** Makes what is missing of the index of blocks anew, from the segments in the object store. @throws UserError */
+/**
+ * Makes what is missing of the index of blocks and of the snapshots anew, from the object store.
+ * @param takeOver for a host that is in the place of the one whose blocks these are, which is gone for good.
+ * @throws UserError
+ */
 export const blocksReindex = async (
   home: string,
   print: (text: string) => void,
   objects: ObjectStore | undefined,
+  takeOver = false,
 ): Promise<boolean> => {
-  const layout = layoutOf(home, objects);
   if (objects === undefined) throw new UserError('blocks in a folder need no index');
-  const { segments, blocks, damaged } = await rebuildIndex(layout, objects);
-  for (const key of damaged) print(`${objects.url}/${key}: its beginning is damaged`);
+  if (takeOver) {
+    const { root, claim } = new StoreLayout(join(home, 'data-plane'));
+    makeDirectory(root);
+    await takeOverStore(objects, claim);
+  }
+  const layout = layoutOf(home, objects);
+  const { segments, blocks, snapshots, damaged } = await rebuildIndex(layout, objects);
+  for (const key of damaged) print(`${objects.url}/${key}: it is damaged`);
   print(`${String(segments)} segments with ${String(blocks)} blocks are in the index`);
+  if (snapshots.length > 0) print(`${String(snapshots.length)} snapshots that were not here: ${snapshots.join(', ')}`);
   return damaged.length === 0;
 };

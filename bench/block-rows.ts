@@ -81,11 +81,12 @@ const rowsOf = ({ engine, samples }: BlockBench, workload: BlockWorkload): Row[]
   const { plain } = others;
   if (plain === undefined) return rows;
   if (workload.endsWith('QD 1') && isAddon) {
-    const added = median(encrypted.map(({ p50Micros }, round) => p50Micros - (plain[round]?.p50Micros ?? Number.NaN)));
+    const p50 = (sample: BlockSample | undefined) => sample?.p50Micros ?? Number.NaN;
+    const added = median(encrypted.map((sample, round) => p50(sample) - p50(plain[round])));
     const figure = `NBD ${workload}: median latency that encryption adds`;
     rows.push({
       figure,
-      value: `${added.toFixed(1)} µs`,
+      value: `${added.toFixed(2)} µs`,
       yardstick: '1 µs',
       ratio: added,
       ...ADDED_LATENCY,

@@ -4,7 +4,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -40,7 +40,8 @@ export type BlockServerName =
 /** One fio run. */
 export interface BlockSample {
   readonly iops: number;
-  readonly p50Micros: number;
+  /** At QD 1 only. */
+  readonly p50Micros?: number;
   /** Processor time of the server, per request; null where /proc does not tell. */
   readonly cpuMicros: number | null;
 }
@@ -76,6 +77,8 @@ const CAPPED_WORKLOADS: readonly BlockWorkload[] = ['4 KiB random read, QD 32', 
 
 /** At QD 1 it matters most where the scheduler puts client and server: our own servers take so many turns for each of the others'. */
 const TURNS_AT_QD_1 = 3;
+/** Every request's completion latency, in nanoseconds: fio's own percentiles come in steps of 0.5 µs here, as much as is measured. */
+const LATENCY_LOG = { args: ['--write_lat_log=latency'], file: 'latency_clat.1.log' };
 
 /** Runs all workloads on all servers. Takes rounds × workloads × servers × (runSeconds + 0.4) seconds, and half of it again. */
 export const benchBlock = async (options: BlockBenchOptions = {}): Promise<BlockBench> => {
@@ -105,9 +108,12 @@ export const benchBlock = async (options: BlockBenchOptions = {}): Promise<Block
     }
     // Holes are quicker than data, and not what is measured.
     for (const server of running) await fioOn(server, ['--rw=write', '--bs=128k', '--iodepth=8', '--refill_buffers']);
-    const samples = await measure(running, rounds, async (server, { args }) =>
-      sampleOf(server, () => fioOn(server, [...args, '--time_based', `--runtime=${runSeconds}`, '--norandommap'])),
-    );
+    const samples = await measure(running, rounds, async (server, { args }) => {
+      const timed = [...args, '--time_based', `--runtime=${runSeconds}`, '--norandommap'];
+      if (!args.some((arg) => arg === '--iodepth=1')) return sampleOf(server, () => fioOn(server, timed));
+      const sample = await sampleOf(server, () => fioOn(server, [...timed, ...LATENCY_LOG.args]));
+      return { ...sample, p50Micros: await medianMicros(join(folder, LATENCY_LOG.file)) };
+    });
     return { engine: selectXtsEngine().engine.name, missing, samples };
   } finally {
     await Promise.all(running.map(({ child }) => stop(child)));
@@ -150,6 +156,12 @@ const measure = async (
   return collected;
 };
 
+/** @param path of a log of fio's: time, value, direction, size and offset of each request. */
+const medianMicros = async (path: string): Promise<number> => {
+  const lines = (await readFile(path, 'utf8')).trimEnd().split('\n');
+  return median(lines.map((line) => Number(line.split(',')[1]))) / 1000;
+};
+
 const sampleOf = async ({ child }: Running, measured: () => Promise<string>): Promise<BlockSample> => {
   const before = processorSeconds(child.pid);
   const { jobs } = JSON.parse(await measured()) as { jobs: Record<'read' | 'write', FioDirection>[] };
@@ -157,14 +169,12 @@ const sampleOf = async ({ child }: Running, measured: () => Promise<string>): Pr
   const direction = jobs[0] === undefined || jobs[0].read.total_ios > 0 ? jobs[0]?.read : jobs[0].write;
   if (direction === undefined || direction.total_ios === 0) throw new Error('fio reports no requests');
   const cpuMicros = before === null || after === null ? null : ((after - before) * 1e6) / direction.total_ios;
-  const p50Micros = (direction.clat_ns.percentile?.['50.000000'] ?? Number.NaN) / 1000;
-  return { iops: direction.iops, p50Micros, cpuMicros };
+  return { iops: direction.iops, cpuMicros };
 };
 
 interface FioDirection {
   readonly iops: number;
   readonly total_ios: number;
-  readonly clat_ns: { readonly percentile?: Readonly<Record<string, number>> };
 }
 
 type StartServer = (folder: string) => Promise<{ uri: string; child: ChildProcess }>;

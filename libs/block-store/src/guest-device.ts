@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Extent } from '@holdfast/nbd';
 import type { BlockDevice, SectorCipher, SyncDevice } from './block-device.ts';
 import { EncryptedDevice } from './encrypted-device.ts';
-import { assertRange, BLOCK_SIZE_BYTES, UNIT_SIZE_BYTES as UNIT, zeros } from './geometry.ts';
+import { assertRange, BLOCK_SIZE_BYTES, UNIT_SIZE_BYTES as UNIT } from './geometry.ts';
 import type { VolumeFile } from './volume-file.ts';
 
 /** Blocks zeroed in one turn of the event loop, so that other requests go on. */
@@ -107,14 +107,14 @@ export class GuestDevice implements BlockDevice {
     }
   }
 
-  /** Within one block. Whole units become unwritten ones; a part of a unit, or what must stay allocated, is written. */
+  /** Within one block. Whole units become unwritten ones, given back if they are many; a part of a unit, or what must stay allocated, is written. */
   #zeroPart(from: number, end: number, mayTrim: boolean): void {
     const write = (start: number, stop: number) => this.#top.writeSync(start, Buffer.alloc(stop - start));
     const firstUnit = Math.min(end, Math.ceil(from / UNIT) * UNIT);
     const lastUnit = Math.max(firstUnit, Math.floor(end / UNIT) * UNIT);
     if (!mayTrim) return write(from, end);
     if (firstUnit > from) write(from, firstUnit);
-    if (lastUnit > firstUnit) this.#volume.writeSync(firstUnit, zeros(lastUnit - firstUnit));
+    if (lastUnit > firstUnit) this.#volume.zeroUnitsSync(firstUnit, lastUnit - firstUnit);
     if (end > lastUnit) write(lastUnit, end);
   }
 }

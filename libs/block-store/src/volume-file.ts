@@ -18,6 +18,9 @@ import { VolumeMap } from './volume-map.ts';
 /** Blocks a snapshot's spill file may hold before the guest's writes wait for the copy: 512 MiB. */
 export const DEFAULT_SPILL_BLOCKS = 1_024;
 
+/** Smaller ranges of zeros are written: giving back takes as long for one unit as for many. */
+const MIN_PUNCHED_BYTES = 32_768;
+
 export interface VolumeFileOptions {
   readonly layout: StoreLayout;
   readonly volumeId: string;
@@ -141,15 +144,26 @@ export class VolumeFile implements SyncDevice {
     if (this.#source !== null) for (let block = first; block <= last; block++) this.map.markPresent(block);
   }
 
-  /** Zeroes one whole block; afterwards it is known to be unused, and its space is free where that is possible. Prepared like a write. */
+  /** Zeroes one whole block; afterwards it is known to be unused. Prepared like a write. */
   zeroBlockSync(block: number): void {
     if (!this.map.used.get(block)) return;
-    const offsetBytes = block * BLOCK_SIZE_BYTES;
-    this.#beforeChange(block, block);
-    const punched = this.#data.punchSync?.(offsetBytes, BLOCK_SIZE_BYTES) ?? false;
-    if (!punched) this.#data.writeSync(zeros(BLOCK_SIZE_BYTES), offsetBytes);
-    if (this.#source !== null) this.map.markPresent(block);
+    this.zeroUnitsSync(block * BLOCK_SIZE_BYTES, BLOCK_SIZE_BYTES);
     this.map.markUnused(block);
+  }
+
+  /**
+   * Makes units of one block such as were never written, and gives their space back where that is possible and worth it. Prepared
+   * like a write.
+   * @param offsetBytes like the length, of whole units.
+   */
+  zeroUnitsSync(offsetBytes: number, lengthBytes: number): void {
+    assertRange(offsetBytes, lengthBytes, this.sizeBytes);
+    const [block] = blocksOf(offsetBytes, lengthBytes);
+    this.#beforeChange(block, block);
+    const isWorthIt = lengthBytes >= MIN_PUNCHED_BYTES;
+    const punched = isWorthIt && (this.#data.punchSync?.(offsetBytes, lengthBytes) ?? false);
+    if (!punched) this.#data.writeSync(zeros(lengthBytes), offsetBytes);
+    if (this.#source !== null) this.map.markPresent(block);
   }
 
   #beforeChange(first: number, last: number): void {

@@ -1,26 +1,33 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer, type Server } from 'node:tls';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import {
   BLOCK_SIZE_BYTES,
   claimStore,
   isLoss,
+  makeDirectory,
   type ObjectStore,
   openBlockStore,
   openObjects,
+  rebuildIndex,
   type S3Settings,
   StoreLayout,
+  takeOverStore,
   verifyStore,
 } from '@holdfast/block-store';
 import { blockStoreSuite, damageInSegment } from '@holdfast/block-store/testing';
 import { type DataKeyUse, newSnapshotId, newVolumeId, type SnapshotId } from '@holdfast/contracts';
 import { NbdClient } from '@holdfast/nbd/client';
+import { resetServices } from '@holdfast/service-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { debianTool } from '../../../tools/testing/debian-tools.mjs';
 import { type RunningRgw, startRgw } from '../../../tools/testing/rgw.mjs';
 import { BlockClient, startUpload } from './testing/block-client.ts';
+import { TestAuthority } from './testing/certificates.ts';
 import { buildDataPlane, removeBundle, TestHost, until } from './testing/harness.ts';
 
 /** A server that is here and does not start is a failure; one that can't be had here is none. */
@@ -36,6 +43,8 @@ let bundle: string;
 let host: TestHost;
 let folder: string;
 let prefixes = 0;
+/** In front of it, with a certificate of an authority that only the host is told of. */
+let tls: { server: Server; endpoint: string; authority: TestAuthority };
 
 const BUCKET = 'holdfast-blocks';
 const settings = (prefix: string): S3Settings => ({
@@ -47,10 +56,23 @@ const objectsOf = (prefix: string): ObjectStore => {
   if (objects === undefined) throw new Error('no object store');
   return objects;
 };
-const keysOf = async (objects: ObjectStore): Promise<string[]> => {
+const keysOf = async (objects: ObjectStore, under = 'segments/'): Promise<string[]> => {
   const keys = [];
-  for await (const { key } of objects.list('segments/')) keys.push(key);
+  for await (const { key } of objects.list(under)) keys.push(key);
   return keys;
+};
+
+const serveTls = async (): Promise<typeof tls> => {
+  const authority = await TestAuthority.create(join(folder, 'authority'));
+  const { cert, key } = await authority.issue('store', 'store', 'localhost');
+  const server = createServer({ cert: readFileSync(cert), key: readFileSync(key) }, (client) => {
+    const upstream = connect(Number(new URL(rgw.endpoint).port), '127.0.0.1');
+    client.on('error', () => upstream.destroy()).on('close', () => upstream.destroy());
+    upstream.on('error', () => client.destroy()).on('close', () => client.destroy());
+    client.pipe(upstream).pipe(client);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { server, authority, endpoint: `https://localhost:${String((server.address() as AddressInfo).port)}` };
 };
 
 beforeAll(async () => {
@@ -66,9 +88,11 @@ beforeAll(async () => {
   });
   await client.send(new CreateBucketCommand({ Bucket: BUCKET }));
   client.destroy();
+  tls = await serveTls();
   host = new TestHost(bundle, {
     HOLDFAST_BLOCK_STORE: `s3://${BUCKET}/host`,
-    HOLDFAST_S3_ENDPOINT: endpoint,
+    HOLDFAST_S3_ENDPOINT: tls.endpoint,
+    HOLDFAST_S3_CA_FILE: tls.authority.cert,
     HOLDFAST_S3_CREDENTIALS_FILE: join(folder, 'credentials'),
   });
   await host.start();
@@ -76,6 +100,7 @@ beforeAll(async () => {
 afterAll(async () => {
   if (missing !== null) return;
   await host.stop();
+  tls.server.close();
   await rgw.stop();
   rmSync(folder, { recursive: true, force: true });
   removeBundle(bundle);
@@ -93,6 +118,21 @@ describe.skipIf(missing !== null)('a real S3-compatible server', () =>
     };
   }),
 );
+
+describe.skipIf(missing !== null)('its certificate', () => {
+  const list = async (caFile: string | undefined) => {
+    const objects = openObjects({ ...settings('nothing'), endpoint: tls.endpoint, caFile }, 0);
+    return objects === undefined ? [] : keysOf(objects);
+  };
+
+  it('is held to the authorities in HOLDFAST_S3_CA_FILE, or to those of the system', async () => {
+    expect(await list(tls.authority.cert)).toEqual([]);
+    await expect(list(undefined)).rejects.toThrow(/certificate/);
+    const other = await TestAuthority.create(join(folder, 'other-authority'));
+    await expect(list(other.cert)).rejects.toThrow(/certificate|signature/);
+    await expect(list(join(folder, 'no such file'))).rejects.toThrow(/ENOENT/);
+  });
+});
 
 describe.skipIf(missing !== null)('a host whose blocks are on it', { timeout: 300_000 }, () => {
   const layout = () => new StoreLayout(join(host.home, 'data-plane'));
@@ -138,7 +178,9 @@ describe.skipIf(missing !== null)('a host whose blocks are on it', { timeout: 30
       60_000,
     );
     await host.call('ReleaseArchive', { snapshotId: copy, keep: 'archive' });
-    await until('its objects are removed', async () => (await keysOf(objects)).length === 0, 60_000);
+    const indexes = () => keysOf(objects, `snapshots/${copy}/`);
+    await until('its other index is removed', async () => (await indexes()).join().endsWith('/archive-1-1'), 60_000);
+    await until('its blocks alone are left', async () => (await keysOf(objects)).length === 1, 60_000);
     await host.call('RestoreArchive', { snapshotId: copy });
     await until('it is back', async () => (await host.call('GetArchiveProgress', { snapshotId: copy })).blocks, 60_000);
     await expectContent(await restored(copy, copyKey, 'c'));
@@ -187,6 +229,53 @@ describe.skipIf(missing !== null)('a host whose blocks are on it', { timeout: 30
     const found = host.attachments.find(({ volumeId }) => volumeId === ebsId);
     return found === undefined ? Promise.reject(new Error('it is not attached')) : Promise.resolve(found);
   };
+
+  it('has all snapshots again on a new host, in both tiers', async () => {
+    const [one, archived] = [await snapshotOf(content), await snapshotOf(content.subarray(0, BLOCK_SIZE_BYTES))];
+    for (const { snapshotId, client } of [one, archived]) {
+      expect((await host.settled(snapshotId)).state).toBe('completed');
+      await client.close();
+    }
+    const { snapshotId } = archived;
+    await host.call('ArchiveSnapshot', { snapshotId });
+    await until('it is archived', async () => (await host.call('GetArchiveProgress', { snapshotId })).archive);
+    await host.call('ReleaseArchive', { snapshotId, keep: 'archive' });
+    await host.killService('SIGKILL');
+    host.attachments = [];
+    rmSync(layout().root, { recursive: true, maxRetries: 10 });
+    try {
+      makeDirectory(layout().root);
+      await takeOverStore(objectsOf('host'), layout().claim);
+      const { snapshots } = await rebuildIndex(layout(), objectsOf('host'));
+      expect(snapshots).toEqual(expect.arrayContaining([one.snapshotId, snapshotId]));
+    } finally {
+      await host.startService();
+    }
+    await expectContent(await restored(one.snapshotId, one.dataKey, 'a'));
+    await host.call('RestoreArchive', { snapshotId });
+    await until('it is back', async () => (await host.call('GetArchiveProgress', { snapshotId })).blocks);
+    const client = await restored(snapshotId, archived.dataKey, 'a');
+    expect((await client.read(0, BLOCK_SIZE_BYTES)).equals(content.subarray(0, BLOCK_SIZE_BYTES))).toBe(true);
+    await client.close();
+    expect((await verifyStore(layout(), objectsOf('host'))).findings.filter(isLoss)).toEqual([]);
+  });
+
+  it('leaves nothing there but its claim when development starts anew', async () => {
+    const { snapshotId, client } = await snapshotOf(content);
+    expect((await host.settled(snapshotId)).state).toBe('completed');
+    await client.close();
+    const objects = objectsOf('host');
+    expect(await keysOf(objects, `snapshots/${snapshotId}/`)).toHaveLength(1);
+    await resetServices(host.bus.connection, ['data-plane'], 60_000);
+    host.attachments = [];
+    const all = async () => (await keysOf(objects, '')).join();
+    await until('all objects are removed', async () => (await all()) === 'holdfast.json', 60_000);
+    expect((await host.call('GetSnapshotProgress', { snapshotId })).state).toBe('unknown');
+    const next = await snapshotOf(content);
+    expect((await host.settled(next.snapshotId)).state).toBe('completed');
+    await next.client.close();
+    await expectContent(await restored(next.snapshotId, next.dataKey, 'a'));
+  });
 
   it('keeps ciphertext there, and no secret in its log or home', async () => {
     const { client, volumeId } = await snapshotOf(Buffer.alloc(BLOCK_SIZE_BYTES, 'plain words '));

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlockStore } from './block-store.ts';
 import { StoreUnavailable } from './object-store.ts';
@@ -18,6 +19,8 @@ export interface Patience {
  */
 export const patientStore = (below: BlockStore, { signal, log }: Patience): BlockStore => {
   let isAway = false;
+  // As many may wait as blocks are fetched at once.
+  setMaxListeners(0, signal);
   const note = (away: boolean, message: string) => {
     if (away !== isAway) log(away ? 'warn' : 'info', message);
     isAway = away;

@@ -179,6 +179,8 @@ export class S3Objects implements ObjectStore {
       ...(credentialsFile === undefined ? {} : { credentials: () => readCredentials(credentialsFile) }),
       // Checksums of the client's own make it stream, which not every store takes; blocks are held to their digests anyway.
       ...{ requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' },
+      // Before a large body it would ask first, and do that by an agent of its own, which knows nothing of our authorities.
+      expectContinueHeader: false,
       requestHandler: {
         ...{ connectionTimeout: CONNECT_MS, socketTimeout: IDLE_MS },
         httpAgent: { maxSockets: MAX_SOCKETS },

@@ -39,6 +39,8 @@ const LAST_RETRY_MS = 30_000;
 const COLLECT_AFTER_MS = 1_000;
 /** While the object store is away, or has more to be moved than one collection does. */
 const COLLECT_AGAIN_MS = 30_000;
+/** In the object store. */
+const REMOVED_AT_ONCE = 16;
 /** How often it is looked whether a volume has got all blocks that a removed snapshot may have left. */
 const RESTORES_MS = 2_000;
 /** AWS's status messages of a copy that failed (facts/03, CopySnapshot). */
@@ -239,10 +241,17 @@ export class Snapshots {
 
   #collectSoon(afterMs = COLLECT_AFTER_MS): void {
     clearTimeout(this.#collectTimer);
+    this.#collectTimer = undefined;
     if (this.#closing) return;
     this.#collectTimer = setTimeout(() => {
+      this.#collectTimer = undefined;
       this.#collecting = this.#collecting.then(() => this.#collect());
     }, afterMs).unref();
+  }
+
+  /** Unless it is to be sooner anyway. */
+  #collectAgain(): void {
+    if (this.#collectTimer === undefined) this.#collectSoon(COLLECT_AGAIN_MS);
   }
 
   async #collect(): Promise<void> {
@@ -254,11 +263,11 @@ export class Snapshots {
       const { segments } = collected;
       if (collected.removedBlocks > 0 || (segments?.removedSegments ?? 0) + (segments?.movedBlocks ?? 0) > 0)
         this.logger.info({ ...collected }, 'collected unused blocks');
-      if (segments?.isMoreToMove === true) this.#collectSoon(COLLECT_AGAIN_MS);
+      if (segments?.isMoreToMove === true) this.#collectAgain();
       this.#collectAfterRestores();
     } catch (error) {
       this.logger.error({ err: error }, 'the collection of unused blocks failed');
-      if (error instanceof StoreUnavailable) this.#collectSoon(COLLECT_AGAIN_MS);
+      if (error instanceof StoreUnavailable) this.#collectAgain();
     }
   }
 
@@ -277,15 +286,21 @@ export class Snapshots {
 
   /** Folders of snapshots that were removed while their volume's host was still copying them, or whose index is in the store. */
   async #finishRemovals(): Promise<void> {
-    for (const snapshotId of this.layout.snapshotIds().map(parseSnapshotId)) {
-      const paths = this.layout.snapshot(snapshotId);
-      if (!existsSync(paths.removed) || this.#copies.has(snapshotId)) continue;
-      const underWay = kindOfJob(paths);
-      const isSomebodys = underWay === 'freeze' || underWay === 'upload';
-      if (isSomebodys && !existsSync(paths.failed)) this.#collectSoon();
-      else if ((await this.mirror?.remove(snapshotId)) === false) this.#collectSoon(COLLECT_AGAIN_MS);
-      else rmSync(paths.folder, { recursive: true, force: true });
-    }
+    const removed = this.layout
+      .snapshotIds()
+      .map(parseSnapshotId)
+      .filter((snapshotId) => existsSync(this.layout.snapshot(snapshotId).removed) && !this.#copies.has(snapshotId));
+    for (let first = 0; first < removed.length; first += REMOVED_AT_ONCE)
+      await Promise.all(removed.slice(first, first + REMOVED_AT_ONCE).map((id) => this.#finishRemoval(id)));
+  }
+
+  async #finishRemoval(snapshotId: SnapshotId): Promise<void> {
+    const paths = this.layout.snapshot(snapshotId);
+    const underWay = kindOfJob(paths);
+    const isSomebodys = underWay === 'freeze' || underWay === 'upload';
+    if (isSomebodys && !existsSync(paths.failed)) this.#collectSoon();
+    else if ((await this.mirror?.remove(snapshotId)) === false) this.#collectAgain();
+    else rmSync(paths.folder, { recursive: true, force: true });
   }
 }
 

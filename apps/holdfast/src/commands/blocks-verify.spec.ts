@@ -1,9 +1,18 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FolderBlockStore, StoreLayout } from '@holdfast/block-store';
+import {
+  claimStore,
+  FolderBlockStore,
+  Manifest,
+  putIndex,
+  indexHere,
+  makeDirectory,
+  StoreLayout,
+} from '@holdfast/block-store';
+import { MemoryObjects } from '@holdfast/block-store/testing';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { blocksVerify } from './blocks-verify.ts';
+import { blocksReindex, blocksVerify } from './blocks-verify.ts';
 
 let home: string;
 beforeEach(() => {
@@ -35,4 +44,23 @@ it('tells what is damaged, and that it is', async () => {
   expect(text).toContain(`block-damaged       ${digest}: it has 1 bytes\n`);
   expect(text).toContain('1 damaged or missing');
   expect(JSON.parse((await run(true)).text)).toMatchObject({ whole: false, findings: [{ subject: digest }] });
+});
+
+it('brings back what is in an object store, in the place of another host when that is said', async () => {
+  const objects = new MemoryObjects();
+  const before = new StoreLayout(join(home, 'before'));
+  const paths = before.snapshot('snap-00000001');
+  makeDirectory(paths.folder);
+  await claimStore(objects, before.claim);
+  const header = { snapshotId: 'snap-00000001', sizeGiB: 1, dataKey: null, parentSnapshotId: null };
+  Manifest.of(header, []).write(paths.manifest);
+  const index = indexHere(paths, 'snap-00000001', 'manifest');
+  if (index !== null) await putIndex(objects, 'snap-00000001', 'manifest', index);
+  const lines: string[] = [];
+  const reindex = (takeOver: boolean) => blocksReindex(home, (line) => lines.push(line), objects, takeOver);
+  await expect(reindex(false)).rejects.toThrow('holds no volumes or snapshots');
+  expect(await reindex(true)).toBe(true);
+  expect(lines).toEqual(['0 segments with 0 blocks are in the index', '1 snapshots that were not here: snap-00000001']);
+  expect(await blocksVerify(home, false, () => undefined, objects)).toBe(true);
+  await expect(blocksReindex(home, () => undefined, undefined)).rejects.toThrow('need no index');
 });

@@ -89,7 +89,7 @@ export interface SnapshotPaths {
   readonly spill: string;
   /** Of blocks that are put one by one: SHA-256 of their plaintext, as a journal. */
   readonly checksums: string;
-  /** Index and blocks in one file, of a snapshot in the archive tier. */
+  /** Of a snapshot in the archive tier: index and blocks in one file; with an object store the index alone. */
   readonly archive: string;
   /** Of a copy under another key: the source's manifest, by which the next copy knows what is the same. Names no block here. */
   readonly origin: string;

@@ -81,6 +81,13 @@ describe('explaining a volume', () => {
     ]);
   });
 
+  it('puts what failed last first, of several failures', async () => {
+    const again = event('volumes', `volume-${VOLUME}`, 'AttachmentFailed', { instanceId: 'i-2', cause: 'later' }, 8);
+    const { summary, failures } = await explanationOf(sourcesOf([created, attachFailed, again]), VOLUME);
+    expect(summary).toBe('attaching it to i-2 was refused: later');
+    expect(failures.map(({ cause }) => cause)).toEqual(['no', 'later']);
+  });
+
   it('names the kind of policy that denied it', async () => {
     const [step] = refused.steps as [Extract<DecisionRecord['steps'][number], { step: 'policies' }>];
     const denied = { ...refused, steps: [{ ...step, reason: { kind: 'explicit-deny', in: 'identity' } as const }] };

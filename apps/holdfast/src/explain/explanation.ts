@@ -143,7 +143,8 @@ const explainResource = async (sources: Sources, kind: Kind, id: string): Promis
   const own = await sources.stream(kind.service, `${kind.name}-${id}`);
   const volumes = await Promise.all(volumesOf(own).map((volumeId) => sources.stream('volumes', `volume-${volumeId}`)));
   const ofVolumes = volumes.flatMap((events) => (KINDS[0] === undefined ? [] : failuresIn(KINDS[0], events)));
-  const failures = [...failuresIn(kind, own), ...ofVolumes];
+  const ofItself = failuresIn(kind, own);
+  const failures = [...ofItself, ...ofVolumes];
   const requests = new Set(failures.map(({ event }) => event.requestId ?? ''));
   const found = await Promise.all([
     sources.decisions({ resource: id }),
@@ -151,10 +152,11 @@ const explainResource = async (sources: Sources, kind: Kind, id: string): Promis
   ]);
   const decisions = unique(found.flat()).filter(isRefused);
   if (own.length === 0 && decisions.length === 0) throw new UserError(`there was never a ${kind.name} ${id}`);
-  const [first] = failures;
+  // What failed last is what is asked about: what failed before it may long be mended.
+  const latest = ofItself.at(-1) ?? ofVolumes.at(-1);
   const summary =
-    first !== undefined
-      ? `${first.what}: ${first.cause}`
+    latest !== undefined
+      ? `${latest.what}: ${latest.cause}`
       : decisions.length > 0
         ? decisions.map(refusalText).join('; ')
         : 'nothing was refused, and nothing of it failed';

@@ -29,4 +29,10 @@ describe('the volumes of a launch', () => {
   it('have no such rate in an image', () => {
     expect(() => requestedDevice(mapping)).toThrow('VolumeInitializationRate is not supported');
   });
+
+  it('may name the card that every instance has, and no other', () => {
+    const onCard = (EbsCardIndex: number) => ({ DeviceName: '/dev/sdf', Ebs: { VolumeSize: 1, EbsCardIndex } });
+    expect(requestedDevice(onCard(0))).toMatchObject({ deviceName: '/dev/sdf', sizeGiB: 1 });
+    expect(() => requestedDevice(onCard(1))).toThrow('EbsCardIndex is not supported');
+  });
 });

@@ -122,7 +122,9 @@ export const requestedDevice = ({
       `Value (${DeviceName}) for parameter blockDeviceMapping is invalid. ${DeviceName} is not a valid EBS device name.`,
     );
   const { VolumeInitializationRate, OutpostArn, EbsCardIndex, AvailabilityZone, AvailabilityZoneId } = Ebs ?? {};
-  refuseParameters({ VolumeInitializationRate, OutpostArn, EbsCardIndex, AvailabilityZone, AvailabilityZoneId });
+  refuseParameters({ VolumeInitializationRate, OutpostArn, AvailabilityZone, AvailabilityZoneId });
+  // Card 0 is the one that every instance has, and what is meant without a word.
+  refuseParameters({ EbsCardIndex: EbsCardIndex === 0 ? undefined : EbsCardIndex });
   return {
     deviceName: DeviceName,
     hasVolume: Ebs !== undefined,

@@ -48,7 +48,7 @@ export class IndexMirror {
   readonly #gone = new Set<SnapshotId>();
   /** When putting a snapshot's index failed last. */
   readonly #failedMs = new Map<SnapshotId, number>();
-  readonly #storing = new Set<SnapshotId>();
+  readonly #storing = new Map<SnapshotId, Promise<void>>();
   readonly #serial = new Serial<SnapshotId>();
 
   constructor(
@@ -61,12 +61,12 @@ export class IndexMirror {
   isStored(snapshotId: SnapshotId): boolean {
     const isMissing = INDEX_KINDS.some((kind) => this.#isMissing(snapshotId, kind));
     if (isMissing && !this.#storing.has(snapshotId)) {
-      this.#storing.add(snapshotId);
-      this.#store(snapshotId)
+      const storing = this.#store(snapshotId)
         .catch((error: unknown) =>
           this.logger.warn({ snapshotId, reason: messageOf(error) }, 'a block index is not in the block store yet'),
         )
         .finally(() => this.#storing.delete(snapshotId));
+      this.#storing.set(snapshotId, storing);
     }
     return !isMissing;
   }
@@ -114,6 +114,11 @@ export class IndexMirror {
   /** Before anything is removed. @throws ForeignStore, StoreUnavailable */
   assertOwn(): Promise<void> {
     return assertOwnStore(this.objects, this.layout.claim);
+  }
+
+  /** What `isStored` began has ended, well or not. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#storing.values());
   }
 
   /** Development reset: everything is to be looked at again. */
@@ -167,11 +172,15 @@ export class IndexMirror {
   }
 }
 
+/** Stops at the first failure, and leaves nothing under way. */
 const eachOf = async <Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> => {
   const left = items[Symbol.iterator]();
+  const failures: unknown[] = [];
   await Promise.all(
     Array.from({ length: CONCURRENCY }, async () => {
-      for (let next = left.next(); next.done !== true; next = left.next()) await work(next.value);
+      for (let next = left.next(); next.done !== true && failures.length === 0; next = left.next())
+        await work(next.value).catch((error: unknown) => failures.push(error));
     }),
   );
+  if (failures.length > 0) throw failures[0];
 };

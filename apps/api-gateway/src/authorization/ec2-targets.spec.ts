@@ -244,3 +244,33 @@ describe('what an EC2 call needs', () => {
     });
   });
 });
+
+describe('with whom a snapshot or an image is shared', () => {
+  const contextOf = async (operation: string, input: Record<string, unknown>) =>
+    (await ec2Targets(operation, input, caller, facts)).map(({ context }) => context);
+  const [ada, bob] = ['222233334444', '333344445555'];
+
+  it.each([
+    [
+      'ModifySnapshotAttribute',
+      { CreateVolumePermission: { Add: [{ UserId: ada }, { UserId: bob }, { Group: 'all' }] } },
+    ],
+    ['ModifySnapshotAttribute', { OperationType: 'add', UserIds: [ada, bob], GroupNames: ['all'] }],
+    ['ModifyImageAttribute', { LaunchPermission: { Add: [{ UserId: ada }, { UserId: bob }, { Group: 'all' }] } }],
+    ['ModifyImageAttribute', { OperationType: 'add', UserIds: [ada, bob], UserGroups: ['all'] }],
+  ])('%s says whom it adds', async (operation, input) => {
+    expect(await contextOf(operation, input)).toMatchObject([
+      {
+        ...{ 'ec2:Add/userId': [ada, bob], 'ec2:Add/group': ['all'] },
+        ...{ 'ec2:Remove/userId': [], 'ec2:Remove/group': [] },
+      },
+    ]);
+  });
+
+  it.each([
+    ['ModifySnapshotAttribute', { CreateVolumePermission: { Remove: [{ UserId: ada }] } }],
+    ['ModifyImageAttribute', { OperationType: 'remove', UserIds: [ada] }],
+  ])('%s says whom it removes', async (operation, input) => {
+    expect(await contextOf(operation, input)).toMatchObject([{ 'ec2:Remove/userId': [ada], 'ec2:Add/userId': [] }]);
+  });
+});

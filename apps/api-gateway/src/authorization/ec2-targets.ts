@@ -12,6 +12,7 @@ import {
   text,
   texts,
 } from './ec2-target.ts';
+import { SHARING_TARGETS } from './sharing-targets.ts';
 
 /** Actions without resource-level permissions: all Describe and Get, and settings of the account. */
 const anything = (action: string): AccessTarget => ({ action: `ec2:${action}`, resource: '*', resourceAccount: null });
@@ -22,9 +23,11 @@ const createVolume: Targets = async (input, caller, facts) => {
   const context: Context = {
     ...requestTags(tagsFor(input, 'volume')),
     'ec2:AvailabilityZone': text(input['AvailabilityZone']),
+    'ec2:AvailabilityZoneId': text(input['AvailabilityZoneId']),
     'ec2:Encrypted': encrypted,
     'ec2:KmsKeyId': text(input['KmsKeyId']),
     'ec2:ParentSnapshot': snapshotId && ec2Arn(caller, 'snapshot', snapshotId),
+    'ec2:VolumeInitializationRate': input['VolumeInitializationRate'] as number | undefined,
     'ec2:VolumeIops': input['Iops'] as number | undefined,
     'ec2:VolumeSize': input['Size'] as number | undefined,
     'ec2:VolumeThroughput': input['Throughput'] as number | undefined,
@@ -231,7 +234,6 @@ const NAMED: Readonly<Record<string, readonly [kind: string, member: string]>> =
   EnableVolumeIO: ['volume', 'VolumeId'],
   RestoreVolumeFromRecycleBin: ['volume', 'VolumeId'],
   DeleteSnapshot: ['snapshot', 'SnapshotId'],
-  ModifySnapshotAttribute: ['snapshot', 'SnapshotId'],
   ResetSnapshotAttribute: ['snapshot', 'SnapshotId'],
   RestoreSnapshotFromRecycleBin: ['snapshot', 'SnapshotId'],
   EnableFastSnapshotRestores: ['snapshot', 'SourceSnapshotIds'],
@@ -248,7 +250,6 @@ const NAMED: Readonly<Record<string, readonly [kind: string, member: string]>> =
   UnmonitorInstances: ['instance', 'InstanceIds'],
   RebootInstances: ['instance', 'InstanceIds'],
   GetConsoleOutput: ['instance', 'InstanceId'],
-  ModifyImageAttribute: ['image', 'ImageId'],
   EnableImage: ['image', 'ImageId'],
   DisableImage: ['image', 'ImageId'],
   EnableImageDeprecation: ['image', 'ImageId'],
@@ -261,6 +262,7 @@ const NAMED: Readonly<Record<string, readonly [kind: string, member: string]>> =
 
 const SPECIAL: Readonly<Record<string, Targets>> = {
   ...CREDENTIAL_TARGETS,
+  ...SHARING_TARGETS,
   AttachVolume: attachment('AttachVolume'),
   CopyImage: copyImage,
   CopySnapshot: copySnapshot,

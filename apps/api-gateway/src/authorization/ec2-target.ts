@@ -46,6 +46,18 @@ export const target = (
   context: { 'ec2:Region': caller.region, ...context },
 });
 
+/** The keys that name what exists by its id. */
+const ID_KEYS: Readonly<Record<string, string>> = {
+  volume: 'ec2:VolumeID',
+  snapshot: 'ec2:SnapshotID',
+  image: 'ec2:ImageID',
+};
+
+const idOf = (kind: string, id: string): Context => {
+  const key = ID_KEYS[kind];
+  return key === undefined || id === '*' ? {} : { [key]: id };
+};
+
 export const existing = async (
   action: string,
   caller: TargetCaller,
@@ -53,7 +65,8 @@ export const existing = async (
   id: string,
   facts: ResourceFacts,
   context: Context = {},
-): Promise<AccessTarget> => target(action, caller, kind, id, { ...context, ...resourceTags(await facts.tagsOf(id)) });
+): Promise<AccessTarget> =>
+  target(action, caller, kind, id, { ...context, ...idOf(kind, id), ...resourceTags(await facts.tagsOf(id)) });
 
 /** Tags on creation need ec2:CreateTags for that creation as well. */
 export const tagging = (action: string, input: Input, caller: TargetCaller, kinds: readonly string[]): AccessTarget[] =>

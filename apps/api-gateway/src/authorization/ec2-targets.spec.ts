@@ -245,6 +245,21 @@ describe('what an EC2 call needs', () => {
   });
 });
 
+describe('what exists', () => {
+  it.each([
+    ['DeleteVolume', { VolumeId: 'vol-1' }, { 'ec2:VolumeID': 'vol-1' }],
+    ['DeleteSnapshot', { SnapshotId: 'snap-1' }, { 'ec2:SnapshotID': 'snap-1' }],
+    ['EnableImage', { ImageId: 'ami-1' }, { 'ec2:ImageID': 'ami-1' }],
+  ])('is named by its id to the policies of %s', async (operation, input, context) => {
+    expect(await ec2Targets(operation, input, caller, facts)).toMatchObject([{ context }]);
+  });
+
+  it('is not named where nothing exists yet', async () => {
+    const [volume] = await ec2Targets('CreateVolume', { Size: 1 }, caller, facts);
+    expect(volume?.context).not.toHaveProperty('ec2:VolumeID');
+  });
+});
+
 describe('with whom a snapshot or an image is shared', () => {
   const contextOf = async (operation: string, input: Record<string, unknown>) =>
     (await ec2Targets(operation, input, caller, facts)).map(({ context }) => context);

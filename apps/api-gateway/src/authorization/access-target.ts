@@ -52,6 +52,8 @@ export interface ResourceFacts {
   instanceOfAssociation(associationId: string): Promise<string | null>;
   /** Whether new volumes are encrypted by default. */
   encryptionByDefault(): Promise<boolean>;
+  /** Whether a snapshot that the caller may see is encrypted; false of any other. */
+  isSnapshotEncrypted(snapshotId: string): Promise<boolean>;
 }
 
 /** ARNs of EC2 resources; snapshots and images have no account in theirs. */

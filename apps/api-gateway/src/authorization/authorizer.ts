@@ -126,7 +126,16 @@ export class Authorizer {
       instanceOfAssociation: (associationId) => this.instanceOfAssociation(associationId, context),
       encryptionByDefault: async () =>
         (await this.requests.call('account-settings', 'GetEncryptionDefaults', {}, context)).encryptionByDefault,
+      isSnapshotEncrypted: (snapshotId) => this.isSnapshotEncrypted(snapshotId, context),
     };
+  }
+
+  private async isSnapshotEncrypted(snapshotId: string, context: RequestContext): Promise<boolean> {
+    // As a filter, an id that names nothing is no error.
+    const input = { Filters: [{ Name: 'snapshot-id', Values: [snapshotId] }] };
+    type Output = ec2.DescribeSnapshotsResult;
+    const { Snapshots = [] } = await this.requests.request<Output>('snapshots', 'DescribeSnapshots', input, context);
+    return Snapshots[0]?.Encrypted === true;
   }
 
   private async imageVolumes(imageId: string, context: RequestContext): Promise<ImageVolume[]> {

@@ -20,6 +20,7 @@ const facts: ResourceFacts = {
     Promise.resolve('name' in wanted && wanted.name === 'web' ? { arn: PROFILE, roleArn: ROLE } : null),
   instanceOfAssociation: (id) => Promise.resolve(id === 'iip-assoc-1' ? 'i-1' : null),
   encryptionByDefault: () => Promise.resolve(false),
+  isSnapshotEncrypted: (id) => Promise.resolve(id === 'snap-encrypted'),
 };
 const ARN = 'arn:aws:ec2:eu-central-1';
 const resources = async (operation: string, input: Record<string, unknown>) =>
@@ -242,6 +243,29 @@ describe('what an EC2 call needs', () => {
       'aws:RequestTag/a': 'b',
       'aws:TagKeys': ['a'],
     });
+  });
+});
+
+describe('a volume from a snapshot', () => {
+  it.each([
+    ['snap-encrypted', true],
+    ['snap-1', false],
+  ])('%s is encrypted to policies if it will be: %s', async (SnapshotId, encrypted) => {
+    const [volume] = await ec2Targets('CreateVolume', { SnapshotId }, caller, facts);
+    expect(volume?.context).toMatchObject({ 'ec2:Encrypted': encrypted });
+  });
+});
+
+describe('a launch that names another snapshot than its image', () => {
+  it.each([
+    ['snap-encrypted', true],
+    ['snap-1', false],
+  ])('%s has a volume that is encrypted to policies if it will be: %s', async (SnapshotId, encrypted) => {
+    const input = { ImageId: 'ami-1', BlockDeviceMappings: [{ DeviceName: '/dev/xvda', Ebs: { SnapshotId } }] };
+    const volume = (await ec2Targets('RunInstances', input, caller, facts)).find(({ resource }) =>
+      resource.endsWith(':volume/*'),
+    );
+    expect(volume?.context).toMatchObject({ 'ec2:Encrypted': encrypted });
   });
 });
 

@@ -17,9 +17,13 @@ import { SHARING_TARGETS } from './sharing-targets.ts';
 /** Actions without resource-level permissions: all Describe and Get, and settings of the account. */
 const anything = (action: string): AccessTarget => ({ action: `ec2:${action}`, resource: '*', resourceAccount: null });
 
+/** What comes of no word on encryption: what is encrypted stays so, and all else is as by default. */
+const isEncryptedAnyway = async (snapshotId: string | undefined, facts: ResourceFacts): Promise<boolean> =>
+  (await facts.encryptionByDefault()) || (snapshotId !== undefined && (await facts.isSnapshotEncrypted(snapshotId)));
+
 const createVolume: Targets = async (input, caller, facts) => {
   const snapshotId = text(input['SnapshotId']);
-  const encrypted = input['Encrypted'] === true || (await facts.encryptionByDefault());
+  const encrypted = input['Encrypted'] === true || (await isEncryptedAnyway(snapshotId, facts));
   const context: Context = {
     ...requestTags(tagsFor(input, 'volume')),
     'ec2:AvailabilityZone': text(input['AvailabilityZone']),
@@ -93,9 +97,16 @@ interface Mapping {
 
 const mappingsOf = (input: Input) => (input['BlockDeviceMappings'] ?? []) as Mapping[];
 
+const encryptedSnapshots = async (mappings: readonly Mapping[], facts: ResourceFacts): Promise<Set<string>> => {
+  const ids = [...new Set(mappings.flatMap(({ Ebs }) => text(Ebs?.SnapshotId) ?? []))];
+  const encrypted = await Promise.all(ids.map((id) => facts.isSnapshotEncrypted(id)));
+  return new Set(ids.filter((_, index) => encrypted[index]));
+};
+
 /** Each volume that a launch makes: the image's with the request's changes to them, and the request's own. */
 const launchVolumes = async (input: Input, caller: TargetCaller, facts: ResourceFacts): Promise<AccessTarget[]> => {
   const byDefault = await facts.encryptionByDefault();
+  const ofSnapshots = await encryptedSnapshots(mappingsOf(input), facts);
   const ofImage = new Map((await facts.imageVolumes(text(input['ImageId']) ?? '')).map((v) => [v.deviceName, v]));
   const asked = new Map(mappingsOf(input).map((mapping) => [mapping.DeviceName ?? '', mapping]));
   const devices = [...new Set([...ofImage.keys(), ...asked.keys()])];
@@ -104,9 +115,11 @@ const launchVolumes = async (input: Input, caller: TargetCaller, facts: Resource
     .map((device) => {
       const [image, { Ebs = {} } = {}] = [ofImage.get(device), asked.get(device)];
       const snapshotId = Ebs.SnapshotId ?? image?.snapshotId;
+      // A snapshot that the request names takes the place of the image's.
+      const isEncrypted = Ebs.SnapshotId === undefined ? image?.encrypted === true : ofSnapshots.has(Ebs.SnapshotId);
       return target('RunInstances', caller, 'volume', '*', {
         ...requestTags(tagsFor(input, 'volume')),
-        'ec2:Encrypted': Ebs.Encrypted === true || image?.encrypted === true || byDefault,
+        'ec2:Encrypted': Ebs.Encrypted === true || byDefault || isEncrypted,
         'ec2:KmsKeyId': text(Ebs.KmsKeyId),
         'ec2:ParentSnapshot': snapshotId && ec2Arn(caller, 'snapshot', snapshotId),
         'ec2:VolumeIops': Ebs.Iops,

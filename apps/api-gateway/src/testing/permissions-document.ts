@@ -17,6 +17,7 @@ const FACTS: ResourceFacts = {
   instanceProfile: () => Promise.resolve({ arn: 'p', roleArn: `arn:aws:iam::${ACCOUNT}:role/r` }),
   instanceOfAssociation: () => Promise.resolve('i-1'),
   encryptionByDefault: () => Promise.resolve(false),
+  isSnapshotEncrypted: () => Promise.resolve(false),
 };
 const RULES: RuleFacts = { rule: () => Promise.resolve(null) };
 

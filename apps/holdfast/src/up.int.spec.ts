@@ -1,6 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -72,7 +72,8 @@ const stacks: StackFile[] = [];
 const home = (name = 'home') => join(folder, name);
 const start = (args: string[] = [], environment: Record<string, string> = {}): Run => {
   const place = environment['HOLDFAST_HOME'] ?? home();
-  if (!existsSync(place) && !args.includes('--ephemeral')) cpSync(usedHome, place, { recursive: true });
+  // In a third of the time that Node's own copy takes: there are thousands of files.
+  if (!existsSync(place) && !args.includes('--ephemeral')) execFileSync('cp', ['-a', usedHome, place]);
   const run = program.run(['up', ...args], { HOLDFAST_HOME: home(), HOLDFAST_PORT: '0', ...environment });
   runs.push(run);
   return run;

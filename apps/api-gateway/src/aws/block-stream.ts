@@ -1,13 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import { BLOCK_BYTES, BlockBuffers, type BlockSource } from '@holdfast/block-wire';
-import { promisedChecksum } from './block-head.ts';
 import { freeMemory } from './free-memory.ts';
 
+const PUT_BLOCK = /^\/snapshots\/[^/?]+\/blocks\/\d+$/;
 /** What comes is passed on when there is so much of it: each write costs as much as it takes to copy some ten KiB. */
 const PIECE_BYTES = 131_072;
+const SHA256_BASE64 = /^[A-Za-z0-9+/]{43}=$/;
 
 /**
- * Bodies are received into memory that is used again. Node gives each piece memory of its own, which is gone with the next small
+ * Bodies are copied into memory that is used again. Node gives each piece memory of its own, which is gone with the next small
  * collection if nobody keeps it; kept until the block was answered, it would need a large one every hundred blocks, and those
  * take longer than everything else that is done here.
  */
@@ -20,7 +21,7 @@ const buffers = new BlockBuffers(32);
 export class BlockStream implements BlockSource {
   /** Hexadecimal; what the body has, or it is refused. */
   readonly promisedSha256: string;
-  readonly #begin: () => void;
+  readonly #request: IncomingMessage;
   /** All of it so far: a host that was started anew is told again. Null: nobody has asked for it, or it is over. */
   #block: Buffer<ArrayBuffer> | null = null;
   #receivedBytes = 0;
@@ -29,24 +30,20 @@ export class BlockStream implements BlockSource {
   readonly #followers = new Set<{ onPiece: (piece: Buffer) => void; onEnd: (error: Error) => void }>();
   #failure: Error | null = null;
   #received: Promise<void> | null = null;
-  #settle: { resolve: () => void; reject: (error: Error) => void } | null = null;
 
-  /**
-   * @param checksum SHA-256, base64.
-   * @param begin somebody wants the block: what comes is to be put where `target` says, and told by `received`.
-   */
-  constructor(checksum: string, begin: () => void) {
+  private constructor(request: IncomingMessage, checksum: string) {
+    this.#request = request;
     this.promisedSha256 = Buffer.from(checksum, 'base64').toString('hex');
-    this.#begin = begin;
   }
 
   /** Null: not a whole block with its checksum, and better looked at whole. */
   static of(request: IncomingMessage): BlockStream | null {
-    const { method = '', url = '', headers } = request;
-    const checksum = promisedChecksum(method, url, headers);
-    if (checksum === null) return null;
-    const stream: BlockStream = new BlockStream(checksum, () => stream.#read(request));
-    return stream;
+    const { method, url = '', headers } = request;
+    if (method !== 'PUT' || !PUT_BLOCK.test(url)) return null;
+    const checksum = headers['x-amz-checksum'];
+    const isWhole = headers['content-length'] === String(BLOCK_BYTES) && headers['transfer-encoding'] === undefined;
+    if (!isWhole || typeof checksum !== 'string' || !SHA256_BASE64.test(checksum)) return null;
+    return new BlockStream(request, checksum);
   }
 
   follow(onPiece: (piece: Buffer) => void, onEnd: (error: Error) => void): () => void {
@@ -54,7 +51,7 @@ export class BlockStream implements BlockSource {
     if (this.#failure !== null) onEnd(this.#failure);
     const follower = { onPiece, onEnd };
     this.#followers.add(follower);
-    void this.#start();
+    this.#start();
     return () => void this.#followers.delete(follower);
   }
 
@@ -71,27 +68,6 @@ export class BlockStream implements BlockSource {
     this.#block = null;
   }
 
-  /** Where the next bytes go; null: nobody wants them yet, or any more. */
-  get target(): Buffer | null {
-    return this.#block?.subarray(this.#receivedBytes) ?? null;
-  }
-
-  /** So many bytes were put into `target`. */
-  received(count: number): void {
-    if (this.#block === null) return;
-    this.#receivedBytes += count;
-    const isWhole = this.#receivedBytes === BLOCK_BYTES;
-    if (isWhole || this.#receivedBytes - this.#toldBytes >= PIECE_BYTES) this.#tell();
-    if (isWhole) this.#settle?.resolve();
-  }
-
-  /** No more comes. */
-  fail(error: Error): void {
-    this.#failure ??= error;
-    for (const { onEnd } of this.#followers) onEnd(error);
-    this.#settle?.reject(error);
-  }
-
   #tell(): void {
     const piece = this.#block?.subarray(this.#toldBytes, this.#receivedBytes);
     this.#toldBytes = this.#receivedBytes;
@@ -99,26 +75,28 @@ export class BlockStream implements BlockSource {
   }
 
   #start(): Promise<void> {
-    if (this.#received !== null) return this.#received;
-    this.#received = new Promise<void>((resolve, reject) => (this.#settle = { resolve, reject }));
-    this.#received.catch(() => undefined); // Whoever follows is told.
-    if (this.#failure !== null) this.#settle?.reject(this.#failure);
-    else this.#block = buffers.take();
-    this.#begin();
-    return this.#received;
-  }
-
-  #read(request: IncomingMessage): void {
-    request.on('data', (piece: Buffer<ArrayBuffer>) => {
-      if (this.#block === null) return;
-      piece.copy(this.#block, this.#receivedBytes);
-      this.received(piece.length);
-      freeMemory(piece);
+    this.#received ??= new Promise<void>((resolve, reject) => {
+      this.#block = buffers.take();
+      const fail = (error: Error) => {
+        this.#failure ??= error;
+        for (const { onEnd } of this.#followers) onEnd(error);
+        reject(error);
+      };
+      this.#request.on('data', (piece: Buffer<ArrayBuffer>) => {
+        if (this.#block === null) return;
+        this.#receivedBytes += piece.copy(this.#block, this.#receivedBytes);
+        freeMemory(piece);
+        if (this.#receivedBytes - this.#toldBytes >= PIECE_BYTES || this.#receivedBytes === BLOCK_BYTES) this.#tell();
+      });
+      this.#request.on('end', () => {
+        this.#request.off('close', onClose);
+        resolve();
+      });
+      const onClose = () => fail(new Error('the client went away'));
+      this.#request.on('error', fail).on('close', onClose);
     });
-    const fail = (error: Error) => this.fail(error);
-    const onClose = () => fail(new Error('the client went away'));
-    request.on('end', () => request.off('close', onClose));
-    request.on('error', fail).on('close', onClose);
+    this.#received.catch(() => undefined); // Whoever follows is told.
+    return this.#received;
   }
 }
 

@@ -10,12 +10,16 @@ import {
   RunInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { CreateKeyCommand } from '@aws-sdk/client-kms';
+import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { type Clients, clientsFor, eventually } from './clients.ts';
 import type { Stack } from './stack.ts';
 
 export const REGION = 'eu-central-1';
 export const ZONE = `${REGION}a`;
+
+/** Nobody's yet. */
+export const newAccountId = (): string => String(randomInt(100_000_000_000, 1_000_000_000_000));
 
 /** The calls that most tests begin with, each waiting until what it began has settled. */
 export class TestAccount {

@@ -4,22 +4,21 @@ import { mkdtemp, open, rm, stat, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { REGION, TestAccount, ZONE } from './account.ts';
+import { newAccountId, REGION, TestAccount, ZONE } from './account.ts';
 import { Coldsnap } from './coldsnap.ts';
 import { CsiDriver } from './csi-driver.ts';
 import { readDevice, writeDevice } from './devices.ts';
 import { BLOCK_BYTES, makeImage, readAt } from './image-transfer.ts';
-import { type Stack, startStack } from './stack.ts';
+import { sharedStack } from './stack.ts';
 
-let stack: Stack;
+let stack: ReturnType<typeof sharedStack>;
 let account: TestAccount;
 let driver: CsiDriver;
 beforeAll(async () => {
-  stack = await startStack();
-  account = new TestAccount(stack);
+  stack = sharedStack();
+  account = new TestAccount(stack, newAccountId());
   driver = new CsiDriver(account.ec2);
 });
-afterAll(() => stack.stop());
 
 const deviceAt = (instanceId: string, device: string): string => join(stack.home, 'instances', instanceId, device);
 

@@ -41,25 +41,25 @@ import { ListGrantsCommand, PutKeyPolicyCommand } from '@aws-sdk/client-kms';
 import { RbinClient } from '@holdfast/aws-protocol/testing';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { REGION, TestAccount, ZONE } from './account.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { newAccountId, REGION, TestAccount, ZONE } from './account.ts';
 import { clientsFor, eventually } from './clients.ts';
 import { readDevice, writeDevice } from './devices.ts';
-import { type Stack, startStack } from './stack.ts';
+import { sharedStack } from './stack.ts';
 
-let stack: Stack;
+const ADA = newAccountId();
+let stack: ReturnType<typeof sharedStack>;
 let ada: TestAccount;
 let bob: TestAccount;
 let amazons: string;
 beforeAll(async () => {
-  stack = await startStack();
-  ada = new TestAccount(stack);
-  bob = new TestAccount(stack, '444455556666');
+  stack = sharedStack();
+  ada = new TestAccount(stack, ADA);
+  bob = new TestAccount(stack, newAccountId());
   const { Images } = await ada.ec2.send(new DescribeImagesCommand({ Owners: ['amazon'] }));
   expect(Images).toMatchObject([{ RootDeviceType: 'ebs', RootDeviceName: '/dev/xvda', Public: true }]);
   amazons = Images?.[0]?.ImageId ?? '';
 });
-afterAll(() => stack.stop());
 
 const image = async (account: TestAccount, id: string, ec2: EC2Client = account.ec2) =>
   (await ec2.send(new DescribeImagesCommand({ ImageIds: [id] }))).Images?.[0];
@@ -191,7 +191,7 @@ describe('a copy of an image', () => {
     );
     const there = (await settled(farAda, ImageId)) ?? {};
     // A key does not leave its Region: the copy is under the destination's default key, which cannot be shared.
-    expect(await keyOf(there, farAda)).toMatch(/^arn:aws:kms:us-east-1:111122223333:key\//);
+    expect(await keyOf(there, farAda)).toMatch(new RegExp(`^arn:aws:kms:us-east-1:${ADA}:key/`));
     const LaunchPermission = { Add: [{ UserId: bob.accountId }] };
     await expect(far.ec2.send(new ModifyImageAttributeCommand({ ImageId, LaunchPermission }))).rejects.toMatchObject({
       name: 'OperationNotPermitted',
@@ -269,7 +269,7 @@ describe('an image of snapshots', () => {
 });
 
 describe('the life of an image', () => {
-  const owner = { accessKeyId: '111122223333', secretAccessKey: 'test' };
+  const owner = { accessKeyId: ADA, secretAccessKey: 'test' };
   const settings = (credentials: typeof owner) => ({ endpoint: stack.endpoint, region: REGION, credentials, maxAttempts: 1 }); // prettier-ignore
   const send = <Output>(command: unknown) => ada.ec2.send(command as never) as Promise<Output>;
   const refused = (command: unknown) => expect(send(command)).rejects;

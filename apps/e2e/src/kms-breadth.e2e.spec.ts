@@ -9,17 +9,17 @@ import {
   verify,
 } from 'node:crypto';
 import * as sdk from '@aws-sdk/client-kms';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { newAccountId } from './account.ts';
 import { clientsFor } from './clients.ts';
-import { type Stack, startStack } from './stack.ts';
+import { sharedStack } from './stack.ts';
 
-let stack: Stack;
+let stack: ReturnType<typeof sharedStack>;
 beforeAll(async () => {
-  stack = await startStack();
+  stack = sharedStack();
 });
-afterAll(() => stack.stop());
 
-const ACCOUNT = '111122223333';
+const ACCOUNT = newAccountId();
 const kms = () => clientsFor(stack.endpoint, ACCOUNT).kms;
 const used = new Set<string>();
 const send = (async (command: { constructor: { name: string } }) => {

@@ -20,24 +20,23 @@ import {
 import { DisableKeyCommand, EnableKeyCommand, ListGrantsCommand } from '@aws-sdk/client-kms';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestAccount, ZONE } from './account.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { newAccountId, TestAccount, ZONE } from './account.ts';
 import { eventually } from './clients.ts';
 import { readDevice, writeDevice } from './devices.ts';
 import { told } from './notifications.ts';
-import { type Stack, startStack } from './stack.ts';
+import { sharedStack } from './stack.ts';
 
-let stack: Stack;
+let stack: ReturnType<typeof sharedStack>;
 let account: TestAccount;
 let imageId: string;
 beforeAll(async () => {
-  stack = await startStack();
-  account = new TestAccount(stack);
+  stack = sharedStack();
+  account = new TestAccount(stack, newAccountId());
   const { Images } = await account.ec2.send(new DescribeImagesCommand({ Owners: ['amazon'] }));
   imageId = Images?.[0]?.ImageId ?? '';
   expect(Images?.[0]).toMatchObject({ RootDeviceName: '/dev/xvda', Public: true });
 });
-afterAll(() => stack.stop());
 
 const run = async (input: Partial<RunInstancesCommandInput> = {}) => {
   const { Instances } = await account.ec2.send(

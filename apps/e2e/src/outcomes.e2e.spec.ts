@@ -7,12 +7,12 @@ import {
   ModifySnapshotAttributeCommand,
 } from '@aws-sdk/client-ec2';
 import { DescribeKeyCommand, PutKeyPolicyCommand } from '@aws-sdk/client-kms';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { REGION, TestAccount, ZONE } from './account.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { newAccountId, REGION, TestAccount, ZONE } from './account.ts';
 import { eventually } from './clients.ts';
 import { readDevice, writeDevice } from './devices.ts';
 import { COPY_ROWS, type Outcome, type Row, type SnapshotSource, type Source, VOLUME_ROWS } from './outcome-rows.ts';
-import { type Stack, startStack } from './stack.ts';
+import { sharedStack } from './stack.ts';
 import {
   decryptedUnit,
   type StoredUnit,
@@ -37,7 +37,7 @@ const all = async <T, R>(things: readonly T[], work: (thing: T) => Promise<R>): 
   return results;
 };
 
-let stack: Stack;
+let stack: ReturnType<typeof sharedStack>;
 let owner: TestAccount;
 let account: TestAccount;
 let K: string;
@@ -178,9 +178,9 @@ const observe = async (encryptionByDefault: boolean, instanceId: string) => {
 };
 
 beforeAll(async () => {
-  stack = await startStack();
-  account = new TestAccount(stack);
-  owner = new TestAccount(stack, '444455556666');
+  stack = sharedStack();
+  account = new TestAccount(stack, newAccountId());
+  owner = new TestAccount(stack, newAccountId());
   [K = '', sourceKey = '', otherDefault = ''] = await Promise.all([
     account.newKey(),
     account.newKey(),
@@ -197,7 +197,6 @@ beforeAll(async () => {
   await account.ec2.send(new ModifyEbsDefaultKmsKeyIdCommand({ KmsKeyId: otherDefault }));
   await observe(true, first);
 }, 300_000);
-afterAll(() => stack.stop());
 
 /** The default key is AWS's own in the beginning, and one of the account's with encryption by default. */
 const keyOf = (outcome: Exclude<Outcome, object>, { encryptionByDefault }: Row): string | undefined =>

@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { REGION, TestAccount } from './account.ts';
+import { newAccountId, REGION, TestAccount } from './account.ts';
 import {
   type Ground,
   PERMISSION_CASES,
@@ -16,15 +16,15 @@ import {
   snapshotOfOneBlock,
   type User,
 } from './permission-cases.ts';
-import { startStack, type Stack } from './stack.ts';
+import { sharedStack } from './stack.ts';
 
 // For each row of the table of what EBS does at KMS: a user with exactly these permissions may, and without any one of them
 // the step that needs it is refused, and none before it.
 
-const ACCOUNT = '111122223333';
+const ACCOUNT = newAccountId();
 const ROOT = { accessKeyId: ACCOUNT, secretAccessKey: 'test' };
 
-let stack: Stack;
+let stack: ReturnType<typeof sharedStack>;
 let ground: Ground;
 let root: iam.IAMClient;
 let audit: pg.Pool;
@@ -34,9 +34,9 @@ const settings = (credentials: typeof ROOT) => ({
 });
 
 beforeAll(async () => {
-  stack = await startStack();
+  stack = sharedStack();
   root = new iam.IAMClient(settings(ROOT));
-  const account = new TestAccount(stack);
+  const account = new TestAccount(stack, ACCOUNT);
   const rootEbs = new ebs.EBSClient(settings(ROOT));
   const { databases } = JSON.parse(await readFile(join(stack.home, 'stack.json'), 'utf8')) as {
     databases: Record<string, { serviceUrl: string }>;
@@ -50,12 +50,11 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await audit.end();
-  await stack.stop();
 });
 
 /** What another account lets this one use: a snapshot and its key. */
 const sharedSnapshot = async (): Promise<Ground['shared']> => {
-  const other = new TestAccount(stack, '444455556666');
+  const other = new TestAccount(stack, newAccountId());
   const accounts = [other.accountId, ACCOUNT].map((accountId) => `arn:aws:iam::${accountId}:root`);
   const Statement = [{ Effect: 'Allow', Principal: { AWS: accounts }, Action: 'kms:*', Resource: '*' }];
   const { KeyMetadata } = await other.kms.send(new kms.CreateKeyCommand({ Policy: JSON.stringify({ Statement }) }));

@@ -15,21 +15,20 @@ import {
 } from '@aws-sdk/client-ec2';
 import { CreateGrantCommand, type GrantOperation, ListGrantsCommand } from '@aws-sdk/client-kms';
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { REGION, TestAccount, ZONE } from './account.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { newAccountId, REGION, TestAccount, ZONE } from './account.ts';
 import { eventually } from './clients.ts';
 import { readDevice, writeDevice } from './devices.ts';
-import { type Stack, startStack } from './stack.ts';
+import { sharedStack } from './stack.ts';
 
-let stack: Stack;
+let stack: ReturnType<typeof sharedStack>;
 let alice: TestAccount;
 let bob: TestAccount;
 beforeAll(async () => {
-  stack = await startStack();
-  alice = new TestAccount(stack);
-  bob = new TestAccount(stack, '444455556666');
+  stack = sharedStack();
+  alice = new TestAccount(stack, newAccountId());
+  bob = new TestAccount(stack, newAccountId());
 });
-afterAll(() => stack.stop());
 
 const share = (SnapshotId: string, ...Add: { UserId?: string; Group?: 'all' }[]) =>
   alice.ec2.send(new ModifySnapshotAttributeCommand({ SnapshotId, CreateVolumePermission: { Add } }));

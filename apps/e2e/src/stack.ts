@@ -23,3 +23,9 @@ export const startStack = async (
   if (kind === 'used') await run('cp', ['-a', `${inject('usedHome')}/.`, home]);
   return runStack(home, environment);
 };
+
+/**
+ * A stack that other files use at the same time: for tests that neither stop it, nor turn its clock, nor count what is no account's
+ * own, and whose accounts are of `newAccountId`.
+ */
+export const sharedStack = (): Pick<Stack, 'endpoint' | 'home'> => inject('sharedStack');

@@ -11,22 +11,64 @@ import {
   ModifyVolumeAttributeCommand,
   ModifyVolumeCommand,
 } from '@aws-sdk/client-ec2';
+import { NbdClient } from '@holdfast/nbd/client';
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestAccount } from './account.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { newAccountId, TestAccount } from './account.ts';
 import { eventually } from './clients.ts';
 import { readDevice, writeDevice } from './devices.ts';
-import { type Stack, startStack } from './stack.ts';
+import { sharedStack } from './stack.ts';
 
-let stack: Stack;
+const GIB = 1_073_741_824;
+
+let stack: ReturnType<typeof sharedStack>;
 let account: TestAccount;
 beforeAll(async () => {
-  stack = await startStack();
-  account = new TestAccount(stack);
+  stack = sharedStack();
+  account = new TestAccount(stack, newAccountId());
 });
-afterAll(() => stack.stop());
+
+const setFaults = async (body: object) => {
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(`${stack.endpoint}/_holdfast/faults`, { method: 'POST', headers, body: JSON.stringify(body) });
+  return answer.status;
+}; // prettier-ignore
 
 describe('an attached volume', () => {
+  it('grows under its guest', async () => {
+    const { VolumeId } = await account.volume({ Size: 1, Encrypted: true });
+    const socketPath = await account.attach(VolumeId, await account.launch(), '/dev/sdf');
+    const before = await NbdClient.connect(socketPath);
+    const data = Buffer.alloc(4096, 7);
+    await before.write(GIB - 4096, data);
+    await account.ec2.send(new ModifyVolumeCommand({ VolumeId, Size: 3 }));
+    const sizeNow = async () => {
+      const client = await NbdClient.connect(socketPath);
+      await client.close();
+      return client.sizeBytes;
+    };
+    await eventually(sizeNow, (size) => size === 3 * GIB);
+    const after = await NbdClient.connect(socketPath);
+    await after.write(3 * GIB - 4096, data);
+    expect(await after.read(GIB - 4096, 8192)).toEqual(Buffer.concat([data, Buffer.alloc(4096)]));
+    expect(await after.read(3 * GIB - 4096, 4096)).toEqual(data);
+    expect(await before.read(GIB - 4096, 4096)).toEqual(data);
+    await Promise.all([before.close(), after.close()]);
+  });
+
+  it('fails as it is told to, until it is told otherwise', async () => {
+    const { VolumeId: volumeId } = await account.volume({ Size: 1, Encrypted: true });
+    const device = await NbdClient.connect(await account.attach(volumeId, await account.launch(), '/dev/sdf'));
+    expect(await setFaults({ volumeId, faults: { seed: 1, readErrors: 1 } })).toBe(200);
+    await expect(device.read(0, 512)).rejects.toThrow();
+    expect(await setFaults({ volumeId, faults: null })).toBe(200);
+    expect(await device.read(0, 512)).toEqual(Buffer.alloc(512));
+    await device.close();
+    expect(await setFaults({ volumeId: 'vol-0123456789abcdef0', faults: null })).toBe(404);
+    expect(await setFaults({ volumeId, faults: { seed: 1, readErrors: 2 } })).toBe(400);
+    expect(await setFaults({ volumeId })).toBe(400);
+  });
+
   it('changes its type while it is used', async () => {
     const { VolumeId } = await account.volume({ Size: 8, Encrypted: true, KmsKeyId: await account.newKey() });
     const socket = await account.attach(VolumeId, await account.launch(), '/dev/sdf');

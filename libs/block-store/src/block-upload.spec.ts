@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BlockJournal } from './block-journal.ts';
+import { openNodeFile, type OpenFile } from './backing-file.ts';
+import { BlockJournal, readJournal } from './block-journal.ts';
 import { FolderBlockStore } from './block-store.ts';
 import { BlockUpload, createUpload, finishUpload, readUpload, requestCompletion } from './block-upload.ts';
 import { collectGarbage } from './garbage.ts';
@@ -74,6 +75,37 @@ describe('an upload', () => {
     expect([...Manifest.read(paths.manifest)].map(([block]) => block)).toEqual([1, 5, 9]);
     expect([paths.job, paths.journal, paths.checksums, paths.intent].filter((path) => existsSync(path))).toEqual([]);
   }); // prettier-ignore
+
+  it('lets blocks settle while others are journalled, and journals none before it settled', async () => {
+    const paths = layout.snapshot(snapshotId);
+    const settling: (() => void)[] = [];
+    const settle = () => new Promise<void>((resolve) => settling.push(resolve));
+    const store = { put: () => Promise.resolve(), settle, get: () => Promise.reject(new Error()) };
+    let endSync: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (endSync = resolve));
+    const openFile: OpenFile = (path, mode) => {
+      const file = openNodeFile(path, mode);
+      file.sync = () => held;
+      return file;
+    };
+    const upload = new BlockUpload(paths, header, store, openFile);
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const put = (block: number) =>
+      upload.put(block, Buffer.of(), digestOf(Buffer.of(block)), digestOf(Buffer.of(block)));
+    const first = put(1);
+    await turn();
+    expect(readJournal(paths.journal)).toEqual([]);
+    settling.shift()?.();
+    await turn();
+    expect(readJournal(paths.journal)).toEqual([digestOf(Buffer.of(1))]);
+    const second = put(2);
+    await turn();
+    expect(settling).toHaveLength(1);
+    settling.shift()?.();
+    endSync();
+    await Promise.all([first, second]);
+    await upload.close();
+  });
 
   it('refuses blocks beyond its end and digests that are none', async () => {
     const upload = new BlockUpload(layout.snapshot(snapshotId), header, new FolderBlockStore(layout.blocks));

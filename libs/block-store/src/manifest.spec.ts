@@ -76,6 +76,29 @@ describe('a journal', () => {
     expect([...BlockJournal.open(path, openNodeFile).entries.keys()]).toEqual([9, 11]);
   });
 
+  it('that is written ahead goes on behind its last record, whatever was lost of it', () => {
+    const path = join(folder, 'journal');
+    const open = () => BlockJournal.open(path, openNodeFile, { isReserved: true });
+    const blocks = Array.from({ length: 2_000 }, (_, at) => [at, randomBytes(32)] as const);
+    const journal = open();
+    journal.append([]);
+    journal.append(blocks.slice(0, 2));
+    const sizeBytes = readFileSync(path).length;
+    expect(sizeBytes).toBeGreaterThan(2 * 40);
+    journal.append(blocks.slice(2, 3));
+    expect(readFileSync(path).length).toBe(sizeBytes);
+    journal.close();
+    // The second record is lost, the third is torn.
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.fill(0, 40, 80).fill(0, 100, 120));
+    const again = open();
+    expect([...again.entries.keys()]).toEqual([0]);
+    again.append(blocks.slice(1));
+    again.close();
+    expect([...open().entries]).toEqual(blocks);
+    expect(readJournal(path)).toEqual(blocks.map(([, digest]) => digest));
+  });
+
   it('goes on after a torn record', () => {
     const path = join(folder, 'journal');
     writeFileSync(path, randomBytes(57));

@@ -169,7 +169,7 @@ describe('every operation of KMS through the official client', () => {
     for (const command of [
       new sdk.DescribeCustomKeyStoresCommand({}),
       new sdk.CreateKeyCommand({ Origin: 'AWS_CLOUDHSM' }),
-      new sdk.CreateKeyCommand({ KeySpec: 'ML_DSA_44', KeyUsage: 'SIGN_VERIFY' }),
+      new sdk.CreateKeyCommand({ KeySpec: 'ML_KEM_768', KeyUsage: 'ENCAPSULATE_DECAPSULATE' }),
       new sdk.DecryptCommand({
         KeyId,
         CiphertextBlob: randomBytes(200),

@@ -3,6 +3,7 @@ export {
   type KeyPairSpec,
   MAC_ALGORITHMS,
   type MacAlgorithm,
+  MESSAGE_TYPES,
   type MessageType,
   OAEP_ALGORITHMS,
   type OaepAlgorithm,

@@ -66,6 +66,7 @@ const LARGE_REGIONS = new Set([
 const SYMMETRIC = 'symmetric';
 const RSA = 'rsa';
 const ECC = 'ecc';
+const ML_DSA = 'ml-dsa';
 const symmetricIn = (region: string): number =>
   BUSY_REGIONS.has(region) ? 100_000 : LARGE_REGIONS.has(region) ? 20_000 : 10_000;
 
@@ -73,6 +74,7 @@ const SHARED: Readonly<Record<string, (region: string) => number>> = {
   [SYMMETRIC]: symmetricIn,
   [RSA]: () => 1000,
   [ECC]: () => 1000,
+  [ML_DSA]: () => 1000,
 };
 
 const SYMMETRIC_ONLY = new Set([
@@ -96,7 +98,10 @@ export const kmsQuotaOf = (request: ParsedRequest): string => {
   if (operation === 'Encrypt' || operation === 'Decrypt' || operation === 'ReEncrypt') {
     return algorithmOf(request).startsWith('RSAES') ? RSA : SYMMETRIC;
   }
-  if (operation === 'Sign' || operation === 'Verify') return algorithmOf(request).startsWith('RSASSA') ? RSA : ECC;
+  if (operation === 'Sign' || operation === 'Verify') {
+    const algorithm = algorithmOf(request);
+    return algorithm.startsWith('RSASSA') ? RSA : algorithm.startsWith('ML_DSA') ? ML_DSA : ECC;
+  }
   if (operation === 'DeriveSharedSecret') return ECC;
   if (operation.startsWith('GenerateDataKeyPair')) {
     const { KeyPairSpec: spec } = input as { KeyPairSpec?: unknown };

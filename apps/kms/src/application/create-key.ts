@@ -3,7 +3,14 @@ import type { RequestContext } from '@holdfast/contracts';
 import { z } from 'zod';
 import { checkPolicy } from '../domain/access.ts';
 import { refuse } from '../domain/errors.ts';
-import { checkKind, isKeySpec, KEY_SPEC_NAMES, KEY_USAGES, type KeyKind } from '../domain/key-specs.ts';
+import {
+  checkKind,
+  FOREIGN_KEY_USAGE,
+  isKeySpec,
+  KEY_SPEC_NAMES,
+  KEY_USAGES,
+  type KeyKind,
+} from '../domain/key-specs.ts';
 import { keyArnOf } from '../domain/names.ts';
 import { checkTags } from '../domain/tags.ts';
 import { accessRequest, requireAccess, requireTagging } from './access.ts';
@@ -16,7 +23,7 @@ import { policyText, tagList } from './shapes.ts';
 
 const shape = z.strictObject({
   Description: z.string().max(8192).default(''),
-  KeyUsage: z.enum(KEY_USAGES).optional(),
+  KeyUsage: z.enum([...KEY_USAGES, FOREIGN_KEY_USAGE]).optional(),
   KeySpec: z.enum(KEY_SPEC_NAMES).optional(),
   CustomerMasterKeySpec: z.enum(KEY_SPEC_NAMES).optional(),
   Origin: z.enum(['AWS_KMS', 'EXTERNAL', 'AWS_CLOUDHSM', 'EXTERNAL_KEY_STORE']).default('AWS_KMS'),

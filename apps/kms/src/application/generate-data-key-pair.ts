@@ -2,6 +2,7 @@ import { generateKeyPair, KEY_PAIR_SPECS, type KeyPairSpec } from '@holdfast/cry
 import type { RequestContext } from '@holdfast/contracts';
 import { z } from 'zod';
 import { refuse } from '../domain/errors.ts';
+import { FOREIGN_KEY_SPECS, isDataPairSpec } from '../domain/key-specs.ts';
 import { checkGrantTokens, resolveKey } from './access.ts';
 import { action } from './action.ts';
 import { encryptUnder } from './ciphertext.ts';
@@ -9,7 +10,9 @@ import { currentMaterial, endDryRun, keyUsed, permitUse, requireRecipient, sealA
 import type { Kms } from './ports.ts';
 import { dryRun, encryptionContext, grantTokens, keyId } from './shapes.ts';
 
-const PAIR_SPECS = [...(Object.keys(KEY_PAIR_SPECS) as KeyPairSpec[]), 'SM2' as const];
+const FOREIGN: ReadonlySet<string> = new Set(FOREIGN_KEY_SPECS);
+const isForeign = (spec: string): spec is (typeof FOREIGN_KEY_SPECS)[number] => FOREIGN.has(spec);
+const PAIR_SPECS = [...(Object.keys(KEY_PAIR_SPECS) as KeyPairSpec[]).filter(isDataPairSpec), ...FOREIGN_KEY_SPECS];
 
 export const dataKeyPairShape = z.strictObject({
   KeyId: keyId,
@@ -28,7 +31,7 @@ export const makeDataKeyPair = async (
   deliver: (privateKey: Buffer) => Promise<Record<string, string>>,
 ): Promise<Record<string, string>> => {
   const { KeyPairSpec: spec } = input;
-  if (spec === 'SM2') return refuse('NotSupported', { message: 'KeyPairSpec SM2 is not supported.' });
+  if (isForeign(spec)) return refuse('NotSupported', { message: `KeyPairSpec ${spec} is not supported.` });
   checkGrantTokens(kms, input.GrantTokens);
   const key = await resolveKey(kms, input.KeyId, context, { action: operation, aliases: true });
   const conditions = { 'kms:DataKeyPairSpec': spec };

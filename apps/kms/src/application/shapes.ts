@@ -34,7 +34,6 @@ export const tagList = z.array(tag);
 export const signingAlgorithm = z.enum([
   ...(Object.keys(SIGNING_ALGORITHMS) as [SigningAlgorithm, ...SigningAlgorithm[]]),
   'SM2DSA',
-  'ML_DSA_SHAKE_256',
 ]);
 export const macAlgorithm = z.enum(Object.keys(MAC_ALGORITHMS) as [MacAlgorithm, ...MacAlgorithm[]]);
 

@@ -1,4 +1,10 @@
-import { messageTypesOf, sign as signBytes, SIGNING_ALGORITHMS, type SigningRequest } from '@holdfast/crypto';
+import {
+  MESSAGE_TYPES,
+  messageTypesOf,
+  sign as signBytes,
+  SIGNING_ALGORITHMS,
+  type SigningRequest,
+} from '@holdfast/crypto';
 import type { KeyPairSpec, SigningAlgorithm } from '@holdfast/crypto';
 import type { RequestContext } from '@holdfast/contracts';
 import { z } from 'zod';
@@ -13,7 +19,7 @@ import { blobOf, dryRun, grantTokens, keyId, signingAlgorithm } from './shapes.t
 export const signingShape = {
   KeyId: keyId,
   Message: z.string(),
-  MessageType: z.enum(['RAW', 'DIGEST', 'EXTERNAL_MU']).default('RAW'),
+  MessageType: z.enum(MESSAGE_TYPES).default('RAW'),
   SigningAlgorithm: signingAlgorithm,
   GrantTokens: grantTokens,
   DryRun: dryRun,
@@ -25,7 +31,7 @@ const requireFits = ({ algorithm, messageType, message }: SigningRequest): void 
   if (!messageTypesOf(algorithm).includes(messageType)) {
     refuse('Invalid', { message: `MessageType ${messageType} is not supported for algorithm ${algorithm}.` });
   }
-  if (messageType === 'DIGEST' && message.length !== SIGNING_ALGORITHMS[algorithm].digestBytes) {
+  if (messageType !== 'RAW' && message.length !== SIGNING_ALGORITHMS[algorithm].digestBytes) {
     refuse('Invalid', { message: `Digest is invalid length for algorithm ${algorithm}.` });
   }
 };
@@ -43,9 +49,6 @@ export const permitSigning = async (
   const key = await resolveKey(kms, input.KeyId, context, { action: operation, aliases: true });
   const conditions = { 'kms:MessageType': messageType };
   const use = await permitUse(kms, key, { operation, algorithm, conditions }, context);
-  if (messageType === 'EXTERNAL_MU') {
-    return refuse('Invalid', { message: `MessageType EXTERNAL_MU is not supported for algorithm ${algorithm}.` });
-  }
   const request = { algorithm: algorithm as SigningAlgorithm, messageType, message };
   requireFits(request);
   return { use, request };

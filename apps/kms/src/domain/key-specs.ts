@@ -5,6 +5,9 @@ import { refuse } from './errors.ts';
 export const KEY_USAGES = ['SIGN_VERIFY', 'ENCRYPT_DECRYPT', 'GENERATE_VERIFY_MAC', 'KEY_AGREEMENT'] as const;
 export type KeyUsage = (typeof KEY_USAGES)[number];
 
+/** The usage that AWS's model has beside them: of ML-KEM's specs, which are refused. */
+export const FOREIGN_KEY_USAGE = 'ENCAPSULATE_DECAPSULATE';
+
 type Algorithms = Readonly<Partial<Record<KeyUsage, readonly string[]>>>;
 
 interface SpecRow {
@@ -28,6 +31,7 @@ const curve = (signature: string): SpecRow => ({
   kind: 'pair',
   algorithms: { SIGN_VERIFY: [signature], KEY_AGREEMENT: ['ECDH'] },
 });
+const ML_DSA: SpecRow = { kind: 'pair', algorithms: { SIGN_VERIFY: ['ML_DSA_SHAKE_256'] } };
 const hmac = (materialBytes: number, algorithm: string): SpecRow => ({
   kind: 'hmac',
   materialBytes,
@@ -55,14 +59,17 @@ const SPECS = {
     kind: 'pair',
     algorithms: { SIGN_VERIFY: ['ED25519_SHA_512', 'ED25519_PH_SHA_512'] },
   },
+  ML_DSA_44: ML_DSA,
+  ML_DSA_65: ML_DSA,
+  ML_DSA_87: ML_DSA,
 } as const satisfies Record<string, SpecRow>;
 
 /** The key specs that there are here. */
 export type KeySpec = keyof typeof SPECS;
 export const KEY_SPECS: Readonly<Record<KeySpec, SpecRow>> = SPECS;
 
-/** Specs of AWS's model that Node's crypto cannot do (ML-DSA, ML-KEM), or that Amazon has in China only. */
-export const FOREIGN_KEY_SPECS = ['SM2', 'ML_DSA_44', 'ML_DSA_65', 'ML_DSA_87'] as const;
+/** Specs of AWS's model that are refused by name: ML-KEM's, and the one that Amazon has in China only. */
+export const FOREIGN_KEY_SPECS = ['SM2', 'ML_KEM_512', 'ML_KEM_768', 'ML_KEM_1024'] as const;
 
 export const KEY_SPEC_NAMES = [...(Object.keys(SPECS) as KeySpec[]), ...FOREIGN_KEY_SPECS];
 
@@ -70,6 +77,9 @@ export const isKeySpec = (name: string): name is KeySpec => Object.hasOwn(SPECS,
 
 /** The specs of public and private keys. */
 export type PairSpec = Exclude<KeySpec, 'SYMMETRIC_DEFAULT' | `HMAC_${string}`>;
+
+/** Of these, the ones whose pairs serve as data keys: the model's KeyPairSpec has no ML-DSA. */
+export const isDataPairSpec = (spec: PairSpec): boolean => !spec.startsWith('ML_DSA_');
 
 export const isPairSpec = (spec: KeySpec): spec is PairSpec => KEY_SPECS[spec].kind === 'pair';
 
@@ -142,7 +152,7 @@ export const requireUsage = (
 };
 
 /** @throws DomainError Invalid unless the spec has this usage. */
-export const checkKind = (keySpec: KeySpec, keyUsage: KeyUsage | undefined): KeyKind => {
+export const checkKind = (keySpec: KeySpec, keyUsage: KeyUsage | typeof FOREIGN_KEY_USAGE | undefined): KeyKind => {
   if (keyUsage === undefined) {
     if (keySpec !== 'SYMMETRIC_DEFAULT') {
       const message = 'You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.';
@@ -150,7 +160,7 @@ export const checkKind = (keySpec: KeySpec, keyUsage: KeyUsage | undefined): Key
     }
     return { keySpec, keyUsage: 'ENCRYPT_DECRYPT' };
   }
-  if (KEY_SPECS[keySpec].algorithms[keyUsage] === undefined) {
+  if (keyUsage === FOREIGN_KEY_USAGE || KEY_SPECS[keySpec].algorithms[keyUsage] === undefined) {
     return refuse('Invalid', { message: `KeyUsage ${keyUsage} is not compatible with KeySpec ${keySpec}` });
   }
   return { keySpec, keyUsage };

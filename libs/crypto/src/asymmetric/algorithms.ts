@@ -8,10 +8,13 @@ export const KEY_PAIR_SPECS = {
   ECC_NIST_P521: { type: 'ec', curve: 'secp521r1' },
   ECC_SECG_P256K1: { type: 'ec', curve: 'secp256k1' },
   ECC_NIST_EDWARDS25519: { type: 'ed25519' },
+  ML_DSA_44: { type: 'ml-dsa' },
+  ML_DSA_65: { type: 'ml-dsa' },
+  ML_DSA_87: { type: 'ml-dsa' },
 } as const;
 export type KeyPairSpec = keyof typeof KEY_PAIR_SPECS;
 
-/** KMS's signing algorithms. `digestBytes`: length of what a caller sends with MessageType DIGEST. */
+/** KMS's signing algorithms. `digestBytes`: length of what a caller sends with MessageType DIGEST or EXTERNAL_MU. */
 export const SIGNING_ALGORITHMS = {
   RSASSA_PSS_SHA_256: { scheme: 'pss', hash: 'sha256', digestBytes: 32 },
   RSASSA_PSS_SHA_384: { scheme: 'pss', hash: 'sha384', digestBytes: 48 },
@@ -26,12 +29,15 @@ export const SIGNING_ALGORITHMS = {
   ED25519_SHA_512: { scheme: 'ed25519', hash: 'sha512', digestBytes: 64 },
   /** Ed25519ph: of SHA-512 digests only. */
   ED25519_PH_SHA_512: { scheme: 'ed25519ph', hash: 'sha512', digestBytes: 64 },
+  /** ML-DSA (FIPS 204) of whole messages, or of their 64-byte representatives µ. */
+  ML_DSA_SHAKE_256: { scheme: 'ml-dsa', hash: 'shake256', digestBytes: 64 },
 } as const;
 export type SigningAlgorithm = keyof typeof SIGNING_ALGORITHMS;
-export type HashName = (typeof SIGNING_ALGORITHMS)[SigningAlgorithm]['hash'];
+export type HashName = Exclude<(typeof SIGNING_ALGORITHMS)[SigningAlgorithm]['hash'], 'shake256'>;
 
-/** A whole message, hashed here, or its digest, hashed by the caller. */
-export type MessageType = 'RAW' | 'DIGEST';
+/** A whole message, hashed here, or its digest, hashed by the caller; of ML-DSA the µ of message and public key. */
+export const MESSAGE_TYPES = ['RAW', 'DIGEST', 'EXTERNAL_MU'] as const;
+export type MessageType = (typeof MESSAGE_TYPES)[number];
 
 /** Bytes of RSAES-OAEP's two digests beside the message: 2 × hash + 2. */
 export const OAEP_ALGORITHMS = {

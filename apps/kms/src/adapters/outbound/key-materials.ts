@@ -5,7 +5,7 @@ import { HELD_CURRENT, UnknownRootKeyVersion } from '@holdfast/root-keys';
 import { type KeyMaterials, NoSuchMaterial } from '../../application/ports.ts';
 import { KEY_MATERIAL, type KmsRootKeys } from './root-keys.ts';
 
-/** From 28 bytes of HMAC_224 to 2.4 KB of RSA_4096. */
+/** From 28 bytes of HMAC_224 to 2.4 KB of RSA_4096; of ML-DSA the seed alone, however it was imported. */
 const MAX_CACHED = 1024;
 /** How long material stays in memory: also what bounds it in a replica that does not hear of a key's deletion. */
 const MAX_AGE_MS = 300_000;

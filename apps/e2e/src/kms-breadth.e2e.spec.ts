@@ -46,6 +46,20 @@ describe('every operation of KMS through the official client', () => {
     await expect(wrong).rejects.toBeInstanceOf(sdk.KMSInvalidSignatureException);
   });
 
+  it('signs with ML-DSA', async () => {
+    const KeyId = await newKey({ KeySpec: 'ML_DSA_65', KeyUsage: 'SIGN_VERIFY' });
+    const request = { KeyId, SigningAlgorithm: 'ML_DSA_SHAKE_256', MessageType: 'EXTERNAL_MU', Message: randomBytes(64) } as const; // prettier-ignore
+    const { Signature = new Uint8Array() } = await send(new sdk.SignCommand(request));
+    expect((await send(new sdk.VerifyCommand({ ...request, Signature }))).SignatureValid).toBe(true);
+    const wrong = send(new sdk.VerifyCommand({ ...request, MessageType: 'RAW', Signature }));
+    await expect(wrong).rejects.toBeInstanceOf(sdk.KMSInvalidSignatureException);
+    const { PublicKey = new Uint8Array() } = await send(new sdk.GetPublicKeyCommand({ KeyId }));
+    // SubjectPublicKeyInfo of 2.16.840.1.101.3.4.3.18.
+    expect(Buffer.from(PublicKey).toString('hex')).toMatch(
+      /^308207b2300b0609608648016503040312038207a100[0-9a-f]{3904}$/,
+    );
+  });
+
   it('encrypts under RSA, authenticates and agrees', async () => {
     const rsa = await newKey({ KeySpec: 'RSA_2048', KeyUsage: 'ENCRYPT_DECRYPT' });
     const algorithm = { EncryptionAlgorithm: 'RSAES_OAEP_SHA_256' } as const;

@@ -42,6 +42,7 @@ describe('import of key material', () => {
     ['HMAC_256', 'GENERATE_VERIFY_MAC', 'symmetric'],
     ['ECC_NIST_P256', 'SIGN_VERIFY', 'signing'],
     ['RSA_2048', 'ENCRYPT_DECRYPT', 'rsa'],
+    ['ML_DSA_44', 'SIGN_VERIFY', 'mlDsa'],
   ])('is there for %s', async (KeySpec, KeyUsage, kind) => {
     const { id: KeyId } = await me().newKey({ ...EXTERNAL, KeySpec, KeyUsage });
     await ImportedMaterial.of(kind).importInto(me(), KeyId);

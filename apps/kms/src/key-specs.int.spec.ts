@@ -84,6 +84,50 @@ describe('signing keys', () => {
     }
   });
 
+  it.each([
+    ['ML_DSA_44', 1334, 2420],
+    ['ML_DSA_65', 1974, 3309],
+    ['ML_DSA_87', 2614, 4627],
+  ] as const)('%s', async (KeySpec, publicKeyBytes, signatureBytes) => {
+    const SigningAlgorithm = 'ML_DSA_SHAKE_256';
+    const about = { KeySpec, KeyUsage: 'SIGN_VERIFY' };
+    const { id: KeyId, arn } = await me().newKey({ ...about, MultiRegion: true });
+    const { KeyMetadata } = await me().call('DescribeKey', { KeyId });
+    expect(KeyMetadata).toMatchObject({ ...about, CustomerMasterKeySpec: KeySpec, SigningAlgorithms: [SigningAlgorithm] }); // prettier-ignore
+    const { PublicKey, ...rest } = await me().call('GetPublicKey', { KeyId });
+    expect(rest).toEqual({ KeyId: arn, ...about, CustomerMasterKeySpec: KeySpec, SigningAlgorithms: [SigningAlgorithm] }); // prettier-ignore
+    const spki = Buffer.from(PublicKey, 'base64');
+    expect(spki).toHaveLength(publicKeyBytes);
+    const message = randomBytes(4096);
+    // FIPS 204, algorithm 7: µ = H(H(pk) ‖ 0 ‖ length of context ‖ message).
+    const shake = (...parts: Uint8Array[]) => parts.reduce((hash, part) => hash.update(part), createHash('shake256', { outputLength: 64 })).digest(); // prettier-ignore
+    const mu = shake(shake(spki.subarray(22)), Buffer.from([0, 0]), message);
+    const raw = { KeyId, SigningAlgorithm, MessageType: 'RAW', Message: base64(message) };
+    const external = { ...raw, MessageType: 'EXTERNAL_MU', Message: base64(mu) };
+    const replica = me().as({ region: 'eu-west-1' });
+    await me().call('ReplicateKey', { KeyId, ReplicaRegion: 'eu-west-1' });
+    for (const [signer, made] of [[me(), raw], [me(), external], [replica, raw]] as const) {
+      const { Signature } = await signer.call('Sign', made);
+      expect(Buffer.from(Signature, 'base64')).toHaveLength(signatureBytes);
+      expect((await signer.call('Sign', made)).Signature).not.toBe(Signature);
+      for (const told of [raw, external]) {
+        expect(await me().call('Verify', { ...told, Signature })).toEqual({ KeyId: arn, SignatureValid: true, SigningAlgorithm }); // prettier-ignore
+      }
+      const changed = Buffer.from(Signature, 'base64');
+      changed[100]! ^= 1;
+      for (const wrong of [
+        { ...raw, Message: base64(mu), Signature },
+        { ...external, Message: base64(randomBytes(64)), Signature },
+        { ...raw, Signature: base64(changed) },
+        { ...raw, Signature: base64(changed.subarray(1)) },
+      ]) {
+        await expect(me().call('Verify', wrong)).rejects.toEqual(refusal('KMSInvalidSignatureException'));
+      }
+    } // prettier-ignore
+    const uses = await kms().usesOf(KeyId);
+    expect(uses.map(({ data }) => [data['operation'], data['algorithm']])).toContainEqual(['Sign', SigningAlgorithm]);
+  });
+
   it('take what the owner of the private key signed', async () => {
     const { id: KeyId } = await me().newKey({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });

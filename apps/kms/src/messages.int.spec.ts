@@ -9,7 +9,7 @@ const kms = runningKms();
 const me = () => kms().caller(ACCOUNT);
 type Key = { id: string; arn: string };
 const keys = {} as Record<
-  'symmetric' | 'rsa' | 'signing' | 'ecc' | 'hmac' | 'agreement' | 'external' | 'disabled',
+  'symmetric' | 'rsa' | 'signing' | 'ecc' | 'mlDsa' | 'hmac' | 'agreement' | 'external' | 'disabled',
   Key
 >;
 
@@ -19,6 +19,7 @@ beforeAll(async () => {
   keys.rsa = await make({ KeySpec: 'RSA_2048', KeyUsage: 'ENCRYPT_DECRYPT' });
   keys.signing = await make({ KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' });
   keys.ecc = await make({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
+  keys.mlDsa = await make({ KeySpec: 'ML_DSA_44', KeyUsage: 'SIGN_VERIFY' });
   keys.hmac = await make({ KeySpec: 'HMAC_224', KeyUsage: 'GENERATE_VERIFY_MAC' });
   keys.agreement = await make({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'KEY_AGREEMENT' });
   keys.external = await make({ Origin: 'EXTERNAL' });
@@ -47,6 +48,15 @@ const CASES: Case[] = [
   ['RSA too long', 'Encrypt', () => ({ KeyId: keys.rsa.id, EncryptionAlgorithm: 'RSAES_OAEP_SHA_256', Plaintext: Buffer.alloc(191) }), V, () => 'Algorithm RSAES_OAEP_SHA_256 and key spec RSA_2048 cannot encrypt data larger than 190 bytes.'],
   ['symmetric too long', 'Encrypt', () => ({ KeyId: keys.symmetric.id, Plaintext: Buffer.alloc(4097) }), V, () => one(`Value at 'plaintext' ${failed} have length less than or equal to 4096`)],
   ['digest length', 'Sign', () => ({ KeyId: keys.signing.id, Message, MessageType: 'DIGEST', SigningAlgorithm: 'RSASSA_PSS_SHA_256' }), V, () => 'Digest is invalid length for algorithm RSASSA_PSS_SHA_256.'],
+  ['µ length', 'Sign', () => ({ KeyId: keys.mlDsa.id, Message, MessageType: 'EXTERNAL_MU', SigningAlgorithm: 'ML_DSA_SHAKE_256' }), V, () => 'Digest is invalid length for algorithm ML_DSA_SHAKE_256.'],
+  ['a digest for ML-DSA', 'Sign', () => ({ KeyId: keys.mlDsa.id, Message, MessageType: 'DIGEST', SigningAlgorithm: 'ML_DSA_SHAKE_256' }), V, () => 'MessageType DIGEST is not supported for algorithm ML_DSA_SHAKE_256.'],
+  ['µ for ECDSA', 'Sign', () => ({ KeyId: keys.ecc.id, Message, MessageType: 'EXTERNAL_MU', SigningAlgorithm: 'ECDSA_SHA_256' }), V, () => 'MessageType EXTERNAL_MU is not supported for algorithm ECDSA_SHA_256.'],
+  ['ECDSA of an ML-DSA key', 'Sign', () => ({ KeyId: keys.mlDsa.id, Message, SigningAlgorithm: 'ECDSA_SHA_256' }), 'InvalidKeyUsageException', () => 'Algorithm ECDSA_SHA_256 is incompatible with key spec ML_DSA_44.'],
+  ['an ML-DSA message too long', 'Sign', () => ({ KeyId: keys.mlDsa.id, Message: Buffer.alloc(4097).toString('base64'), SigningAlgorithm: 'ML_DSA_SHAKE_256' }), V, () => one(`Value at 'message' ${failed} have length less than or equal to 4096`)],
+  ['encryption by an ML-DSA key', 'Encrypt', () => ({ KeyId: keys.mlDsa.id, Plaintext: Buffer.from('x') }), 'InvalidKeyUsageException', () => `${keys.mlDsa.arn} key usage is SIGN_VERIFY which is not valid for Encrypt.`],
+  ['another usage of an ML-DSA key', 'CreateKey', () => ({ KeySpec: 'ML_DSA_87', KeyUsage: 'KEY_AGREEMENT' }), V, () => 'KeyUsage KEY_AGREEMENT is not compatible with KeySpec ML_DSA_87'],
+  ['rotating an ML-DSA key', 'RotateKeyOnDemand', () => ({ KeyId: keys.mlDsa.id }), 'UnsupportedOperationException'],
+  ['an ML-KEM data key pair', 'GenerateDataKeyPair', () => ({ KeyId: keys.symmetric.id, KeyPairSpec: 'ML_KEM_768' }), 'UnsupportedOperationException', () => 'KeyPairSpec ML_KEM_768 is not supported.'],
   ['message too long', 'Sign', () => ({ KeyId: keys.signing.id, Message: Buffer.alloc(4097).toString('base64'), SigningAlgorithm: 'RSASSA_PSS_SHA_256' }), V, () => one(`Value at 'message' ${failed} have length less than or equal to 4096`)],
   ['random without a size', 'GenerateRandom', () => ({}), V, () => 'NumberOfBytes is required.'],
   ['too much random', 'GenerateRandom', () => ({ NumberOfBytes: 1025 }), V, () => one(`Value '1025' at 'numberOfBytes' ${failed} have value less than or equal to 1024`)],
@@ -78,6 +88,11 @@ describe('the words of KMS', () => {
     const call = me().call(action, input());
     if (rule === 'data keys of a pair') await expect(call).rejects.toMatchObject({ code });
     else await expect(call).rejects.toEqual(refusal(code, message?.()));
+  });
+
+  it('there is no ML-DSA data key pair', async () => {
+    const call = me().call('GenerateDataKeyPair', { KeyId: keys.symmetric.id, KeyPairSpec: 'ML_DSA_44' });
+    await expect(call).rejects.toMatchObject({ code: V, message: expect.stringContaining("Value 'ML_DSA_44' at 'keyPairSpec' failed") }); // prettier-ignore
   });
 
   it('an alias keeps to one kind of key', async () => {

@@ -63,7 +63,8 @@ const cells = rows.flatMap(([operation, ...codes]) =>
   codes.map((code, index) => ({ operation, state: COLUMNS[index] ?? '', code })),
 );
 
-type Kind = 'symmetric' | 'external' | 'rsa' | 'signing' | 'agreement' | 'hmac' | 'multiRegion' | 'externalMultiRegion';
+type Kind =
+  'symmetric' | 'external' | 'rsa' | 'signing' | 'mlDsa' | 'agreement' | 'hmac' | 'multiRegion' | 'externalMultiRegion';
 type Key = { id: string; arn: string };
 
 const KINDS: Record<Kind, object> = {
@@ -71,6 +72,7 @@ const KINDS: Record<Kind, object> = {
   external: { Origin: 'EXTERNAL' },
   rsa: { KeySpec: 'RSA_2048', KeyUsage: 'ENCRYPT_DECRYPT' },
   signing: { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' },
+  mlDsa: { KeySpec: 'ML_DSA_44', KeyUsage: 'SIGN_VERIFY' },
   agreement: { KeySpec: 'ECC_NIST_P256', KeyUsage: 'KEY_AGREEMENT' },
   hmac: { KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' },
   multiRegion: { MultiRegion: true },
@@ -78,6 +80,7 @@ const KINDS: Record<Kind, object> = {
 };
 const EXTERNAL: Partial<Record<Kind, object>> = {
   signing: { ...KINDS.signing, Origin: 'EXTERNAL' },
+  mlDsa: { ...KINDS.mlDsa, Origin: 'EXTERNAL' },
   agreement: { ...KINDS.agreement, Origin: 'EXTERNAL' },
   hmac: { ...KINDS.hmac, Origin: 'EXTERNAL' },
   symmetric: KINDS.external,
@@ -93,6 +96,7 @@ interface Prepared {
   grantId: string;
   alias: string;
   signature: string;
+  signingAlgorithm: string;
   mac: string;
   peer: string;
 }
@@ -107,8 +111,8 @@ beforeAll(async () => {
   peer = (await me().call('GetPublicKey', { KeyId: pair.id })).PublicKey;
 });
 
-const KIND_OF: Record<string, Kind> = {
-  Sign: 'signing', Verify: 'signing', GetPublicKey: 'signing', GenerateMac: 'hmac', VerifyMac: 'hmac',
+const KINDS_OF: Record<string, Kind | Kind[]> = {
+  Sign: ['signing', 'mlDsa'], Verify: ['signing', 'mlDsa'], GetPublicKey: ['signing', 'mlDsa'], GenerateMac: 'hmac', VerifyMac: 'hmac',
   DeriveSharedSecret: 'agreement', GetParametersForImport: 'external', ImportKeyMaterial: 'external',
   DeleteImportedKeyMaterial: 'external', ReplicateKey: 'multiRegion', UpdatePrimaryRegion: 'multiRegion',
 }; // prettier-ignore
@@ -123,8 +127,8 @@ const CALLS: Record<string, (at: Prepared) => [action: string, input: object]> =
   GenerateDataKeyWithoutPlaintext: ({ key }) => ['GenerateDataKeyWithoutPlaintext', { KeyId: key.id, KeySpec: 'AES_256' }],
   GenerateDataKeyPair: ({ key }) => ['GenerateDataKeyPair', { KeyId: key.id, KeyPairSpec: 'ECC_NIST_P256' }],
   GenerateDataKeyPairWithoutPlaintext: ({ key }) => ['GenerateDataKeyPairWithoutPlaintext', { KeyId: key.id, KeyPairSpec: 'ECC_NIST_P256' }],
-  Sign: ({ key }) => ['Sign', { KeyId: key.id, Message: message, SigningAlgorithm: 'ECDSA_SHA_256' }],
-  Verify: ({ key, signature }) => ['Verify', { KeyId: key.id, Message: message, SigningAlgorithm: 'ECDSA_SHA_256', Signature: signature }],
+  Sign: ({ key, signingAlgorithm }) => ['Sign', { KeyId: key.id, Message: message, SigningAlgorithm: signingAlgorithm }],
+  Verify: ({ key, signature, signingAlgorithm }) => ['Verify', { KeyId: key.id, Message: message, SigningAlgorithm: signingAlgorithm, Signature: signature }],
   GetPublicKey: ({ key }) => ['GetPublicKey', { KeyId: key.id }],
   GenerateMac: ({ key }) => ['GenerateMac', { KeyId: key.id, Message: message, MacAlgorithm: 'HMAC_SHA_256' }],
   VerifyMac: ({ key, mac }) => ['VerifyMac', { KeyId: key.id, Message: message, MacAlgorithm: 'HMAC_SHA_256', Mac: mac }],
@@ -150,7 +154,8 @@ const prepare = async (kind: Kind, material: ImportedMaterial | null): Promise<P
   if (material !== null) await material.importInto(me(), key.id);
   const alias = `alias/state-${String(++count)}`;
   await me().call('CreateAlias', { AliasName: alias, TargetKeyId: key.id });
-  const prepared: Prepared = { key, alias, blob: '', grantId: '', signature: '', mac: '', peer };
+  const signingAlgorithm = kind === 'mlDsa' ? 'ML_DSA_SHAKE_256' : 'ECDSA_SHA_256';
+  const prepared: Prepared = { key, alias, blob: '', grantId: '', signature: '', signingAlgorithm, mac: '', peer };
   const isSymmetric = ['symmetric', 'external', 'multiRegion'].includes(kind);
   if (isSymmetric) {
     prepared.blob = (await me().call('Encrypt', { KeyId: key.id, Plaintext: Buffer.from('x') })).CiphertextBlob;
@@ -159,7 +164,7 @@ const prepare = async (kind: Kind, material: ImportedMaterial | null): Promise<P
     prepared.grantId = (await me().call('CreateGrant', grant)).GrantId;
   }
   const at = { KeyId: key.id, Message: message };
-  if (kind === 'signing') prepared.signature = (await me().call('Sign', { ...at, SigningAlgorithm: 'ECDSA_SHA_256' })).Signature; // prettier-ignore
+  if (kind === 'signing' || kind === 'mlDsa') prepared.signature = (await me().call('Sign', { ...at, SigningAlgorithm: signingAlgorithm })).Signature; // prettier-ignore
   if (kind === 'hmac') prepared.mac = (await me().call('GenerateMac', { ...at, MacAlgorithm: 'HMAC_SHA_256' })).Mac;
   return prepared;
 };
@@ -193,9 +198,9 @@ const refusalOf = (code: string, arn: string): object => {
 };
 
 describe('each operation in each state that a key can be in', () => {
-  it.each(cells.filter(({ state }) => REACHABLE.has(state)))('$operation, $state: $code', async (cell) => {
-    const { operation, state, code } = cell;
-    const kind = KIND_OF[operation] ?? 'symmetric';
+  const ofEachKind = cells.flatMap((cell) => [KINDS_OF[cell.operation] ?? 'symmetric'].flat().map((kind) => ({ ...cell, kind }))); // prettier-ignore
+  it.each(ofEachKind.filter(({ state }) => REACHABLE.has(state)))('$operation, $kind, $state: $code', async (cell) => {
+    const { operation, kind, state, code } = cell;
     const isImport = kind === 'external' || state === 'PendingImport';
     const material = isImport ? ImportedMaterial.of(kind === 'external' ? 'symmetric' : kind) : null;
     const prepared = await prepare(kind === 'external' ? 'symmetric' : kind, material);

@@ -182,6 +182,8 @@ describe('condition keys', () => {
   };
   const equals = (key: string, value: string | string[]) => ({ StringEquals: { [key]: value } });
 
+  const ML_DSA = { KeySpec: 'ML_DSA_44', KeyUsage: 'SIGN_VERIFY' };
+  const MU = Buffer.alloc(64).toString('base64');
   const rules: [condition: object, use: (user: Caller, KeyId: string) => Promise<string>, made: object][] = [
     [equals('kms:EncryptionContext:vol', '1'), (user, id) => encrypt(user, id, { EncryptionContext: { vol: '1' } }), {}],
     [{ 'ForAllValues:StringEquals': { 'kms:EncryptionContextKeys': ['vol'] } }, (user, id) => encrypt(user, id, { EncryptionContext: { vol: '1' } }), {}],
@@ -199,6 +201,9 @@ describe('condition keys', () => {
     [{ NumericGreaterThan: { 'kms:ScheduleKeyDeletionPendingWindowInDays': '10' } }, (user, KeyId) => tryTo(user, 'ScheduleKeyDeletion', { KeyId, PendingWindowInDays: 20 }), {}],
     [equals('kms:SigningAlgorithm', 'ECDSA_SHA_256'), (user, KeyId) => tryTo(user, 'Sign', { KeyId, Message: 'bQ==', SigningAlgorithm: 'ECDSA_SHA_256' }), { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' }],
     [equals('kms:MessageType', 'RAW'), (user, KeyId) => tryTo(user, 'Sign', { KeyId, Message: 'bQ==', SigningAlgorithm: 'ECDSA_SHA_256' }), { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' }],
+    [equals('kms:SigningAlgorithm', 'ML_DSA_SHAKE_256'), (user, KeyId) => tryTo(user, 'Sign', { KeyId, Message: MU, SigningAlgorithm: 'ML_DSA_SHAKE_256' }), ML_DSA],
+    [equals('kms:MessageType', 'EXTERNAL_MU'), (user, KeyId) => tryTo(user, 'Sign', { KeyId, Message: MU, MessageType: 'EXTERNAL_MU', SigningAlgorithm: 'ML_DSA_SHAKE_256' }), ML_DSA],
+    [equals('kms:KeySpec', 'ML_DSA_44'), (user, KeyId) => tryTo(user, 'GetPublicKey', { KeyId }), ML_DSA],
     [equals('kms:MacAlgorithm', 'HMAC_SHA_256'), (user, KeyId) => tryTo(user, 'GenerateMac', { KeyId, Message: 'bQ==', MacAlgorithm: 'HMAC_SHA_256' }), { KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' }],
     [equals('kms:GranteePrincipal', `arn:aws:iam::${ACCOUNT}:root`), (user, KeyId) => tryTo(user, 'CreateGrant', { KeyId, GranteePrincipal: `arn:aws:iam::${ACCOUNT}:root`, Operations: ['Decrypt'] }), {}],
     [{ 'ForAllValues:StringEquals': { 'kms:GrantOperations': ['Decrypt', 'Encrypt'] } }, (user, KeyId) => tryTo(user, 'CreateGrant', { KeyId, GranteePrincipal: `arn:aws:iam::${ACCOUNT}:root`, Operations: ['Decrypt'] }), {}],

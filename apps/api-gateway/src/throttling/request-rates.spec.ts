@@ -30,6 +30,7 @@ describe('quotas of KMS', () => {
     ['GenerateRandom', {}, 'symmetric'],
     ['Sign', { SigningAlgorithm: 'RSASSA_PSS_SHA_256' }, 'rsa'],
     ['Verify', { SigningAlgorithm: 'ECDSA_SHA_256' }, 'ecc'],
+    ['Sign', { SigningAlgorithm: 'ML_DSA_SHAKE_256' }, 'ml-dsa'],
     ['DeriveSharedSecret', {}, 'ecc'],
     ['GenerateDataKeyPair', { KeyPairSpec: 'RSA_4096' }, 'GenerateDataKeyPair-RSA_4096'],
     ['GenerateDataKeyPairWithoutPlaintext', { KeyPairSpec: 'ECC_NIST_P256' }, 'GenerateDataKeyPair-ECC_NIST_P256'],

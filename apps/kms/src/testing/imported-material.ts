@@ -45,6 +45,11 @@ export class ImportedMaterial {
       return new ImportedMaterial(
         generateKeyPairSync('rsa', { modulusLength: 2048, ...pkcs8 }).privateKey as unknown as Buffer,
       );
+    if (kind === 'mlDsa') {
+      return new ImportedMaterial(
+        Buffer.concat([Buffer.from('3034020100300b060960864801650304031104228020', 'hex'), randomBytes(32)]),
+      );
+    }
     return new ImportedMaterial(randomBytes(32));
   }
 

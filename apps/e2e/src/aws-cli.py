@@ -49,14 +49,41 @@ def answer(connection, driver):
     connection.sendall(struct.pack("!i", os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])))
 
 
+def load(driver):
+    """Has read what every command reads: descriptions of services, which depend on neither arguments nor environment."""
+    import contextlib
+    import gc
+
+    from botocore.exceptions import DataNotFoundError
+
+    loader = driver.session.get_component("data_loader")
+    services = ("ec2", "iam", "kms", "sts")
+    kinds = ("service-2", "endpoint-rule-set-1", "paginators-1", "waiters-2")
+    for kind in kinds:
+        loader.list_available_services(kind)
+    for service in services:
+        for kind in kinds:
+            # Not every service has waiters.
+            with contextlib.suppress(DataNotFoundError):
+                loader.load_service_model(service, kind)
+    for name in ("endpoints", "partitions", "_retry"):
+        with contextlib.suppress(DataNotFoundError):
+            loader.load_data(name)
+    commands = driver.create_help_command().command_table
+    for service in services:
+        commands[service].create_help_command()
+    # Else the first collection in a forked process would copy all of it.
+    gc.collect()
+    gc.freeze()
+
+
 def serve(path):
     import signal
 
     from awscli.clidriver import create_clidriver
 
     driver = create_clidriver()
-    for service in ("ec2", "iam", "kms", "sts"):
-        driver.session.get_service_model(service)
+    load(driver)
     server = socket.socket(socket.AF_UNIX)
     server.bind(path)
     server.listen(64)

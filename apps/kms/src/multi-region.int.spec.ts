@@ -64,6 +64,10 @@ describe('a multi-Region key', () => {
     const grant = { KeyId, GranteePrincipal: `arn:aws:iam::${ACCOUNT}:root`, Operations: ['Decrypt'], Name: 'n' };
     const [one, two] = [await here().call('CreateGrant', grant), await there().call('CreateGrant', grant)];
     expect(one.GrantId).not.toBe(two.GrantId);
+    const GrantId: string = one.GrantId;
+    const gone = { code: 'NotFoundException', message: `Grant ID ${GrantId} not found` };
+    await expect(there().call('RevokeGrant', { KeyId, GrantId })).rejects.toMatchObject(gone);
+    await expect(there().call('RetireGrant', { GrantToken: one.GrantToken })).rejects.toMatchObject(gone);
     expect((await there().call('ListGrants', { KeyId })).Grants).toHaveLength(1);
     await here().call('TagResource', { KeyId, Tags: [{ TagKey: 'a', TagValue: 'b' }] });
     expect((await there().call('ListResourceTags', { KeyId })).Tags).toEqual([]);

@@ -45,7 +45,7 @@ const requireRetirable = async (
   grantId: string,
 ): Promise<GrantRecord> => {
   const found = await kms.grants.find(grantId);
-  const grant = found?.keyId === key.keyId ? found : null;
+  const grant = found?.keyArn === key.arn ? found : null;
   if (grant === null && context.principal.accountId === key.accountId) return refuse('GrantNotFound', { grantId });
   await requireRetirement(kms, key, grant === null ? [] : [grant], context);
   return grant ?? refuse('GrantNotFound', { grantId });
@@ -57,7 +57,7 @@ export const retireGrant = action(shape, async (kms, input, context) => {
   endDryRun(input.DryRun);
   const retired = {
     grantId: grant.grantId,
-    keyId: key.keyId,
+    keyArn: key.arn,
     retiredBy: context.principal.arn,
     at: kms.clock.instant(),
   };

@@ -18,8 +18,9 @@ const terms: GrantTerms = {
   constraints: null,
 };
 const created: GrantEvent = { type: 'GrantCreated', grantId, parentGrantId: null, ...terms, at };
-const retire = { type: 'RetireGrant', grantId, keyId, retiredBy: 'someone', at } as const;
-const revoke = { type: 'RevokeGrant', grantId, keyId, at } as const;
+const { keyArn } = terms;
+const retire = { type: 'RetireGrant', grantId, keyArn, retiredBy: 'someone', at } as const;
+const revoke = { type: 'RevokeGrant', grantId, keyArn, at } as const;
 const retired: GrantEvent = { type: 'GrantRetired', grantId, keyId, retiredBy: 'someone', at };
 const revoked: GrantEvent = { type: 'GrantRevoked', grantId, keyId, at };
 
@@ -41,7 +42,15 @@ describe('a grant', () => {
   it('is not found when it never was, or belongs to another key', () => {
     given().when(retire).thenRefuses('GrantNotFound');
     given(created)
-      .when({ ...revoke, keyId: 'other' })
+      .when({ ...revoke, keyArn: keyArn.replace('key/key', 'key/other') as KeyArn })
       .thenRefuses('GrantNotFound');
+  });
+  it('is not found from another Region, where a multi-Region key of the same id has grants of its own', () => {
+    const elsewhere = keyArn.replace('eu-central-1', 'eu-west-1') as KeyArn;
+    for (const end of [retire, revoke]) {
+      given(created)
+        .when({ ...end, keyArn: elsewhere })
+        .thenRefuses('GrantNotFound');
+    }
   });
 });

@@ -1,19 +1,26 @@
-import type { Instant } from '@holdfast/contracts';
+import type { Instant, KeyArn } from '@holdfast/contracts';
 import { assertNever, type Decider } from '@holdfast/decider';
 import { refuse } from './errors.ts';
 import type { GrantEvent, GrantTerms } from './grant.events.ts';
 
 export type GrantCommand =
   | { type: 'CreateGrant'; grantId: string; parentGrantId: string | null; terms: GrantTerms; at: Instant }
-  | { type: 'RetireGrant'; grantId: string; keyId: string; retiredBy: string; at: Instant }
-  | { type: 'RevokeGrant'; grantId: string; keyId: string; at: Instant };
+  | { type: 'RetireGrant'; grantId: string; keyArn: KeyArn; retiredBy: string; at: Instant }
+  | { type: 'RevokeGrant'; grantId: string; keyArn: KeyArn; at: Instant };
 
-type State = { readonly status: 'absent' | 'ended' } | { readonly status: 'active'; readonly keyId: string };
+type State =
+  | { readonly status: 'absent' | 'ended' }
+  | {
+      readonly status: 'active';
+      readonly keyId: string;
+      /** A multi-Region key has one id and in each Region grants of its own, which only the ARN tells apart. */
+      readonly keyArn: KeyArn;
+    };
 
 const evolve = (_state: State, event: GrantEvent): State => {
   switch (event.type) {
     case 'GrantCreated':
-      return { status: 'active', keyId: event.keyId };
+      return { status: 'active', keyId: event.keyId, keyArn: event.keyArn };
     case 'GrantRetired':
     case 'GrantRevoked':
       return { status: 'ended' };
@@ -50,8 +57,8 @@ const decide = (command: GrantCommand, state: State): readonly GrantEvent[] => {
     }
     case 'RetireGrant':
     case 'RevokeGrant': {
-      const { keyId } = command;
-      if (state.status !== 'active' || state.keyId !== keyId) return refuse('GrantNotFound', { grantId });
+      if (state.status !== 'active' || state.keyArn !== command.keyArn) return refuse('GrantNotFound', { grantId });
+      const { keyId } = state;
       return command.type === 'RevokeGrant'
         ? [{ type: 'GrantRevoked', grantId, keyId, at }]
         : [{ type: 'GrantRetired', grantId, keyId, retiredBy: command.retiredBy, at }];

@@ -37,6 +37,11 @@ export interface KeyPairFacts {
 export interface ResourceFacts {
   /** Tags of one of the caller's resources, key to value; empty when there is no such resource. */
   tagsOf(resourceId: string): Promise<Readonly<Record<string, string>>>;
+  /** EC2's condition keys of a volume, snapshot, image or instance; empty when the caller sees none of that id. */
+  attributesOf(
+    kind: string,
+    resourceId: string,
+  ): Promise<Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>>;
   /** What a name in an IAM call stands for; null: there is no such thing. `name` of a policy is its ARN. */
   iamResource(
     kind: 'user' | 'group' | 'role' | 'instance-profile' | 'policy',

@@ -19,6 +19,7 @@ import { ec2Targets } from './ec2-targets.ts';
 import { type RuleFacts, rbinTargets } from './rbin-targets.ts';
 import { ebsTargets, iamTargets, stsTargets } from './iam-targets.ts';
 import { checkFirst } from './check-first.ts';
+import { resourceAttributes } from './resource-attributes.ts';
 import { isKeptWhenAllowed } from './kept-decisions.ts';
 
 /**
@@ -119,6 +120,7 @@ export class Authorizer {
         );
         return Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value]));
       },
+      attributesOf: (kind, resourceId) => resourceAttributes(this.requests, kind, resourceId, context),
       iamResource: (kind, name) => this.requests.call('identity', 'GetIamResource', { kind, name }, context),
       imageVolumes: (imageId) => this.imageVolumes(imageId, context),
       keyPair: (wanted) => this.keyPair(wanted, context),

@@ -65,8 +65,10 @@ export const existing = async (
   id: string,
   facts: ResourceFacts,
   context: Context = {},
-): Promise<AccessTarget> =>
-  target(action, caller, kind, id, { ...context, ...idOf(kind, id), ...resourceTags(await facts.tagsOf(id)) });
+): Promise<AccessTarget> => {
+  const [attributes, tags] = await Promise.all([facts.attributesOf(kind, id), facts.tagsOf(id)]);
+  return target(action, caller, kind, id, { ...attributes, ...context, ...idOf(kind, id), ...resourceTags(tags) });
+};
 
 /** Tags on creation need ec2:CreateTags for that creation as well. */
 export const tagging = (action: string, input: Input, caller: TargetCaller, kinds: readonly string[]): AccessTarget[] =>

@@ -8,6 +8,8 @@ const ROLE = 'arn:aws:iam::111122223333:role/web';
 const facts: ResourceFacts = {
   iamResource: () => Promise.resolve(null),
   tagsOf: (id) => Promise.resolve(id === 'vol-1' ? { stage: 'test' } : ({} as Record<string, string>)),
+  attributesOf: (kind, id) =>
+    Promise.resolve(kind === 'volume' && id === 'vol-1' ? { 'ec2:Encrypted': true, 'ec2:VolumeSize': 8 } : {}),
   imageVolumes: (id) =>
     Promise.resolve(
       id === 'ami-1'
@@ -311,5 +313,14 @@ describe('with whom a snapshot or an image is shared', () => {
     ['ModifyImageAttribute', { OperationType: 'remove', UserIds: [ada] }],
   ])('%s says whom it removes', async (operation, input) => {
     expect(await contextOf(operation, input)).toMatchObject([{ 'ec2:Remove/userId': [ada], 'ec2:Add/userId': [] }]);
+  });
+
+  it('says of what exists what it is like', async () => {
+    const [volume] = await ec2Targets('DeleteVolume', { VolumeId: 'vol-1' }, caller, facts);
+    expect(volume?.context).toMatchObject({
+      'ec2:Encrypted': true,
+      'ec2:VolumeSize': 8,
+      'aws:ResourceTag/stage': 'test',
+    });
   });
 });

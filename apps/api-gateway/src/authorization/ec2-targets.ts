@@ -141,6 +141,8 @@ const runInstances: Targets = async (input, caller, facts) => {
   const context = {
     'ec2:InstanceProfile': instanceProfile,
     'ec2:InstanceType': text(input['InstanceType']) ?? 'm1.small',
+    'ec2:RootDeviceType': 'ebs',
+    'ec2:Tenancy': text((input['Placement'] as Input | undefined)?.['Tenancy']) ?? 'default',
     ...requestTags(tagsFor(input, 'instance')),
   };
   const groups = texts(input['SecurityGroupIds']);

@@ -11,6 +11,7 @@ const REGION = 'eu-central-1';
 const CALLER = { accountId: ACCOUNT, region: REGION, principal: { arn: `arn:aws:iam::${ACCOUNT}:user/caller` } };
 const FACTS: ResourceFacts = {
   tagsOf: () => Promise.resolve({}),
+  attributesOf: () => Promise.resolve({}),
   iamResource: () => Promise.resolve(null),
   imageVolumes: () => Promise.resolve([{ deviceName: '/dev/xvda', snapshotId: 'snap-1', encrypted: false }]),
   keyPair: () => Promise.resolve(null),

@@ -49,6 +49,18 @@ const validToOf = (kms: Kms, { ExpirationModel: model, ValidTo }: ImportRequest)
   return instant(ValidTo);
 };
 
+/** A material that is named is one that the key has had. @throws DomainError Invalid | OperationUnsupported */
+const importTypeOf = (
+  { ImportType, KeyMaterialId }: ImportRequest,
+  { keySpec }: KeyRecord,
+): ImportRequest['ImportType'] | null => {
+  if (KeyMaterialId === undefined) return ImportType ?? null;
+  if (KEY_SPECS[keySpec].kind !== 'symmetric') return refuse('OperationUnsupported', {});
+  if (ImportType !== 'NEW_KEY_MATERIAL') return 'EXISTING_KEY_MATERIAL';
+  const message = 'You cannot specify a key material ID with ImportType set to NEW_KEY_MATERIAL.';
+  return refuse('Invalid', { message });
+};
+
 /** @throws DomainError InvalidImportToken | ExpiredImportToken */
 const parametersOf = (kms: Kms, key: KeyRecord, token: Buffer): ImportParameters => {
   const parameters = kms.importTokens.read(token);
@@ -86,12 +98,13 @@ export const importKeyMaterial = action(shape, async (kms, input, context) => {
   const token = blobOf('ImportToken', input.ImportToken, 6144);
   const wrapped = blobOf('EncryptedKeyMaterial', input.EncryptedKeyMaterial, 6144);
   const validTo = validToOf(kms, input);
-  const { ExpirationModel: expirationModel, ImportType: importType = null } = input;
+  const { ExpirationModel: expirationModel } = input;
   const conditions = {
     'kms:ExpirationModel': expirationModel,
     ...(validTo === null ? {} : { 'kms:ValidTo': validTo }),
   };
   const key = await openKeyFor(kms, 'ImportKeyMaterial', input.KeyId, context, { conditions });
+  const importType = importTypeOf(input, key) ?? null;
   const material = unwrap(parametersOf(kms, key, token), wrapped);
   try {
     const publicKey = checkMaterial(key, material);

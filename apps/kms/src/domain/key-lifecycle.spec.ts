@@ -33,7 +33,7 @@ const imported = (materialId: string, region = home): KeyEvent => ({
   type: 'KeyMaterialImported', ...base(region), materialId, importType: 'NEW_KEY_MATERIAL', description: null,
   expirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE', validTo: null, publicKey: null,
 }); // prettier-ignore
-const importing = (materialId: string, importType: 'NEW_KEY_MATERIAL' | null = null, region = home): KeyCommand => ({
+const importing = (materialId: string, importType: 'NEW_KEY_MATERIAL' | 'EXISTING_KEY_MATERIAL' | null = null, region = home): KeyCommand => ({
   type: 'ImportKeyMaterial', ...base(region), materialIds: [materialId], importType, description: null,
   expirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE', validTo: null, publicKey: null,
 }); // prettier-ignore
@@ -85,6 +85,13 @@ describe('rotation', () => {
   });
 });
 
+it('rotates each year where no period is given, whatever the period was', () => {
+  const when = daysAfter(at, 1);
+  given(created(), rotationEnabled)
+    .when({ type: 'EnableKeyRotation', ...base(), rotationPeriodInDays: null, at: when })
+    .then({ type: 'KeyRotationEnabled', keyId, rotationPeriodInDays: 365, nextRotationDate: daysAfter(when, 365), at: when }); // prettier-ignore
+});
+
 describe('import', () => {
   it('takes the first material, and later only that', () => {
     given(external).when(importing(one)).then(imported(one));
@@ -107,6 +114,17 @@ describe('import', () => {
     const pair = created({ origin: 'EXTERNAL', materialId: null, keySpec: 'ECC_NIST_P256', keyUsage: 'SIGN_VERIFY' });
     given(pair, imported(one)).when(importing(two, 'NEW_KEY_MATERIAL')).thenRefuses('OperationUnsupported');
     given(created()).when(importing(two)).thenRefuses('OriginUnsupported');
+  });
+  it('of a pair knows neither types nor descriptions', () => {
+    const pair = created({ origin: 'EXTERNAL', materialId: null, keySpec: 'ECC_NIST_P256', keyUsage: 'SIGN_VERIFY' });
+    given(pair).when(importing(one)).then(imported(one));
+    given(pair).when(importing(one, 'NEW_KEY_MATERIAL')).thenRefuses('OperationUnsupported');
+    const described = { ...importing(one), description: 'mine' } as KeyCommand;
+    given(pair).when(described).thenRefuses('OperationUnsupported');
+  });
+  it('of existing material needs some to exist', () => {
+    given(external).when(importing(one, 'EXISTING_KEY_MATERIAL')).thenRefuses('IncorrectKeyMaterial');
+    given(external).when(importing(one, 'NEW_KEY_MATERIAL')).then(imported(one));
   });
   it('ends at its date and not before', () => {
     const until = { ...imported(one), validTo: daysAfter(at, 1) } as KeyEvent;
@@ -140,6 +158,14 @@ describe('a primary key', () => {
   });
   it('may be kept after all', () => {
     given(created(), replicated, awaits).when({ type: 'CancelKeyDeletion', ...base() }).then({ type: 'KeyDeletionCancelled', ...base() }); // prettier-ignore
+  });
+  it('does not become one that is to be deleted before its replicas', () => {
+    const update: KeyCommand = { type: 'UpdatePrimaryRegion', ...base(), primaryRegion: away };
+    given(created(), replicated, scheduled).when(update).thenRefuses('KeyPendingDeletion');
+    const kept: KeyEvent = { type: 'KeyDeletionCancelled', ...base(away) };
+    given(created(), replicated, scheduled, kept)
+      .when(update)
+      .then({ type: 'PrimaryRegionUpdated', keyId, primaryRegion: away, at });
   });
   it('is replicated once a Region, by itself', () => {
     const replicate = (region = home): KeyCommand => ({ type: 'ReplicateKey', ...base(region), replicaRegion: away, description: '', tags: [], policy: null, principalIds: {} }); // prettier-ignore

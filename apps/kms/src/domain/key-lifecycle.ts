@@ -4,6 +4,7 @@ import type { KeyCommand } from './key.commands.ts';
 import type { KeyEvent } from './key.events.ts';
 import { arnIn, daysAfter, DEFAULT_ROTATION_DAYS, type ExistingKey, type RegionalKey } from './key.state.ts';
 import { KEY_SPECS } from './key-specs.ts';
+import { isDying } from './key-state.ts';
 import { checkTags } from './tags.ts';
 
 /** On-demand rotations in a key's lifetime. @see KMS developer guide, Resource quotas */
@@ -27,7 +28,7 @@ export const requireRotatable = (
 const enableRotation = (command: CommandOf<'EnableKeyRotation'>, key: ExistingKey): readonly KeyEvent[] => {
   const { keyId, rotationPeriodInDays: asked, at } = command;
   const { rotation } = key;
-  const rotationPeriodInDays = asked ?? rotation?.periodInDays ?? DEFAULT_ROTATION_DAYS;
+  const rotationPeriodInDays = asked ?? DEFAULT_ROTATION_DAYS;
   if (rotation?.periodInDays === rotationPeriodInDays) return [];
   const nextRotationDate = daysAfter(at, rotationPeriodInDays);
   return [{ type: 'KeyRotationEnabled', keyId, rotationPeriodInDays, nextRotationDate, at }];
@@ -91,9 +92,8 @@ const materialOf = (
   if (fresh === undefined) throw new RangeError('material without an id');
   const arn = arnIn(key, region);
   if (materialId !== undefined) return { materialId, isNew: false };
-  if (key.materialIds.length === 0) return { materialId: fresh, isNew: true };
+  if (key.materialIds.length === 0 && importType !== 'EXISTING_KEY_MATERIAL') return { materialId: fresh, isNew: true };
   if (importType !== 'NEW_KEY_MATERIAL') return refuse('IncorrectKeyMaterial', {});
-  if (KEY_SPECS[key.keySpec].kind !== 'symmetric') return refuse('OperationUnsupported', {});
   if (region !== key.primaryRegion) return refuse('NotPrimaryKey', { arn });
   if (key.pendingMaterialId !== null) {
     return refuse('MaterialAlreadyPending', { arn, newMaterialId: fresh, pendingMaterialId: key.pendingMaterialId });
@@ -107,6 +107,8 @@ const importMaterial = (
   regional: RegionalKey,
 ): readonly KeyEvent[] => {
   const { keyId, region, expirationModel, validTo, description, publicKey, at } = command;
+  const speaksOfMaterials = command.importType !== null || description !== null;
+  if (speaksOfMaterials && KEY_SPECS[key.keySpec].kind !== 'symmetric') return refuse('OperationUnsupported', {});
   const { materialId, isNew } = materialOf(command, key);
   if (isNew && regional.status === 'PendingImport' && key.materialIds.length > 0) {
     return refuse('KeyPendingImport', { arn: arnIn(key, region) });
@@ -154,6 +156,8 @@ export const decideRegions = (
     const replica = key.regions.get(primaryRegion);
     if (replica === undefined) return refuse('KeyNotFound', { arn: arnIn(key, primaryRegion) });
     if (primaryRegion === region) return [];
+    // A primary goes after its replicas, and this one would go before them.
+    if (isDying(replica.status)) return refuse('KeyPendingDeletion', { arn: arnIn(key, primaryRegion) });
     return [{ type: 'PrimaryRegionUpdated', keyId, primaryRegion, at }];
   }
   const { replicaRegion, description, policy, principalIds } = command;

@@ -38,6 +38,11 @@ describe('limits', () => {
     const { id: TargetKeyId } = await me().newKey();
     for (let n = 0; n < 50; n++) await me().call('CreateAlias', { AliasName: `alias/n${String(n)}`, TargetKeyId });
     await expect(me().call('CreateAlias', { AliasName: 'alias/more', TargetKeyId })).rejects.toMatchObject(LIMIT);
+    const { id: other } = await me().newKey();
+    await me().call('CreateAlias', { AliasName: 'alias/elsewhere', TargetKeyId: other });
+    const moved = { AliasName: 'alias/elsewhere', TargetKeyId };
+    await expect(me().call('UpdateAlias', moved)).rejects.toMatchObject(LIMIT);
+    await me().call('UpdateAlias', { AliasName: 'alias/n0', TargetKeyId });
   });
 
   it('50,000 grants a key, which cost its uses nothing', async () => {

@@ -31,6 +31,8 @@ export const updateAlias = action(
     await requireAliasAccess(kms, 'UpdateAlias', AliasName, key, context);
     requireSameKind(AliasName, former, key);
     requireState('UpdateAlias', key.state, key.arn);
+    const isMore = former.keyId !== key.keyId && (await kms.aliases.ofKey(key)).length >= kms.quotas.aliasesPerKey;
+    if (isMore) refuse('AliasLimitExceeded', { arn: key.arn });
     const { accountId, region } = context;
     const alias = { aliasName: AliasName, accountId, region, targetKeyId: key.keyId, at: kms.clock.instant() };
     const command = { type: 'UpdateAlias', ...alias } as const;

@@ -170,6 +170,17 @@ describe('cryptographic operations', () => {
       );
     }
     expect(await kms().usesOf(KeyId)).toEqual([]);
+    const { CiphertextBlob } = await me().call('Encrypt', { KeyId, Plaintext: Buffer.from('x') });
+    for (const [action, context] of [
+      ['Decrypt', 'EncryptionContext'],
+      ['ReEncrypt', 'SourceEncryptionContext'],
+    ] as const) {
+      const other = { CiphertextBlob, DestinationKeyId: KeyId, [context]: { a: 'b' }, DryRun: true };
+      const { DestinationKeyId: _, ...alone } = other;
+      await expect(me().call(action, action === 'Decrypt' ? alone : other)).rejects.toMatchObject({
+        code: 'InvalidCiphertextException',
+      });
+    }
     await me().call('DisableKey', { KeyId });
     await expect(me().call('GenerateDataKey', { KeyId, KeySpec: 'AES_256', DryRun: true })).rejects.toEqual(
       refusal('DisabledException', `${arn} is disabled.`),

@@ -20,10 +20,10 @@ export const decrypt = action(shape, async (kms, input, context) => {
   checkGrantTokens(kms, input.GrantTokens);
   const source = { blob, keyId: KeyId, operation: 'Decrypt', encryptionContext: pairs, algorithm } as const;
   const permitted = await permitCiphertext(kms, source, context);
-  endDryRun(input.DryRun);
-  requireRecipient(context);
+  if (input.DryRun !== true) requireRecipient(context);
   const plaintext = await decryptPermitted(kms, permitted);
   try {
+    endDryRun(input.DryRun); // What does not open would not have succeeded.
     const { use, name } = permitted;
     const [Plaintext] = await Promise.all([
       sealAnswer(kms, 'Decrypt', plaintext, context),

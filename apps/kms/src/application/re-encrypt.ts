@@ -55,11 +55,11 @@ export const reEncrypt = action(shape, async (kms, input, context) => {
     conditions: sameKey,
   } as const;
   const to = await permitUse(kms, destination, request, context);
-  endDryRun(input.DryRun);
   const { use: from, name } = permitted;
   const plaintext = await decryptPermitted(kms, permitted);
   try {
     const CiphertextBlob = await encryptUnder(kms, to, plaintext);
+    endDryRun(input.DryRun);
     const used = [keyUsed(kms, from, context, name.materialId), keyUsed(kms, to, context)];
     await kms.uses.record(used, context);
     return {

@@ -1,5 +1,6 @@
 // The NBD server with and without encryption, beside qemu-nbd (raw, LUKS) and nbdkit: one fio at a time, the order of the
-// servers reversed each round, ratios taken within a round. Files are on tmpfs where there is one: a page cache with large
+// servers reversed each round, ratios taken within a round. At QD 1 client and server take turns, so they share a core: on
+// two, a request takes as long as waking the other core does, which swings by more than what is measured. Files are on tmpfs where there is one: a page cache with large
 // folios slows small overwrites of whatever was read ahead, whoever serves them, and would hide what is measured.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -75,19 +76,18 @@ export const CAPPED_IOPS = 4_000;
 /** At a cap, only what is above it tells anything. */
 const CAPPED_WORKLOADS: readonly BlockWorkload[] = ['4 KiB random read, QD 32', '4 KiB random write, QD 32'];
 
-/** At QD 1 it matters most where the scheduler puts client and server: our own servers take so many turns for each of the others'. */
-const TURNS_AT_QD_1 = 3;
 /** Every request's completion latency, in nanoseconds: fio's own percentiles come in steps of 0.5 µs here, as much as is measured. */
 const LATENCY_LOG = { args: ['--write_lat_log=latency'], file: 'latency_clat.1.log' };
 
-/** Runs all workloads on all servers. Takes rounds × workloads × servers × (runSeconds + 0.4) seconds, and half of it again. */
+/** Runs all workloads on all servers. Takes rounds × workloads × servers × (runSeconds + 0.4) seconds. */
 export const benchBlock = async (options: BlockBenchOptions = {}): Promise<BlockBench> => {
   const { rounds = 5, runSeconds = 1, workingSetMiB = 128 } = options;
   const fio = await debianTool('fio');
   const folder = await mkdtemp(join(isWritable('/dev/shm') ? '/dev/shm' : tmpdir(), 'holdfast-bench-'));
   const running: Running[] = [];
   const missing: Partial<Record<BlockServerName, string>> = {};
-  const fioOn = async ({ uri }: Running, args: readonly string[]): Promise<string> => {
+  const cores = await coresOf(process.pid);
+  const fioOn = async ({ uri }: Running, args: readonly string[], fioCores = cores): Promise<string> => {
     const common = [
       '--name=bench',
       '--ioengine=nbd',
@@ -95,7 +95,8 @@ export const benchBlock = async (options: BlockBenchOptions = {}): Promise<Block
       `--size=${workingSetMiB}m`,
       '--output-format=json',
     ];
-    const { stdout } = await run(fio.path, [...common, ...args], { env: fio.env, cwd: folder, maxBuffer: 1 << 24 });
+    const command = ['-c', fioCores, fio.path, ...common, ...args];
+    const { stdout } = await run('taskset', command, { env: fio.env, cwd: folder, maxBuffer: 1 << 24 });
     return stdout.slice(stdout.indexOf('{'));
   };
   try {
@@ -111,7 +112,10 @@ export const benchBlock = async (options: BlockBenchOptions = {}): Promise<Block
     const samples = await measure(running, rounds, async (server, { args }) => {
       const timed = [...args, '--time_based', `--runtime=${runSeconds}`, '--norandommap'];
       if (!args.some((arg) => arg === '--iodepth=1')) return sampleOf(server, () => fioOn(server, timed));
-      const sample = await sampleOf(server, () => fioOn(server, [...timed, ...LATENCY_LOG.args]));
+      const [core = '0'] = cores.split(/[,-]/);
+      await keepOn(core, server);
+      const sample = await sampleOf(server, () => fioOn(server, [...timed, ...LATENCY_LOG.args], core));
+      await keepOn(cores, server);
       return { ...sample, p50Micros: await medianMicros(join(folder, LATENCY_LOG.file)) };
     });
     return { engine: selectXtsEngine().engine.name, missing, samples };
@@ -121,19 +125,21 @@ export const benchBlock = async (options: BlockBenchOptions = {}): Promise<Block
   }
 };
 
-/** Median of one server's rates divided by another's at about the same time; whoever took more turns is asked for some of them. */
-export const pairedRatio = (ours: readonly BlockSample[], theirs: readonly BlockSample[]): number => {
-  const pairs = Math.min(ours.length, theirs.length);
-  const rate = (samples: readonly BlockSample[], pair: number) =>
-    samples[Math.floor((pair * samples.length) / pairs)]?.iops ?? Number.NaN;
-  return median(Array.from({ length: pairs }, (_, pair) => rate(ours, pair) / rate(theirs, pair)));
+/** Median of one server's rates divided by another's in the same round. */
+export const pairedRatio = (ours: readonly BlockSample[], theirs: readonly BlockSample[]): number =>
+  median(ours.map(({ iops }, round) => iops / (theirs[round]?.iops ?? Number.NaN)));
+
+/** @returns a list of processor cores, as taskset takes it. */
+const coresOf = async (pid: number): Promise<string> => {
+  const { stdout } = await run('taskset', ['-c', '-p', String(pid)]);
+  return stdout.slice(stdout.lastIndexOf(':') + 1).trim();
 };
 
-const turns = (order: readonly Running[], workload: BlockWorkload): readonly Running[] => {
-  const all = order.filter(({ name }) => !name.endsWith('-capped') || CAPPED_WORKLOADS.includes(workload));
-  const own = workload.endsWith('QD 1') ? all.filter(({ name }) => name === 'plain' || name === 'encrypted') : [];
-  return [...all, ...Array.from({ length: TURNS_AT_QD_1 - 1 }, () => own).flat()];
-};
+/** All threads of a server. */
+const keepOn = (cores: string, { child }: Running) => run('taskset', ['-a', '-c', '-p', cores, String(child.pid)]);
+
+const turns = (order: readonly Running[], workload: BlockWorkload): readonly Running[] =>
+  order.filter(({ name }) => !name.endsWith('-capped') || CAPPED_WORKLOADS.includes(workload));
 
 const measure = async (
   servers: readonly Running[],

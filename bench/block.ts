@@ -76,10 +76,12 @@ export const CAPPED_IOPS = 4_000;
 /** At a cap, only what is above it tells anything. */
 const CAPPED_WORKLOADS: readonly BlockWorkload[] = ['4 KiB random read, QD 32', '4 KiB random write, QD 32'];
 
+/** What is measured there is a fiftieth of a request: our own servers take so many turns for each of the others'. */
+const TURNS_AT_QD_1 = 3;
 /** Every request's completion latency, in nanoseconds: fio's own percentiles come in steps of 0.5 µs here, as much as is measured. */
 const LATENCY_LOG = { args: ['--write_lat_log=latency'], file: 'latency_clat.1.log' };
 
-/** Runs all workloads on all servers. Takes rounds × workloads × servers × (runSeconds + 0.4) seconds. */
+/** Runs all workloads on all servers. Takes rounds × workloads × servers × (runSeconds + 0.4) seconds, and half of it again. */
 export const benchBlock = async (options: BlockBenchOptions = {}): Promise<BlockBench> => {
   const { rounds = 5, runSeconds = 1, workingSetMiB = 128 } = options;
   const fio = await debianTool('fio');
@@ -125,9 +127,13 @@ export const benchBlock = async (options: BlockBenchOptions = {}): Promise<Block
   }
 };
 
-/** Median of one server's rates divided by another's in the same round. */
-export const pairedRatio = (ours: readonly BlockSample[], theirs: readonly BlockSample[]): number =>
-  median(ours.map(({ iops }, round) => iops / (theirs[round]?.iops ?? Number.NaN)));
+/** Median of one server's rates divided by another's at about the same time; whoever took more turns is asked for some of them. */
+export const pairedRatio = (ours: readonly BlockSample[], theirs: readonly BlockSample[]): number => {
+  const pairs = Math.min(ours.length, theirs.length);
+  const rate = (samples: readonly BlockSample[], pair: number) =>
+    samples[Math.floor((pair * samples.length) / pairs)]?.iops ?? Number.NaN;
+  return median(Array.from({ length: pairs }, (_, pair) => rate(ours, pair) / rate(theirs, pair)));
+};
 
 /** @returns a list of processor cores, as taskset takes it. */
 const coresOf = async (pid: number): Promise<string> => {
@@ -138,8 +144,11 @@ const coresOf = async (pid: number): Promise<string> => {
 /** All threads of a server. */
 const keepOn = (cores: string, { child }: Running) => run('taskset', ['-a', '-c', '-p', cores, String(child.pid)]);
 
-const turns = (order: readonly Running[], workload: BlockWorkload): readonly Running[] =>
-  order.filter(({ name }) => !name.endsWith('-capped') || CAPPED_WORKLOADS.includes(workload));
+const turns = (order: readonly Running[], workload: BlockWorkload): readonly Running[] => {
+  const all = order.filter(({ name }) => !name.endsWith('-capped') || CAPPED_WORKLOADS.includes(workload));
+  const own = workload.endsWith('QD 1') ? all.filter(({ name }) => name === 'plain' || name === 'encrypted') : [];
+  return [...all, ...Array.from({ length: TURNS_AT_QD_1 - 1 }, () => own).flat()];
+};
 
 const measure = async (
   servers: readonly Running[],

@@ -1,0 +1,1 @@
+export declare const nodeRelease: (major: string) => Promise<string>;

@@ -59,8 +59,8 @@ const handlers: Handlers = {
   },
   Initialization: () => Promise.resolve(needVolume().initialization()),
   Grow: ({ sizeGiB }) => Promise.resolve(needVolume().grow(sizeGiB)),
-  Close: async () => {
-    await close();
+  Close: async ({ forGood }) => {
+    await close(forGood);
     setImmediate(() => process.disconnect());
   },
   ServeBlocks: async (params) => {
@@ -71,7 +71,7 @@ const handlers: Handlers = {
   },
   OpenBlockSession: (params) => needBlocks().openSession(params),
   CloseBlocks: ({ snapshotId }) => needBlocks().closeBlocks(snapshotId),
-  Stats: () => Promise.resolve(volume?.stats() ?? []),
+  Stats: () => Promise.resolve(volume?.stats() ?? { engine: null, exports: [] }),
   ServeTls: async (params) => {
     if (front !== null) throw new PeerError('AlreadyServing', 'this process takes connections already');
     front = await openTlsFront(peer, params);
@@ -104,9 +104,11 @@ const peer = new Peer(
 );
 
 let closing: Promise<void> | null = null;
-const close = (): Promise<void> => {
+const close = (forGood = false): Promise<void> => {
   abort.abort();
-  closing ??= Promise.all([volume?.close(), blocks?.close(), snapshot?.close(), front?.close()]).then(() => undefined);
+  closing ??= Promise.all([volume?.close(forGood), blocks?.close(), snapshot?.close(forGood), front?.close()]).then(
+    () => undefined,
+  );
   return closing;
 };
 

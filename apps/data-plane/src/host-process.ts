@@ -105,10 +105,10 @@ export class HostProcess {
     return this.#peer.call(name, params);
   }
 
-  /** Flushes and ends; killed if it does not. */
-  async close(): Promise<void> {
+  /** Flushes and ends; killed if it does not. @param forGood what it serves is gone; else its guests wait for the next one. */
+  async close({ forGood = false }: { forGood?: boolean } = {}): Promise<void> {
     const timer = setTimeout(() => this.kill(), CLOSE_TIMEOUT_MS);
-    await this.call('Close', {}).catch(() => this.kill());
+    await this.call('Close', { forGood }).catch(() => this.kill());
     await this.exited;
     clearTimeout(timer);
   }

@@ -62,7 +62,8 @@ export const hostRequests = {
   /** Makes the open volume larger. */
   Grow: z.object({ sizeGiB: z.int().positive() }),
   /** Flushes, closes, and ends the process. */
-  Close: z.object({}),
+  /** `forGood`: what this process serves is not served again, and its guests are told so. */
+  Close: z.object({ forGood: z.boolean() }),
   Stats: z.object({}),
   /** Takes and gives blocks of snapshots (EBS direct) on a socket or TCP port, to whoever shows a ticket of a session. */
   ServeBlocks: z.object({

@@ -7,7 +7,7 @@ import type { VolumeId } from '@holdfast/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { debianTool } from '../../../tools/testing/debian-tools.mjs';
 import { buildDataPlane, removeBundle, TestHost, until } from './testing/harness.ts';
-import { startRetryingNbdkit } from './testing/nbdkit.ts';
+import { startReconnectingQemu, startRetryingNbdkit } from './testing/initiators.ts';
 
 const run = promisify(execFile);
 let bundle: string;
@@ -41,22 +41,23 @@ describe('a guest whose initiator asks again', () => {
     { timeout: 300_000 },
     async () => {
       const { socketPath, volumeId } = await host.attached({ key: 'a' });
-      const front = await startRetryingNbdkit(socketPath, join(host.home, 'retry.sock'));
+      const fronts = [await startRetryingNbdkit(socketPath, join(host.home, 'retry.sock'))];
       try {
+        fronts.push(await startReconnectingQemu(socketPath, join(host.home, 'qemu.sock')));
         const { path, env } = await debianTool('fio');
         const state = ['--verify=crc32c', '--verify_fatal=1', '--verify_backlog=512', '--rate_iops=400'];
         const write = ['--rw=randwrite', '--bs=4k', '--iodepth=16', '--size=16m', '--fsync=64', '--output-format=json'];
-        const args = ['--name=guest', '--ioengine=nbd', `--uri=${front.uri}`, ...write, ...state];
         let isInterrupted = false;
         /** The guest works until all has happened to its host, and once more through what it wrote. */
-        const work = async (): Promise<FioResult['jobs'][number][]> => {
+        const work = async (uri: string, offset: string): Promise<FioResult['jobs'][number][]> => {
           const isLast = isInterrupted;
+          const args = ['--name=guest', '--ioengine=nbd', `--uri=${uri}`, `--offset=${offset}`, ...write, ...state];
           const { stdout } = await run(path, args, { env, cwd: host.home, maxBuffer: 1 << 24 });
           const { jobs } = JSON.parse(stdout.slice(stdout.indexOf('{'))) as FioResult;
-          return isLast ? jobs : [...jobs, ...(await work())];
+          return isLast ? jobs : [...jobs, ...(await work(uri, offset))];
         };
-        const guest = work();
-        guest.catch(() => undefined);
+        const guests = Promise.all(fronts.map(({ uri }, index) => work(uri, `${index * 64}m`)));
+        guests.catch(() => undefined);
         const interruptions = [
           () => process.kill(hostPid(volumeId), 'SIGKILL'),
           () => process.kill(hostPid(volumeId), 'SIGTERM'),
@@ -75,13 +76,13 @@ describe('a guest whose initiator asks again', () => {
           await until('another process has the volume', () => isAnother(hostPid(volumeId)));
         }
         isInterrupted = true;
-        for (const { error, write: written } of await guest) {
+        for (const { error, write: written } of (await guests).flat()) {
           expect(error).toBe(0);
           expect(written.total_ios).toBe((16 * 1_048_576) / 4_096);
         }
       } finally {
-        await front.stop();
-        rmSync(join(host.home, 'retry.sock'), { force: true });
+        for (const front of fronts) await front.stop();
+        for (const name of ['retry.sock', 'qemu.sock']) rmSync(join(host.home, name), { force: true });
       }
     },
   );

@@ -4,7 +4,7 @@ import { Handshake, type ExportCatalogue, type Negotiated } from './handshake.ts
 import type { Segment, SlabPool } from './output.ts';
 import { readInto } from './socket.ts';
 import type { StatsCounter } from './stats.ts';
-import { Transmission, type ChunkOwner, type InputState } from './transmission.ts';
+import { Transmission, type ChunkOwner, type InputState, type ShutDown } from './transmission.ts';
 import { writeNow } from './write-now.ts';
 
 /** What all connections of a server share. */
@@ -66,10 +66,10 @@ export class Connection {
     return (this.#transmission?.requestsUnderWay ?? 0) > 0;
   }
 
-  /** Refuses what comes from here on. @returns settles when nothing is under way and every reply is sent. */
-  async shutDown(): Promise<void> {
+  /** Serves nothing that comes from here on. @returns settles when nothing is under way and every reply is sent. */
+  async shutDown(how: ShutDown): Promise<void> {
     this.#handshake.shutDown();
-    this.#transmission?.shutDown();
+    this.#transmission?.shutDown(how);
     if (this.#isClosed || this.#isIdle()) return this.#isClosed ? this.ended : undefined;
     await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
@@ -79,6 +79,12 @@ export class Connection {
   }
 
   destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** Another client takes its place. */
+  giveWay(): void {
+    this.#fail(new NbdProtocolError('still in its handshake when there were too many'));
     this.#socket.destroy();
   }
 

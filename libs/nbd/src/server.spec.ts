@@ -171,6 +171,18 @@ describe('a hostile client', () => {
     await expectAlive();
   });
 
+  it('gives way to another while it is in its handshake, and not when it is served', async () => {
+    await start(undefined, { maxConnections: 3 });
+    const client = await dial();
+    const silent: Promise<unknown>[] = [];
+    for (let i = 0; i < 20; i += 1) silent.push((await dialRaw()).closed);
+    await (await dial()).close();
+    await client.read(0, 1);
+    await Promise.all(silent.slice(0, 17));
+    expect(server?.stats()).toMatchObject({ connectionsRefused: errors.length });
+    expect(errors[0]?.message).toContain('still in its handshake');
+  });
+
   it('that reads no replies fills its own limit and no more', async () => {
     await start(undefined, { maxBytesInFlight: MIB });
     const { socket } = await dialRaw();
@@ -248,6 +260,46 @@ describe('closing', () => {
     expect(memory.durable.subarray(0, 100).equals(pattern(100, 9))).toBe(true);
     await expect(client.read(0, 1)).rejects.toThrow();
     await expect(stat(socketPath)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('leaves unanswered what comes too late for it, when it is to return', async () => {
+    const backend = new DelayedBackend(new MemoryBackend(MIB));
+    await start(backend);
+    const client = await dial();
+    const write = client.write(0, pattern(100, 9));
+    while (backend.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+    const closed = server!.close({ toReturn: true });
+    const late = client.read(0, 1).then(
+      () => 'answered',
+      (error: unknown) => error,
+    );
+    await backend.finishOne(0);
+    await write;
+    while (backend.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+    await backend.finishOne(0);
+    await closed;
+    expect(await late).toBeInstanceOf(Error);
+    expect(await late).not.toHaveProperty('errno');
+  });
+
+  it('does not fail because a client takes no answers', async () => {
+    const memory = new MemoryBackend(32 * MIB);
+    await start(memory);
+    const { socket } = await dialRaw();
+    socket.pause();
+    for (const message of intoTransmission) socket.write(message);
+    socket.write(encodeRequest({ type: Command.Read, cookie: 1n, lengthBytes: 32 * MIB }));
+    while (server!.stats().commands[0]?.requests !== 1) await new Promise((resolve) => setImmediate(resolve));
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const closed = server!.close({ graceMs: 2_000 });
+      vi.advanceTimersByTime(1_000);
+      await closed;
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(memory.flushes).toBe(1);
+    socket.destroy();
   });
 
   it('does not wait for a backend that never answers, nor for a client that does not listen', async () => {

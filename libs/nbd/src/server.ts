@@ -5,6 +5,7 @@ import { Connection, type ConnectionContext } from './connection.ts';
 import type { ExportBackend } from './export-backend.ts';
 import { SlabPool } from './output.ts';
 import { StatsCounter, type NbdStats } from './stats.ts';
+import type { ShutDown } from './transmission.ts';
 import { listenOnUnixSocket } from './unix-socket.ts';
 import { MAX_PAYLOAD_BYTES } from './wire.ts';
 
@@ -30,12 +31,14 @@ export interface NbdServer {
   readonly address: AddressInfo | string;
   stats(): NbdStats;
   /**
-   * Stops accepting, refuses new requests with ESHUTDOWN, finishes those under way, flushes the exports in use, and ends
-   * the connections.
-   * @throws what a flush threw, with everything closed; Error when that took longer than `graceMs` (default 10 s): then
-   * the connections are cut, and requests may still be with the backend.
+   * Stops accepting and beginning requests, finishes those under way, flushes the exports in use, and ends the connections.
+   * A client that does not take its answers is waited for during half of `graceMs` (default 10 s).
+   * @param options `toReturn`: another server will take this one's place, so what comes too late gets no answer, and a client
+   * that connects again and repeats it sees no error; by default it is refused with ESHUTDOWN.
+   * @throws what a flush threw, with everything closed; Error when that took longer than `graceMs`: then the
+   * connections are cut, and requests may still be with the backend.
    */
-  close(options?: { graceMs?: number }): Promise<void>;
+  close(options?: { graceMs?: number; toReturn?: boolean }): Promise<void>;
 }
 
 const DEFAULT_MAX_CONNECTIONS = 64;
@@ -106,14 +109,15 @@ class RunningServer implements NbdServer {
     return this.#context.stats.snapshot();
   }
 
-  close({ graceMs = DEFAULT_GRACE_MS }: { graceMs?: number } = {}): Promise<void> {
-    this.#closed ??= this.#close(graceMs);
+  close({ graceMs = DEFAULT_GRACE_MS, toReturn = false }: { graceMs?: number; toReturn?: boolean } = {}) {
+    this.#closed ??= this.#close(graceMs, toReturn ? 'to-return' : 'for-good');
     return this.#closed;
   }
 
   #accept(socket: Socket): void {
     const { stats } = this.#context;
-    if (this.#closed !== null || this.#connections.size >= this.#maxConnections) {
+    const isFull = this.#connections.size >= this.#maxConnections;
+    if (this.#closed !== null || (isFull && !this.#makeRoom())) {
       stats.connectionsRefused += 1;
       socket.on('error', () => undefined).destroy();
       return;
@@ -128,26 +132,41 @@ class RunningServer implements NbdServer {
     });
   }
 
-  async #close(graceMs: number): Promise<void> {
+  /** Whoever connects and says nothing keeps nobody out: the one that has been in its handshake for longest gives way. */
+  #makeRoom(): boolean {
+    for (const connection of this.#connections) {
+      if (connection.exported !== null) continue;
+      this.#connections.delete(connection);
+      connection.giveWay();
+      return true;
+    }
+    return false;
+  }
+
+  async #close(graceMs: number, how: ShutDown): Promise<void> {
     const connections = [...this.#connections];
     this.#listener.close();
-    const orderly = this.#closeInOrder(connections);
+    const orderly = this.#closeInOrder(connections, how);
     orderly.catch(() => undefined); // When the time is up first, its outcome has no one left to tell.
     let timer: NodeJS.Timeout | undefined;
     const timeUp = new Promise<'time-up'>((resolve) => (timer = setTimeout(resolve, graceMs, 'time-up')));
+    const halfTime = setTimeout(() => {
+      for (const connection of connections) if (!connection.hasRequestsUnderWay) connection.destroy();
+    }, graceMs / 2);
     try {
       if ((await Promise.race([orderly, timeUp])) !== 'time-up') return;
     } finally {
       clearTimeout(timer);
+      clearTimeout(halfTime);
     }
     const busy = connections.filter((connection) => connection.hasRequestsUnderWay).length;
     connections.forEach((connection) => connection.destroy());
     throw new Error(`the NBD server was cut off after ${graceMs} ms; ${busy} connections had requests under way`);
   }
 
-  async #closeInOrder(connections: readonly Connection[]): Promise<void> {
+  async #closeInOrder(connections: readonly Connection[], how: ShutDown): Promise<void> {
     const backends = new Set(connections.flatMap(({ exported }) => (exported === null ? [] : [exported.backend])));
-    const idle = Promise.all(connections.map((connection) => connection.shutDown()));
+    const idle = Promise.all(connections.map((connection) => connection.shutDown(how)));
     if (this.#socketPath !== null) await rm(this.#socketPath, { force: true });
     try {
       await idle;

@@ -133,13 +133,6 @@ describe.each([true, false])('requests, structured replies: %s', (structuredRepl
     expect(driver.replies()).toEqual([]);
   });
 
-  it('refuses with ESHUTDOWN once it is shutting down', () => {
-    const driver = start();
-    driver.transmission.shutDown();
-    expect(driver.ask({ type: Write, data: pattern(4) }).errno).toBe(NbdErrno.ESHUTDOWN);
-    expect(driver.ask({ type: Read, lengthBytes: 4 }).errno).toBe(NbdErrno.ESHUTDOWN);
-  });
-
   it('parses the same requests however the bytes are cut', () => {
     const run = (cuts: (length: number) => number[]) => {
       const backend = new MemoryBackend(4096);

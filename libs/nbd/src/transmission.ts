@@ -44,6 +44,12 @@ export interface ChunkOwner {
 /** What a request under way costs besides its data. */
 const REQUEST_OVERHEAD_BYTES = 512;
 
+/**
+ * What becomes of requests that come too late. `for-good`: they are refused with ESHUTDOWN. `to-return`: they get no answer,
+ * and no request fails any more, so that a client repeats them when it has connected again.
+ */
+export type ShutDown = 'for-good' | 'to-return';
+
 /** `more`: feed the next chunk. `blocked`: the chunk is still in use; call `resume` later. `done`: the client said DISC. */
 export type InputState = 'more' | 'blocked' | 'done';
 
@@ -58,7 +64,7 @@ export class Transmission {
   readonly #output: Output;
   #heldInputBytes = 0;
   #requestsUnderWay = 0;
-  #isShuttingDown = false;
+  #shutDownAs: ShutDown | null = null;
   #isDone = false;
   #chunkOwner: ChunkOwner | null = null;
 
@@ -116,9 +122,9 @@ export class Transmission {
     return this.#output.take();
   }
 
-  /** From here on every request is refused with ESHUTDOWN; those under way are finished. */
-  shutDown(): void {
-    this.#isShuttingDown = true;
+  /** No request is begun from here on; those under way are finished. */
+  shutDown(how: ShutDown): void {
+    this.#shutDownAs = how;
   }
 
   /** Gives memory back; for when the connection has ended and nothing is under way. */
@@ -127,7 +133,8 @@ export class Transmission {
   }
 
   #serve(request: NbdRequest): void {
-    const refusal = this.#isShuttingDown ? NbdErrno.ESHUTDOWN : checkRequest(request, this.#backend, this.#options);
+    const isRefused = this.#shutDownAs !== null;
+    const refusal = isRefused ? NbdErrno.ESHUTDOWN : checkRequest(request, this.#backend, this.#options);
     if (refusal !== 0) return this.#answer(request, request, refusal);
     if (request.type === Command.Read) return this.#serveRead(request);
     let pending: Outcome | Promise<BlockStatus>;
@@ -226,7 +233,9 @@ export class Transmission {
       const pieces =
         errno === 0
           ? this.#layOutRead(bytes, region.start, to, { offsetBytes, lengthBytes, flags })
-          : [[0, this.#writeReadError(bytes, region.start, to, errno)] as const];
+          : this.#isLeftUnanswered
+            ? []
+            : [[0, this.#writeReadError(bytes, region.start, to, errno)] as const];
       this.#output.send(region, pieces ?? [[0, region.lengthBytes]]);
       this.#options.onProgress();
     };
@@ -243,7 +252,13 @@ export class Transmission {
       : writeSimpleReply(bytes, at, to, errno);
   }
 
+  /** Of failures: what fails because this server ends would not fail with the one that the client turns to next. */
+  get #isLeftUnanswered(): boolean {
+    return this.#shutDownAs === 'to-return';
+  }
+
   #answer(to: ReplyTo, { type, lengthBytes }: Answered, errno: number): void {
+    if (errno !== 0 && this.#isLeftUnanswered) return;
     this.#options.stats.count(type, lengthBytes, errno);
     const at = this.#output.open(ERROR_CHUNK_BYTES);
     const bytes = this.#output.bytes;

@@ -87,7 +87,7 @@ export class SnapshotExports {
     const served = this.#open.get(exportId);
     if (served === undefined) return;
     served.isEnding = true;
-    await served.host?.close();
+    await served.host?.close({ forGood: true });
     this.#forget(exportId);
   }
 

@@ -94,7 +94,7 @@ export class VolumeHosts {
       slot.attachments.delete(instanceId);
       if (slot.attachments.size > 0) return this.#detach(slot, attachment);
       // The process goes, and the key with it; what is left to copy needs none.
-      await this.#stop(volumeId, slot);
+      await this.#stop(volumeId, slot, { forGood: true });
       this.continueInBackground(volumeId);
     });
   }
@@ -226,7 +226,7 @@ export class VolumeHosts {
     );
   }
 
-  /** NBD counters of each served volume, a list of its exports'; without those whose host is just starting. */
+  /** The engine and the NBD counters of each served volume's exports; without those whose host is just starting. */
   async stats(): Promise<ReadonlyMap<VolumeId, unknown>> {
     const served = [...this.#slots].filter(([, { host, attachments }]) => host !== null && attachments.size > 0);
     const answers = await Promise.all(
@@ -324,11 +324,11 @@ export class VolumeHosts {
   }
 
   /** Not an unexpected end: nothing starts it again. */
-  async #stop(volumeId: VolumeId, slot: Slot): Promise<void> {
+  async #stop(volumeId: VolumeId, slot: Slot, options?: { forGood: boolean }): Promise<void> {
     const { host } = slot;
     slot.host = null;
     slot.served.clear();
-    await host?.close();
+    await host?.close(options);
     this.#backgroundRunning.delete(volumeId);
     this.#pumpBackground();
   }

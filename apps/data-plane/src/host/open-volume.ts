@@ -159,22 +159,27 @@ export class OpenVolume {
       cipher?.destroy();
       throw error;
     }
-    const { engine, fallbackReason } = selectXtsEngine();
-    if (key !== null && fallbackReason !== null) this.#log('warn', `encrypting with ${engine.name}: ${fallbackReason}`);
+    if (cipher !== null) this.#logEngine();
     return { keyCheck };
+  }
+
+  #logEngine(): void {
+    const { engine, fallbackReason } = selectXtsEngine();
+    if (fallbackReason === null) this.#log('info', `encrypting with ${engine.name}`);
+    else this.#log('warn', `encrypting with ${engine.name}, not with the faster addon: ${fallbackReason}`);
   }
 
   /** Ends one export, whose writes are durable afterwards; the others go on. Idempotent. */
   async detach(socketPath: string): Promise<void> {
-    await this.#end(socketPath);
+    await this.#end(socketPath, true);
     await this.#volume.flush();
   }
 
-  async #end(socketPath: string): Promise<void> {
+  async #end(socketPath: string, forGood: boolean): Promise<void> {
     const served = this.#exports.get(socketPath);
     this.#exports.delete(socketPath);
     served?.device.release();
-    await served?.server.close({ graceMs: CLOSE_GRACE_MS });
+    await served?.server.close({ graceMs: CLOSE_GRACE_MS, toReturn: !forGood });
     served?.cipher?.destroy();
   }
 
@@ -202,17 +207,22 @@ export class OpenVolume {
     return { blocks: this.#sourceBlocks, missing };
   }
 
-  /** Of each export. */
-  stats(): NbdStats[] {
-    return [...this.#exports.values()].map(({ server }) => server.stats());
+  /** Of each export; `engine` is null where nothing is encrypted. */
+  stats(): { engine: string | null; exports: NbdStats[] } {
+    const served = [...this.#exports.values()];
+    const engine = served.some(({ cipher }) => cipher !== null) ? selectXtsEngine().engine.name : null;
+    return { engine, exports: served.map(({ server }) => server.stats()) };
   }
 
-  /** Ends the exports, makes everything durable, and gives the volume up. */
-  async close(): Promise<void> {
+  /**
+   * Ends the exports, makes everything durable, and gives the volume up.
+   * @param forGood nothing takes this process's place: guests see errors; else a pause.
+   */
+  async close(forGood: boolean): Promise<void> {
     clearInterval(this.#idleTimer);
     this.#abort.abort();
     this.#gate.release();
-    await Promise.all([...this.#exports.keys()].map((socketPath) => this.#end(socketPath)));
+    await Promise.all([...this.#exports.keys()].map((socketPath) => this.#end(socketPath, forGood)));
     await this.#backgroundRun;
     await this.#volume.flush();
     await this.#volume.saveClean();

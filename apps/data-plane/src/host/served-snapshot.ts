@@ -63,9 +63,10 @@ export class ServedSnapshot {
     }
   }
 
-  async close(): Promise<void> {
+  /** @param forGood nothing takes this process's place. */
+  async close(forGood: boolean): Promise<void> {
     this.#closing.abort();
-    await this.#server.close({ graceMs: CLOSE_GRACE_MS }).finally(() => {
+    await this.#server.close({ graceMs: CLOSE_GRACE_MS, toReturn: !forGood }).finally(() => {
       this.#device.forget();
       this.#cipher?.destroy();
     });

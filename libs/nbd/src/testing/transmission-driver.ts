@@ -96,6 +96,8 @@ export class TransmissionDriver {
 export class DelayedBackend implements ExportBackend {
   readonly #below: ExportBackend;
   readonly #waiting: (() => void)[] = [];
+  /** The request that comes next will fail when it is finished. */
+  failNext = false;
 
   constructor(below: ExportBackend) {
     this.#below = below;
@@ -145,9 +147,12 @@ export class DelayedBackend implements ExportBackend {
   }
 
   #later<T>(run: () => T | Promise<T>): Promise<T> {
+    const { failNext } = this;
+    this.failNext = false;
     return new Promise((resolve, reject) => {
       this.#waiting.push(() => {
         try {
+          if (failNext) throw new Error('asked to fail');
           resolve(run());
         } catch (error) {
           reject(error instanceof Error ? error : new Error(String(error)));

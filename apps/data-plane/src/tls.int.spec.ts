@@ -180,5 +180,11 @@ describe('a volume over TLS', () => {
     expect(await sizeAt(uri)).toBe(GIB);
     await Promise.all(ended);
     expect(await sizeAt(uri)).toBe(GIB);
+    // More than there is room for, and not one of them says anything.
+    const silent = Array.from({ length: 300 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+    const greeted = silent.map((socket) => Promise.race([once(socket, 'data'), once(socket, 'close')]));
+    await Promise.all(greeted);
+    expect(await sizeAt(uri)).toBe(GIB);
+    for (const socket of silent) socket.destroy();
   });
 });

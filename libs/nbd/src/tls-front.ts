@@ -95,7 +95,7 @@ class RunningFront implements TlsFront {
   #accept(socket: Socket): void {
     const { maxConnections = DEFAULT_MAX_CONNECTIONS, handshakeTimeoutMs, onConnectionError } = this.#options;
     socket.on('error', () => socket.destroy());
-    if (this.#sockets.size >= maxConnections) return void socket.destroy();
+    if (this.#sockets.size >= maxConnections && !this.#makeRoom()) return void socket.destroy();
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
     const timer = setTimeout(() => socket.destroy(), handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS);
@@ -106,6 +106,17 @@ class RunningFront implements TlsFront {
         socket.destroy();
         onConnectionError?.(error instanceof Error ? error : new Error(String(error)));
       });
+  }
+
+  /** Whoever connects and says nothing keeps nobody out: the one that has been in its handshake for longest gives way. */
+  #makeRoom(): boolean {
+    for (const socket of this.#sockets) {
+      if (this.#served.has(socket)) continue;
+      this.#sockets.delete(socket);
+      socket.destroy();
+      return true;
+    }
+    return false;
   }
 
   /** @returns whether an export's own server goes on; else the connection is about to end. */

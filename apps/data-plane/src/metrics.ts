@@ -2,13 +2,18 @@ import { Gauge, type Registry } from 'prom-client';
 import { z } from 'zod';
 import type { VolumeHosts } from './application/volume-hosts.ts';
 
-/** Of each of a volume's exports. */
-const statsSchema = z.array(
-  z.object({
-    connections: z.number(),
-    commands: z.array(z.object({ command: z.string(), requests: z.number(), bytes: z.number(), errors: z.number() })),
-  }),
-);
+const statsSchema = z.object({
+  /** By which the volume is encrypted; null: it is not. */
+  engine: z.string().nullable(),
+  exports: z.array(
+    z.object({
+      connections: z.number(),
+      commands: z.array(z.object({ command: z.string(), requests: z.number(), bytes: z.number(), errors: z.number() })),
+    }),
+  ),
+});
+/** Always there, so that a rule can ask for a volume on the slower one. */
+const XTS_ENGINES = ['openssl-addon', 'node-crypto'];
 
 /** Asks the block hosts when the metrics are read. Totals of a host start anew with it. */
 export const countNbdOperations = (metrics: Registry, hosts: Pick<VolumeHosts, 'stats'>): void => {
@@ -23,6 +28,12 @@ export const countNbdOperations = (metrics: Registry, hosts: Pick<VolumeHosts, '
     labelNames: ['volume'] as const,
     registers,
   });
+  const engines = new Gauge({
+    name: 'holdfast_xts_volumes',
+    help: 'Encrypted volumes that are served, by the engine that encrypts them',
+    labelNames: ['engine'] as const,
+    registers,
+  });
   const requests: Gauge<'volume' | 'command'> = new Gauge({
     name: 'holdfast_nbd_requests',
     help: 'NBD requests, since the export opened',
@@ -31,10 +42,12 @@ export const countNbdOperations = (metrics: Registry, hosts: Pick<VolumeHosts, '
     collect: async () => {
       const all = await hosts.stats();
       for (const gauge of [requests, bytes, errors, connections]) gauge.reset();
+      for (const engine of XTS_ENGINES) engines.set({ engine }, 0);
       for (const [volume, raw] of all) {
         const stats = statsSchema.safeParse(raw);
         if (!stats.success) continue;
-        for (const served of stats.data) {
+        if (stats.data.engine !== null) engines.inc({ engine: stats.data.engine });
+        for (const served of stats.data.exports) {
           connections.inc({ volume }, served.connections);
           for (const { command, ...totals } of served.commands) {
             requests.inc({ volume, command }, totals.requests);

@@ -53,6 +53,43 @@ describe('injected faults', () => {
     expect(other.failed).not.toEqual(once.failed);
   });
 
+  it('are the same in whatever order requests that are under way together come through', async () => {
+    const lives: { failed: Set<number>; content: Buffer }[] = [];
+    for (const isBackwards of [false, true]) {
+      bytes.fill(0);
+      const faults = new InjectedFaults();
+      faults.set({ ...plan, delays: 0.3, delayMs: 1 });
+      const device = faults.device(below);
+      const failed = new Set<number>();
+      const requests = Array.from({ length: 192 }, (_, at) => at);
+      const asked = (isBackwards ? requests.reverse() : requests).map(async (at) => {
+        const [kind, offset] = [at % 3, Math.floor(at / 3) * PAGE];
+        try {
+          if (kind === 0) await device.write(offset, Buffer.alloc(PAGE, at + 1));
+          else if (kind === 1) await device.read(offset, Buffer.alloc(PAGE));
+          else await device.read(offset, Buffer.alloc(512));
+        } catch {
+          failed.add(at);
+        }
+      });
+      await Promise.all(asked);
+      lives.push({ failed, content: Buffer.from(bytes) });
+    }
+    expect(lives[0]?.failed.size).toBeGreaterThan(20);
+    expect(lives[1]).toEqual(lives[0]);
+  });
+
+  it('strike as often as they are told to', async () => {
+    const faults = new InjectedFaults();
+    faults.set({ seed: 11, readErrors: 0.25 });
+    const device = faults.device(below);
+    let failures = 0;
+    for (let at = 0; at < 4_000; at++) {
+      await Promise.resolve(device.read((at % 64) * PAGE, Buffer.alloc(PAGE))).catch(() => failures++);
+    }
+    expect(failures / 4_000).toBeCloseTo(0.25, 1);
+  });
+
   it('are none without a plan', async () => {
     expect((await life(null)).failed).toEqual([]);
   });

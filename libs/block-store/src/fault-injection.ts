@@ -7,7 +7,10 @@ const SECTOR_BYTES = 512;
 /** What is kept to be lost, at most: more makes a flush of its own. */
 const MAX_UNSYNCED_PAGES = 16_384;
 
-/** What goes wrong, drawn from `seed` request by request: the same requests under the same seed fail alike. */
+/**
+ * What goes wrong, drawn from `seed` for each request: by what it asks for, where, and how many of its kind came before. So the
+ * same requests under the same seed fail alike, also when several are under way and overtake each other.
+ */
 export interface FaultPlan {
   readonly seed: number;
   /** Probabilities, 0 to 1, that a request fails with EIO. */
@@ -36,19 +39,51 @@ const seeded = (seed: number): (() => number) => {
   };
 };
 
+/** One number of 32 bits of several whole ones; each of their bits matters (MurmurHash3). */
+const mixed = (...numbers: readonly number[]): number => {
+  let hash = 0;
+  for (const number of numbers.flatMap((whole) => [whole, Math.floor(whole / 4_294_967_296)])) {
+    const part = Math.imul(number, 0xcc9e2d51);
+    hash ^= Math.imul((part << 15) | (part >>> 17), 0x1b873593);
+    hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) | 0;
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+};
+
+const REQUESTS = { read: 1, write: 2, flush: 3, trim: 4, writeZeroes: 5 } as const;
+const POWER = 6;
+/** Requests are counted in so many places; two that share one depend on each other's order. */
+const COUNTERS = 1 << 20;
+
+/** All that is left to chance about one request, each from 0 to 1. */
+interface Fate {
+  readonly delay: number;
+  readonly failure: number;
+  readonly tear: number;
+  readonly tearAt: number;
+}
+
 const inputOutputError = (what: string): Error => Object.assign(new Error(`injected: ${what}`), { code: 'EIO' });
+
+/** Waits, and fails, as it was drawn. @throws Error EIO */
+const meet = async (plan: FaultPlan, fate: Fate, failures: number | undefined, what: string): Promise<void> => {
+  if (fate.delay < (plan.delays ?? 0)) await sleep(plan.delayMs ?? 0);
+  if (fate.failure < (failures ?? 0)) throw inputOutputError(`${what} failed`);
+};
 
 /** For development and tests: a device and a store that fail as they are told to. Without a plan everything passes through. */
 export class InjectedFaults {
   #plan: FaultPlan | null = null;
-  #random: () => number = () => 1;
+  #counters = new Uint32Array(0);
   /** By page: what it held at the last flush. */
   readonly #unsynced = new Map<number, Buffer>();
 
   /** Null: nothing fails any more. */
   set(plan: FaultPlan | null): void {
     this.#plan = plan;
-    this.#random = plan === null ? () => 1 : seeded(plan.seed);
+    this.#counters = new Uint32Array(plan === null ? 0 : COUNTERS);
     this.#unsynced.clear();
   }
 
@@ -57,8 +92,8 @@ export class InjectedFaults {
    * the process afterwards, without flushing anything.
    */
   async losePower(device: BlockDevice): Promise<void> {
-    for (const [page, before] of [...this.#unsynced].sort(([left], [right]) => left - right)) {
-      if (this.#random() < 0.5) await device.write(page * PAGE_BYTES, before);
+    for (const [page, before] of this.#unsynced) {
+      if (seeded(mixed(this.#plan?.seed ?? 0, POWER, page))() < 0.5) await device.write(page * PAGE_BYTES, before);
     }
     this.#unsynced.clear();
   }
@@ -82,56 +117,73 @@ export class InjectedFaults {
   }
 
   device(below: BlockDevice): BlockDevice {
-    const pass = (probability: ((plan: FaultPlan) => number | undefined) | null, what: string) =>
-      this.#draw(probability, what);
     return {
       get sizeBytes() {
         return below.sizeBytes;
       },
       readOnly: below.readOnly,
       read: (offset, target) => {
-        if (this.#plan === null) return below.read(offset, target);
-        return pass(({ readErrors }) => readErrors, 'a read').then(() => below.read(offset, target));
+        const plan = this.#plan;
+        if (plan === null) return below.read(offset, target);
+        const fate = this.#fate(plan, 'read', offset, target.length);
+        return meet(plan, fate, plan.readErrors, 'a read').then(() => below.read(offset, target));
       },
       write: (offset, data) => {
-        if (this.#plan === null) return below.write(offset, data);
-        return pass(({ writeErrors }) => writeErrors, 'a write').then(() => this.#write(below, offset, data));
+        const plan = this.#plan;
+        if (plan === null) return below.write(offset, data);
+        const fate = this.#fate(plan, 'write', offset, data.length);
+        return meet(plan, fate, plan.writeErrors, 'a write').then(() =>
+          this.#write(below, offset, data, { plan, fate }),
+        );
       },
       flush: async () => {
-        if (this.#plan !== null) await pass(({ flushErrors }) => flushErrors, 'a flush');
+        const plan = this.#plan;
+        if (plan !== null) await meet(plan, this.#fate(plan, 'flush', 0, 0), plan.flushErrors, 'a flush');
         // A write that comes meanwhile may be lost although this flush succeeds; its old content is kept anew.
         const synced = new Map(this.#unsynced);
         await below.flush();
         for (const [page, before] of synced) if (this.#unsynced.get(page) === before) this.#unsynced.delete(page);
       },
-      trim: (offset, length) => this.#zero(below, offset, length, () => below.trim(offset, length)),
+      trim: (offset, length) => this.#zero(below, 'trim', offset, length, () => below.trim(offset, length)),
       writeZeroes: (offset, length, options) =>
-        this.#zero(below, offset, length, () => below.writeZeroes(offset, length, options)),
+        this.#zero(below, 'writeZeroes', offset, length, () => below.writeZeroes(offset, length, options)),
       extents: (offset, length) => below.extents(offset, length),
     };
   }
 
-  /** As many draws for each request, whatever comes of them, so that one request's fate does not change the next one's. */
-  async #draw(probability: ((plan: FaultPlan) => number | undefined) | null, what: string): Promise<void> {
-    const plan = this.#plan;
-    const [delay, failure] = [this.#random(), this.#random()];
-    if (plan === null) return;
-    if (delay < (plan.delays ?? 0)) await sleep(plan.delayMs ?? 0);
-    if (failure < (probability?.(plan) ?? 0)) throw inputOutputError(`${what} failed`);
+  /** To be asked for when a request comes, before anything is waited for. */
+  #fate(plan: FaultPlan, request: keyof typeof REQUESTS, offset: number, length: number): Fate {
+    const kind = REQUESTS[request];
+    const counter = mixed(kind, offset, length) % COUNTERS;
+    const nth = (this.#counters[counter] ?? 0) + 1;
+    this.#counters[counter] = nth;
+    const random = seeded(mixed(plan.seed, kind, offset, length, nth));
+    return { delay: random(), failure: random(), tear: random(), tearAt: random() };
   }
 
-  async #write(below: BlockDevice, offset: number, data: Buffer): Promise<void> {
-    const [isTorn, where] = [this.#random(), this.#random()];
+  async #write(
+    below: BlockDevice,
+    offset: number,
+    data: Buffer,
+    { plan, fate }: { plan: FaultPlan; fate: Fate },
+  ): Promise<void> {
     await this.#remember(below, offset, data.length);
-    if (isTorn >= (this.#plan?.tornWrites ?? 0)) return void (await below.write(offset, data));
-    const sectors = Math.floor(where * Math.ceil(data.length / SECTOR_BYTES));
+    if (fate.tear >= (plan.tornWrites ?? 0)) return void (await below.write(offset, data));
+    const sectors = Math.floor(fate.tearAt * Math.ceil(data.length / SECTOR_BYTES));
     if (sectors > 0) await below.write(offset, data.subarray(0, sectors * SECTOR_BYTES));
     throw inputOutputError(`a write was torn after ${sectors} sectors`);
   }
 
-  #zero(below: BlockDevice, offset: number, length: number, zero: () => void | Promise<void>): void | Promise<void> {
-    if (this.#plan === null) return zero();
-    return this.#draw(({ writeErrors }) => writeErrors, 'a write').then(async () => {
+  #zero(
+    below: BlockDevice,
+    request: 'trim' | 'writeZeroes',
+    offset: number,
+    length: number,
+    zero: () => void | Promise<void>,
+  ): void | Promise<void> {
+    const plan = this.#plan;
+    if (plan === null) return zero();
+    return meet(plan, this.#fate(plan, request, offset, length), plan.writeErrors, 'a write').then(async () => {
       await this.#remember(below, offset, length);
       await zero();
     });

@@ -17,45 +17,36 @@ const XTS_ENGINES = ['openssl-addon', 'node-crypto'];
 
 /** Asks the block hosts when the metrics are read. Totals of a host start anew with it. */
 export const countNbdOperations = (metrics: Registry, hosts: Pick<VolumeHosts, 'stats'>): void => {
-  const labelNames = ['volume', 'command'] as const;
-  const registers = [metrics];
-  const make = (name: string, help: string) => new Gauge({ name, help, labelNames, registers });
-  const bytes = make('holdfast_nbd_bytes', 'Bytes of NBD requests that succeeded, since the export opened');
-  const errors = make('holdfast_nbd_errors', 'NBD requests that failed, since the export opened');
-  const connections = new Gauge({
-    name: 'holdfast_nbd_connections',
-    help: 'Open NBD connections',
-    labelNames: ['volume'] as const,
-    registers,
-  });
-  const engines = new Gauge({
-    name: 'holdfast_xts_volumes',
-    help: 'Encrypted volumes that are served, by the engine that encrypts them',
-    labelNames: ['engine'] as const,
-    registers,
-  });
-  const requests: Gauge<'volume' | 'command'> = new Gauge({
-    name: 'holdfast_nbd_requests',
-    help: 'NBD requests, since the export opened',
-    labelNames,
-    registers,
-    collect: async () => {
-      const all = await hosts.stats();
-      for (const gauge of [requests, bytes, errors, connections]) gauge.reset();
-      for (const engine of XTS_ENGINES) engines.set({ engine }, 0);
-      for (const [volume, raw] of all) {
-        const stats = statsSchema.safeParse(raw);
-        if (!stats.success) continue;
-        if (stats.data.engine !== null) engines.inc({ engine: stats.data.engine });
-        for (const served of stats.data.exports) {
-          connections.inc({ volume }, served.connections);
-          for (const { command, ...totals } of served.commands) {
-            requests.inc({ volume, command }, totals.requests);
-            bytes.inc({ volume, command }, totals.bytes);
-            errors.inc({ volume, command }, totals.errors);
-          }
+  let refreshing: Promise<void> | null = null;
+  // The registry reads all gauges side by side: each has to wait for the one refresh, or it would tell what it was told the last time.
+  const collect = () => (refreshing ??= refresh().finally(() => (refreshing = null)));
+  const make = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) =>
+    new Gauge({ name, help, labelNames, registers: [metrics], collect });
+  const byCommand = ['volume', 'command'] as const;
+  const requests = make('holdfast_nbd_requests', 'NBD requests, since the export opened', byCommand);
+  const bytes = make('holdfast_nbd_bytes', 'Bytes of NBD requests that succeeded, since the export opened', byCommand);
+  const errors = make('holdfast_nbd_errors', 'NBD requests that failed, since the export opened', byCommand);
+  const connections = make('holdfast_nbd_connections', 'Open NBD connections', ['volume']);
+  const engines = make('holdfast_xts_volumes', 'Encrypted volumes that are served, by the engine that encrypts them', [
+    'engine',
+  ]);
+
+  const refresh = async (): Promise<void> => {
+    const all = await hosts.stats();
+    for (const gauge of [requests, bytes, errors, connections]) gauge.reset();
+    for (const engine of XTS_ENGINES) engines.set({ engine }, 0);
+    for (const [volume, raw] of all) {
+      const stats = statsSchema.safeParse(raw);
+      if (!stats.success) continue;
+      if (stats.data.engine !== null) engines.inc({ engine: stats.data.engine });
+      for (const served of stats.data.exports) {
+        connections.inc({ volume }, served.connections);
+        for (const { command, ...totals } of served.commands) {
+          requests.inc({ volume, command }, totals.requests);
+          bytes.inc({ volume, command }, totals.bytes);
+          errors.inc({ volume, command }, totals.errors);
         }
       }
-    },
-  });
+    }
+  };
 };

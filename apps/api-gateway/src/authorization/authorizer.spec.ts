@@ -110,3 +110,14 @@ describe('an image that is deregistered with its snapshots', () => {
     expect(await refusalOf(subject, 'DeregisterImage', input)).toBe('UnauthorizedOperation');
   });
 });
+
+it('asks for a snapshot’s tags before a block, though not before each one', async () => {
+  const answers = { 'snapshots.DescribeTags': () => ({ Tags: [{ Key: 'team', Value: 'a' }] }) };
+  const { subject, asked } = authorizer(answers, 'ebs:*');
+  const of = (operation: string) => ({ service: 'ebs' as const, operation, input: { SnapshotId: 'snap-1' } });
+  for (const operation of ['PutSnapshotBlock', 'PutSnapshotBlock', 'GetSnapshotBlock'])
+    expect(await subject.authorize(of(operation), context)).toEqual([]);
+  expect(asked).toEqual(['snapshots.DescribeTags']);
+  await subject.authorize(of('ListSnapshotBlocks'), context);
+  expect(asked).toHaveLength(2);
+});

@@ -15,18 +15,22 @@ import type { Requests } from '@holdfast/messaging';
 import type { Clock } from '@holdfast/service-kit';
 import { tagOwner } from '../aws/tags.ts';
 import type { AccessTarget, ImageVolume, KeyPairFacts, ResourceFacts } from './access-target.ts';
+import { ebsTargets, type SnapshotFacts } from './ebs-targets.ts';
 import { ec2Targets } from './ec2-targets.ts';
 import { type RuleFacts, rbinTargets } from './rbin-targets.ts';
-import { ebsTargets, iamTargets, stsTargets } from './iam-targets.ts';
+import { iamTargets, stsTargets } from './iam-targets.ts';
 import { checkFirst } from './check-first.ts';
 import { resourceAttributes } from './resource-attributes.ts';
 import { isKeptWhenAllowed } from './kept-decisions.ts';
+import { KeptTags } from './kept-tags.ts';
 
 /**
  * Whether the caller's own policies allow a call. Not asked for KMS: there the key's policy and grants count as well, so `kms`
  * decides.
  */
 export class Authorizer {
+  private readonly keptTags = new KeptTags();
+
   constructor(
     private readonly policies: CallerPoliciesCache,
     private readonly requests: Requests,
@@ -94,7 +98,7 @@ export class Authorizer {
       case 'rbin':
         return rbinTargets(operation, input, context, this.ruleFacts(context));
       case 'ebs':
-        return Promise.resolve(ebsTargets(operation, input, context));
+        return ebsTargets(operation, input, context, this.snapshotFacts(operation, context));
       default:
         return Promise.resolve([{ action: `${service}:${operation}`, resource: '*', resourceAccount: null }]);
     }
@@ -106,20 +110,25 @@ export class Authorizer {
     };
   }
 
+  /** Blocks come by the thousand. */
+  private snapshotFacts(operation: string, context: RequestContext): SnapshotFacts {
+    const tagsOf = (snapshotId: string) => this.tagsOf(snapshotId, context);
+    if (operation !== 'PutSnapshotBlock' && operation !== 'GetSnapshotBlock') return { tagsOf };
+    const { accountId, region } = context;
+    return { tagsOf: (id) => this.keptTags.of(`${accountId}/${region}/${id}`, () => tagsOf(id)) };
+  }
+
+  private async tagsOf(resourceId: string, context: RequestContext): Promise<Record<string, string>> {
+    const owner = tagOwner(resourceId);
+    if (owner === null) return {};
+    const input = { Filters: [{ Name: 'resource-id', Values: [resourceId] }] };
+    const { Tags = [] } = await this.requests.request<ec2.DescribeTagsResult>(owner, 'DescribeTags', input, context);
+    return Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value]));
+  }
+
   private facts(context: RequestContext): ResourceFacts {
     return {
-      tagsOf: async (resourceId) => {
-        const owner = tagOwner(resourceId);
-        if (owner === null) return {};
-        const input = { Filters: [{ Name: 'resource-id', Values: [resourceId] }] };
-        const { Tags = [] } = await this.requests.request<ec2.DescribeTagsResult>(
-          owner,
-          'DescribeTags',
-          input,
-          context,
-        );
-        return Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value]));
-      },
+      tagsOf: (resourceId) => this.tagsOf(resourceId, context),
       attributesOf: (kind, resourceId) => resourceAttributes(this.requests, kind, resourceId, context),
       iamResource: (kind, name) => this.requests.call('identity', 'GetIamResource', { kind, name }, context),
       imageVolumes: (imageId) => this.imageVolumes(imageId, context),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ebsTargets, iamTargets, stsTargets } from './iam-targets.ts';
+import { iamTargets, stsTargets } from './iam-targets.ts';
 
 const caller = { accountId: '111122223333', region: 'eu-central-1' };
 const IAM = 'arn:aws:iam::111122223333:';
@@ -64,17 +64,6 @@ describe('what an STS call needs', () => {
     expect(stsTargets('DecodeAuthorizationMessage', {}, caller)).toMatchObject([{ resource: '*' }]);
     expect(stsTargets('GetFederationToken', { Name: 'bob' }, caller)).toMatchObject([
       { resource: 'arn:aws:sts::111122223333:federated-user/bob' },
-    ]);
-  });
-});
-
-describe('what a call of EBS direct needs', () => {
-  it('its action on the snapshot', () => {
-    expect(ebsTargets('GetSnapshotBlock', { SnapshotId: 'snap-1' }, caller)).toMatchObject([
-      { action: 'ebs:GetSnapshotBlock', resource: 'arn:aws:ec2:eu-central-1::snapshot/snap-1' },
-    ]);
-    expect(ebsTargets('ListChangedBlocks', { SecondSnapshotId: 'snap-2' }, caller)).toMatchObject([
-      { resource: 'arn:aws:ec2:eu-central-1::snapshot/snap-2' },
     ]);
   });
 });

@@ -141,11 +141,3 @@ export const stsTargets = (operation: string, input: Input, { accountId }: Targe
   const resource = operation === 'GetFederationToken' ? `arn:aws:sts::${accountId}:federated-user/${name ?? '*'}` : '*';
   return [{ action: `sts:${operation}`, resource, resourceAccount: resource === '*' ? null : accountId }];
 };
-
-/** EBS direct works on snapshots. */
-export const ebsTargets = (operation: string, input: Input, { region }: TargetCaller): AccessTarget[] => {
-  const snapshotId = text(input['SnapshotId']) ?? text(input['SecondSnapshotId']) ?? '*';
-  return [
-    { action: `ebs:${operation}`, resource: `arn:aws:ec2:${region}::snapshot/${snapshotId}`, resourceAccount: null },
-  ];
-};

@@ -1,8 +1,9 @@
 import { type OperationInfo, operations, type ServiceId } from '@holdfast/aws-protocol';
 import { KMS_USES, type KmsUse } from '@holdfast/ec2';
 import type { AccessTarget, Input, ResourceFacts } from '../authorization/access-target.ts';
+import { ebsTargets } from '../authorization/ebs-targets.ts';
 import { ec2Targets } from '../authorization/ec2-targets.ts';
-import { ebsTargets, iamTargets, stsTargets } from '../authorization/iam-targets.ts';
+import { iamTargets, stsTargets } from '../authorization/iam-targets.ts';
 import { type RuleFacts, rbinTargets } from '../authorization/rbin-targets.ts';
 import { ownerOf } from '../aws/operation-owners.ts';
 
@@ -48,9 +49,8 @@ const targetsOf = (service: ServiceId, operation: string, input: Input): Promise
   if (service === 'ec2') return ec2Targets(operation, input, CALLER, FACTS);
   if (service === 'rbin') return rbinTargets(operation, input, CALLER, RULES);
   if (service === 'iam') return iamTargets(operation, input, CALLER, FACTS);
-  return Promise.resolve(
-    service === 'ebs' ? ebsTargets(operation, input, CALLER) : stsTargets(operation, input, CALLER),
-  );
+  if (service === 'ebs') return ebsTargets(operation, input, CALLER, FACTS);
+  return Promise.resolve(stsTargets(operation, input, CALLER));
 };
 
 /** `arn:aws:ec2:…:volume/vol-1` → `volume`; `*` is every resource. */
@@ -112,8 +112,8 @@ export const permissionsDocument = async (): Promise<string> => {
   );
   return `# Permissions
 
-What a caller needs for each operation. This page is made from the code's own tables (\`ec2-targets.ts\`, \`iam-targets.ts\`,
-\`rbin-targets.ts\`, \`kms-steps.ts\`) and compared with them by a test; \`npx vitest run --project unit permissions-document -u\` writes it anew. That
+What a caller needs for each operation. This page is made from the code's own tables (\`ec2-targets.ts\`, \`ebs-targets.ts\`,
+\`iam-targets.ts\`, \`rbin-targets.ts\`, \`kms-steps.ts\`) and compared with them by a test; \`npx vitest run --project unit permissions-document -u\` writes it anew. That
 these permissions are enough, and that without any one of them the step that needs it fails and no other, is tested by taking
 each away in turn (\`apps/e2e/src/permissions.e2e.spec.ts\`).
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { NbdClient } from '@holdfast/nbd/client';
-import { newVolumeId } from '@holdfast/contracts';
+import { newInstanceId, newVolumeId } from '@holdfast/contracts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { buildDataPlane, removeBundle, TestHost, until } from './testing/harness.ts';
 
@@ -78,9 +78,22 @@ it('a snapshot waits while the block store is unavailable', async () => {
   expect((await host.settled(snapshotId)).state).toBe('completed');
 });
 
+it('a volume that is detached and grows keeps the faults that it was given', async () => {
+  const volumeId = newVolumeId();
+  await host.allocate({ volumeId, sizeGiB: 1 });
+  await host.call('SetFaults', { volumeId, faults: { seed: 1, readErrors: 1 } });
+  await host.call('GrowVolume', { volumeId, sizeGiB: 2 });
+  const attachment = { volumeId, instanceId: newInstanceId(), device: '/dev/sdf' };
+  const client = await NbdClient.connect((await host.call('OpenExport', attachment)).socketPath);
+  await expect(client.read(0, PAGE)).rejects.toThrow();
+  await client.close();
+});
+
 it('faults are refused where they make no sense', async () => {
   const nowhere = { volumeId: newVolumeId(), faults: null };
   await expect(host.call('SetFaults', nowhere)).rejects.toMatchObject({ code: 'VolumeNotFound' });
   const { volumeId } = await host.attached();
   await expect(host.call('SetFaults', { volumeId, faults: { seed: 1, readErrors: 2 } })).rejects.toThrow();
+  const powerFails = { volumeId, faults: null, losePower: true };
+  await expect(host.call('SetFaults', powerFails)).rejects.toMatchObject({ code: 'NothingToLose' });
 });

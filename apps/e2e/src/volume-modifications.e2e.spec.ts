@@ -67,6 +67,8 @@ describe('an attached volume', () => {
     expect(await setFaults({ volumeId: 'vol-0123456789abcdef0', faults: null })).toBe(404);
     expect(await setFaults({ volumeId, faults: { seed: 1, readErrors: 2 } })).toBe(400);
     expect(await setFaults({ volumeId })).toBe(400);
+    expect(await setFaults({ volumeId, faults: { seed: 1, delays: 1 } })).toBe(400);
+    expect(await setFaults({ volumeId, faults: null, losePower: true })).toBe(409);
   });
 
   it('changes its type while it is used', async () => {

@@ -8,7 +8,7 @@ const NOBODY = accountId('000000000000');
 const TIMEOUT_MS = 10_000;
 
 const probability = z.number().min(0).max(1).optional();
-const faultsSchema = z.strictObject({
+const faultsFields = z.strictObject({
   seed: z.int(),
   readErrors: probability,
   writeErrors: probability,
@@ -18,6 +18,10 @@ const faultsSchema = z.strictObject({
   delayMs: z.number().min(0).max(60_000).optional(),
   storeUnavailable: z.boolean().optional(),
   loseUnsyncedWrites: z.boolean().optional(),
+});
+/** Half a delay delays nothing. */
+const faultsSchema = faultsFields.refine(({ delays, delayMs }) => (delays === undefined) === (delayMs === undefined), {
+  error: 'delays and delayMs go together',
 });
 const bodySchema = z.strictObject({
   volumeId: z.string().transform((id, context) => {
@@ -50,7 +54,7 @@ export const faultRoutes = (app: FastifyInstance, requests: Pick<Requests, 'call
       });
     } catch (error) {
       if (!(error instanceof AwsError)) throw error;
-      return reply.code(404).send({ error: `${error.code}: ${error.message}` });
+      return reply.code(error.code === 'VolumeNotFound' ? 404 : 409).send({ error: `${error.code}: ${error.message}` });
     }
     return { volumeId: body.data.volumeId, faults: body.data.faults };
   });

@@ -16,7 +16,7 @@ import { messageOf } from '../ipc.ts';
 import type { KmsKeys } from '../kms-keys.ts';
 import { Serial } from '../serial.ts';
 import { checkCapacity, checkShared, deviceSocketPath, hasFreezes, needsBackground } from './volume-rules.ts';
-import { newSlot, type Slot } from './volume-slot.ts';
+import { canLosePower, newSlot, type Slot } from './volume-slot.ts';
 
 const FIRST_RESTART_MS = 100;
 const LAST_RESTART_MS = 5_000;
@@ -124,7 +124,7 @@ export class VolumeHosts {
       } finally {
         if (slot.attachments.size === 0 && !this.#needsBackground(volumeId)) {
           await this.#stop(volumeId, slot);
-          this.#slots.delete(volumeId);
+          this.#forget(volumeId, slot);
         }
       }
     });
@@ -140,16 +140,21 @@ export class VolumeHosts {
     });
   }
 
-  /** Development mode. They outlast the host's process, which begins with the seed anew. @throws AwsError VolumeNotFound */
+  /**
+   * Development mode. They outlast the host's process, which begins with the seed anew.
+   * @throws AwsError VolumeNotFound; NothingToLose: nothing keeps what could be lost with the power
+   */
   setFaults(volumeId: VolumeId, faults: DeviceFaults | null, losePower: boolean): Promise<void> {
     return this.#serial.run(volumeId, async () => {
       this.#header(volumeId);
       const slot = this.#slot(volumeId);
+      if (losePower && !canLosePower(slot)) {
+        throw refusal('NothingToLose', `volume ${volumeId} is not served with faults that have loseUnsyncedWrites`);
+      }
       slot.faults = faults;
-      const { host } = slot;
-      if (host !== null && losePower)
-        await host.call('LosePower', {}).catch(() => undefined); // It does not live to answer.
-      else await host?.call('SetFaults', { faults });
+      // It does not live to answer.
+      if (losePower) await slot.host?.call('LosePower', {}).catch(() => undefined);
+      else await slot.host?.call('SetFaults', { faults });
     });
   }
 
@@ -215,15 +220,6 @@ export class VolumeHosts {
     const isFor = ({ instanceId }: HostAttachment) => identities.includes(instanceId) || identities.includes(name);
     const attachment = [...(slot?.attachments.values() ?? [])].find(isFor);
     return attachment === undefined ? null : this.#socketPath(attachment);
-  }
-
-  /** Process ids by volume. */
-  get pids(): ReadonlyMap<VolumeId, number> {
-    return new Map(
-      [...this.#slots].flatMap(([volumeId, { host }]) =>
-        host?.pid === undefined ? [] : [[volumeId, host.pid] as const],
-      ),
-    );
   }
 
   /** The engine and the NBD counters of each served volume's exports; without those whose host is just starting. */
@@ -338,8 +334,13 @@ export class VolumeHosts {
       // A freeze may have come in between; the host says again when that is copied.
       if (slot.attachments.size > 0 || slot.host === null || this.#needsBackground(volumeId)) return;
       await this.#stop(volumeId, slot);
-      this.#slots.delete(volumeId);
+      this.#forget(volumeId, slot);
     });
+  }
+
+  /** Faults are for the volume, not for the process: they wait for its next one. */
+  #forget(volumeId: VolumeId, { faults }: Slot): void {
+    if (faults === null) this.#slots.delete(volumeId);
   }
 
   #exited(volumeId: VolumeId, slot: Slot, host: HostProcess): void {

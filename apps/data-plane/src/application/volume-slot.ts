@@ -23,3 +23,6 @@ export const newSlot = (): Slot => ({
   performance: null,
   faults: null,
 });
+
+/** Whether something keeps what a loss of power could take. */
+export const canLosePower = ({ host, faults }: Slot): boolean => host !== null && faults?.loseUnsyncedWrites === true;

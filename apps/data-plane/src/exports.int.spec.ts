@@ -88,6 +88,7 @@ describe('an export', () => {
     const lock = join(host.home, 'data-plane', 'volumes', volumeId, 'lock');
     const pid = Number.parseInt(readFileSync(lock, 'utf8'), 10);
     expect(readFileSync(`/proc/${pid}/limits`, 'utf8')).toMatch(/Max core file size\s+0\s+0/);
+    expect(Number.parseInt(readFileSync(`/proc/${pid}/coredump_filter`, 'utf8'), 16)).toBe(0);
   });
 
   it('opens and closes any number of times', async () => {

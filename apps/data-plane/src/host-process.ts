@@ -43,8 +43,9 @@ export class HostProcess {
   constructor(options: HostOptions) {
     const { scriptPath, keys, logger, storeEnvironment = {}, slots = [], onIdle, onNotice, onExit, handlers } = options;
     this.slots = new Map(slots);
-    // The shell takes core dumps away, for they would hold the data key, and becomes node.
-    const script = 'ulimit -c 0 && exec "$0" "$@"';
+    // The shell takes core dumps away, for they would hold the data key, and becomes node. The kernel pipes them to a program
+    // whatever the limit is (core(5)); so what is left to dump has no memory in it.
+    const script = 'ulimit -c 0 && { { echo 0 > /proc/self/coredump_filter; } 2> /dev/null || :; } && exec "$0" "$@"';
     this.#child = spawn('/bin/sh', ['-c', script, process.execPath, '--enable-source-maps', scriptPath], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'json',

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -30,7 +30,18 @@ describe('the lock of a volume', () => {
     await once(holder, 'exit');
     writeFileSync(path, `${holder.pid} `);
     (await lockVolume(path, 0))();
-    expect(existsSync(path)).toBe(false);
+    symlinkSync(`${holder.pid} 1`, path);
+    (await lockVolume(path, 0))();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('takes no block of a disk that may be full', async () => {
+    const path = join(folder, 'lock');
+    const unlock = await lockVolume(path, 0);
+    expect(lstatSync(path).isSymbolicLink()).toBe(true);
+    expect(existsSync(path)).toBe(false); // It leads nowhere.
+    await expect(lockVolume(path, 0)).rejects.toThrow(`process ${process.pid} `);
+    unlock();
   });
 
   it('is taken over when a loss of power left it empty', async () => {

@@ -1,4 +1,4 @@
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Another process has the volume open. */
@@ -31,7 +31,14 @@ export const isHeld = (content: string): boolean => identityOf(Number.parseInt(c
 
 const holderOf = (path: string): string | null => {
   try {
-    return readFileSync(path, 'latin1');
+    return readlinkSync(path, 'latin1');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return null;
+    if (code !== 'EINVAL') throw error;
+  }
+  try {
+    return readFileSync(path, 'latin1'); // As a host of an older build wrote it.
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
@@ -39,7 +46,8 @@ const holderOf = (path: string): string | null => {
 };
 
 /**
- * Makes this process the only one that has a volume open; a lock whose process is gone is taken over.
+ * Makes this process the only one that has a volume open; a lock whose process is gone is taken over. The lock is a symbolic
+ * link to nowhere that tells its holder: it is made whole or not at all, and also where a full disk has no block for a file.
  * @param waitMs how long a process that is about to end is waited for.
  * @returns gives the lock back.
  * @throws VolumeLocked
@@ -47,25 +55,18 @@ const holderOf = (path: string): string | null => {
 export const lockVolume = async (path: string, waitMs: number): Promise<() => void> => {
   const own = identityOf(process.pid);
   if (own === null) throw new Error('a process that cannot see itself');
-  const temporary = `${path}.${process.pid}`;
   const deadline = performance.now() + waitMs;
-  writeFileSync(temporary, own, { mode: 0o600 });
-  try {
-    for (;;) {
-      try {
-        linkSync(temporary, path);
-        return () => rmSync(path, { force: true });
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      }
-      const holder = holderOf(path);
-      if (holder !== null && !isHeld(holder)) takeAway(path, holder);
-      else if (performance.now() >= deadline)
-        throw new VolumeLocked(`${path} is held by process ${holder ?? 'unknown'}`);
-      else await sleep(RETRY_MS);
+  for (;;) {
+    try {
+      symlinkSync(own, path);
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
-  } finally {
-    rmSync(temporary, { force: true });
+    const holder = holderOf(path);
+    if (holder !== null && !isHeld(holder)) takeAway(path, holder);
+    else if (performance.now() >= deadline) throw new VolumeLocked(`${path} is held by process ${holder ?? 'unknown'}`);
+    else await sleep(RETRY_MS);
   }
 };
 

@@ -46,7 +46,12 @@ export class Freeze {
     this.#changed = changed;
     this.pending = pending;
     this.journal = BlockJournal.open(paths.journal, openFile);
-    this.spill = SpillFile.open(paths.spill, openFile);
+    try {
+      this.spill = SpillFile.open(paths.spill, openFile);
+    } catch (error) {
+      this.journal.close();
+      throw error;
+    }
     for (const [block] of this.journal.entries) this.pending.clear(block);
     for (const block of this.spill.blocks()) {
       // A block that was copied before it was overwritten, or whose slot outlived its copy.
@@ -65,8 +70,16 @@ export class Freeze {
     for (const block of changed) if (!used.get(block)) copy.clear(block);
     const job: FreezeJob = { kind: 'freeze', header, blocks: changed.length, sequence, copyCount: copy.count };
     writeFileDurably(paths.need, Buffer.concat([changed.bytes, copy.bytes]));
-    writeFileDurably(paths.job, JSON.stringify(job));
-    return new Freeze(paths, job, changed.clone(), copy, openFile);
+    // Whoever finds the job takes the content for preserved: so its files are open before.
+    const freeze = new Freeze(paths, job, changed.clone(), copy, openFile);
+    try {
+      writeFileDurably(paths.job, JSON.stringify(job));
+    } catch (error) {
+      freeze.close();
+      rmSync(paths.job, { force: true });
+      throw error;
+    }
+    return freeze;
   }
 
   static load(paths: SnapshotPaths, openFile: OpenFile): Freeze {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FolderBlockStore } from './block-store.ts';
+import { openNodeFile } from './backing-file.ts';
 import { BackgroundWork } from './background.ts';
 import { BLOCK_SIZE_BYTES, GIB } from './geometry.ts';
 import { GuestDevice } from './guest-device.ts';
@@ -12,7 +13,7 @@ import { Manifest } from './manifest.ts';
 import { holesHere } from './testing/holes-here.ts';
 import { testCipher } from './testing/test-cipher.ts';
 import { VolumeFile } from './volume-file.ts';
-import { createEmptyVolume } from './volume-header.ts';
+import { createEmptyVolume, createRestoredVolume } from './volume-header.ts';
 
 let layout: StoreLayout;
 let volume: VolumeFile;
@@ -136,5 +137,50 @@ describe('a guest', () => {
     const found = Buffer.alloc(10, 1);
     await device.read(3 * BLOCK_SIZE_BYTES, found);
     expect(found.equals(Buffer.alloc(10))).toBe(true);
+  });
+
+  it('reads what is still to be fetched though the disk is full, and writes once it is not', async () => {
+    const content = randomBytes(3 * BLOCK_SIZE_BYTES);
+    await device.write(0, Buffer.from(content));
+    await volume.freeze({ snapshotId: 'snap-00000001', sizeGiB: 1, dataKey: null });
+    const background = new BackgroundWork(volume, new AbortController().signal);
+    while (background.isNeeded) await background.step();
+    const volumeId = 'vol-00000002';
+    const header = { format: 1, volumeId, sizeGiB: 1, dataKey: null, sourceSnapshotId: 'snap-00000001' } as const;
+    createRestoredVolume(layout, header, layout.snapshot('snap-00000001').manifest);
+    let full = false;
+    const { data } = layout.volume(volumeId);
+    const restored = new VolumeFile({
+      layout,
+      volumeId,
+      sizeGiB: 1,
+      store: new FolderBlockStore(layout.blocks),
+      openFile: (path, mode) => {
+        const file = openNodeFile(path, mode);
+        if (path !== data) return file;
+        const write = file.writeSync.bind(file);
+        return Object.assign(file, {
+          writeSync: (bytes: Buffer, offset: number) => {
+            if (full) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+            write(bytes, offset);
+          },
+        });
+      },
+    });
+    const guest = new GuestDevice(restored, testCipher('guest'));
+    const found = Buffer.alloc(2 * BLOCK_SIZE_BYTES);
+    const start = 1_000; // Through parts of units, and a block that is here already.
+    await guest.read(BLOCK_SIZE_BYTES, Buffer.alloc(1));
+    full = true;
+    await guest.read(start, found);
+    expect(found.equals(content.subarray(start, start + found.length))).toBe(true);
+    expect(restored.map.missing).toBe(2);
+    await expect(guest.write(0, Buffer.alloc(10))).rejects.toMatchObject({ code: 'ENOSPC' });
+    full = false;
+    await guest.write(0, Buffer.from(content.subarray(0, 10)));
+    await guest.read(0, found);
+    expect(found.equals(content.subarray(0, found.length))).toBe(true);
+    expect(restored.map.missing).toBe(1);
+    restored.close();
   });
 });

@@ -17,12 +17,14 @@ const EXTENT_BLOCKS = 65_536;
 export class GuestDevice implements BlockDevice {
   readonly readOnly = false;
   readonly #volume: VolumeFile;
+  readonly #cipher: SectorCipher | null;
   readonly #top: SyncDevice;
 
   /** @param cipher null: the volume is not encrypted. */
   constructor(volume: VolumeFile, cipher: SectorCipher | null) {
     this.#volume = volume;
-    this.#top = cipher === null ? volume : new EncryptedDevice(volume, cipher);
+    this.#cipher = cipher;
+    this.#top = this.#onTopOf(volume);
   }
 
   /** Grows when the volume does. */
@@ -34,7 +36,11 @@ export class GuestDevice implements BlockDevice {
     assertRange(offsetBytes, target.length, this.sizeBytes);
     this.#volume.accesses++;
     const ready = this.#volume.prepareRead(offsetBytes, target.length);
-    if (ready !== undefined) return ready.then(() => this.read(offsetBytes, target));
+    if (ready !== undefined)
+      return ready.then(
+        () => this.read(offsetBytes, target),
+        (error: unknown) => this.#readWithoutRoom(error, offsetBytes, target),
+      );
     if (this.#volume.pace.isSlow) return this.#readOffLoop(offsetBytes, target);
     this.#top.readSync(offsetBytes, target);
   }
@@ -85,6 +91,26 @@ export class GuestDevice implements BlockDevice {
     this.#top.readSync(offsetBytes, target);
   }
 
+  /** A full disk can't take blocks that are still to be fetched: those are read without being kept. @throws error, if it is another. */
+  async #readWithoutRoom(error: unknown, offsetBytes: number, target: Buffer): Promise<void> {
+    if (!isNoRoom(error)) throw error;
+    const end = offsetBytes + target.length;
+    for (let at = offsetBytes; at < end;) {
+      const block = Math.floor(at / BLOCK_SIZE_BYTES);
+      const stop = Math.min(end, (block + 1) * BLOCK_SIZE_BYTES);
+      const part = target.subarray(at - offsetBytes, stop - offsetBytes);
+      const content = await this.#volume.missingContent(block);
+      // It may have got its room meanwhile, and been written to.
+      if (content === null || this.#volume.map.isPresent(block)) this.#top.readSync(at, part);
+      else this.#onTopOf(contentOf(block, content, this.sizeBytes)).readSync(at, part);
+      at = stop;
+    }
+  }
+
+  #onTopOf(below: SyncDevice): SyncDevice {
+    return this.#cipher === null ? below : new EncryptedDevice(below, this.#cipher);
+  }
+
   /** Runs synchronously as far as it can. */
   #zero(from: number, end: number, mayTrim: boolean): void | Promise<void> {
     let at = from;
@@ -118,3 +144,19 @@ export class GuestDevice implements BlockDevice {
     if (end > lastUnit) write(lastUnit, end);
   }
 }
+
+const isNoRoom = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+/** One block in memory, at its place in the volume. */
+const contentOf = (block: number, content: Buffer, sizeBytes: number): SyncDevice => ({
+  sizeBytes,
+  readSync: (offsetBytes, target) => {
+    const from = offsetBytes - block * BLOCK_SIZE_BYTES;
+    assertRange(from, target.length, content.length);
+    content.copy(target, 0, from, from + target.length);
+  },
+  writeSync: () => {
+    throw new Error(`block ${block} is only in memory`);
+  },
+});

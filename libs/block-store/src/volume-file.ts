@@ -211,6 +211,12 @@ export class VolumeFile implements SyncDevice {
     return fetched;
   }
 
+  /** What one block of the source snapshot holds, without bringing it here; null: it is here. @throws BlockDamaged */
+  async missingContent(block: number): Promise<Buffer | null> {
+    const digest = this.map.isPresent(block) ? undefined : this.#source?.digest(block);
+    return digest === undefined ? null : this.store.get(digest);
+  }
+
   /** Every write that was done before the call is durable when it settles. */
   flush(): Promise<void> {
     return this.map.flush(() => this.#data.sync());

@@ -205,7 +205,8 @@ describe('a snapshot', () => {
     const volume = newVolumeId();
     const source = { snapshotId, dataKey: host.kms.use('dmg', volumeId) };
     const other = host.allocate({ volumeId: volume, sizeGiB: 1, dataKey: host.kms.use('a', volume), source });
-    await expect(other).rejects.toThrow();
+    // Waiting would not mend it.
+    await expect(other).rejects.toMatchObject({ code: 'SnapshotDamaged' });
   });
 });
 
@@ -322,12 +323,13 @@ describe('what the data plane finds damaged', () => {
     const original = readFileSync(manifest);
     expect(statSync(manifest).mode & 0o777).toBe(0o600);
     appendFileSync(manifest, 'x');
+    const damaged = { code: 'SnapshotDamaged' };
     const source = { snapshotId, dataKey: host.kms.use('a', volumeId) };
     const volume = newVolumeId();
     const dataKey = host.kms.use('a', volume);
-    await expect(host.allocate({ volumeId: volume, sizeGiB: 1, dataKey, source })).rejects.toThrow();
+    await expect(host.allocate({ volumeId: volume, sizeGiB: 1, dataKey, source })).rejects.toMatchObject(damaged);
     writeFileSync(manifest, original.subarray(0, -1));
-    await expect(host.allocate({ volumeId: volume, sizeGiB: 1, dataKey, source })).rejects.toThrow();
+    await expect(host.allocate({ volumeId: volume, sizeGiB: 1, dataKey, source })).rejects.toMatchObject(damaged);
     writeFileSync(manifest, original);
     await host.allocate({ volumeId: volume, sizeGiB: 1, dataKey, source });
   });

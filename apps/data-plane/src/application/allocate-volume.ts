@@ -5,14 +5,16 @@ import {
   type DevicePool,
   type KeyReference,
   Manifest,
+  ManifestDamaged,
   MAX_VOLUME_GIB,
   NoDeviceLeft,
   readVolumeHeader,
   removeVolumeFiles,
   type StoreLayout,
 } from '@holdfast/block-store';
-import type { DataKeyUse, InternalRequests, VolumeId } from '@holdfast/contracts';
+import type { AwsError, DataKeyUse, InternalRequests, VolumeId } from '@holdfast/contracts';
 import { asRefusal, refusal } from '../errors.ts';
+import { PeerError } from '../ipc.ts';
 import type { HostTasks } from './host-tasks.ts';
 import type { VolumeHosts } from './volume-hosts.ts';
 
@@ -27,6 +29,12 @@ export const keyReference = (
   keyCheck: string,
 ): KeyReference => ({ keyArn, encryptedDataKey, encryptionContext, dataKeyId, keyCheck });
 
+/** Who waits for a damaged block waits for good: a volume that needs all of them at once can't be made, as a copy can't. */
+const damageOf = (error: unknown): AwsError | null => {
+  const ofHost = error instanceof PeerError && (error.code === 'BlockDamaged' || error.code === 'ManifestDamaged');
+  return ofHost || error instanceof ManifestDamaged ? refusal('SnapshotDamaged', error.message) : null;
+};
+
 /** Makes volumes; one at a time per volume, however often it is asked. */
 export class AllocateVolume {
   /** Running, or failed and not yet told. */
@@ -40,7 +48,7 @@ export class AllocateVolume {
     private readonly hostId: string,
   ) {}
 
-  /** @throws AwsError KmsKeyUnusable, SnapshotNotFound, VolumeExists, EncryptionMismatch, InsufficientVolumeCapacity; InProgress: ask again. */
+  /** @throws AwsError KmsKeyUnusable, SnapshotNotFound, SnapshotDamaged, VolumeExists, EncryptionMismatch, InsufficientVolumeCapacity; InProgress: ask again. */
   async run(request: AllocateVolumeRequest): Promise<{ hostId: string }> {
     const { volumeId } = request;
     const running = this.#allocations.get(volumeId) ?? this.#begin(request);
@@ -75,7 +83,7 @@ export class AllocateVolume {
       return await Promise.race([running.then(() => true as const), late]);
     } catch (error) {
       for (const [volumeId, failed] of this.#allocations) if (failed === running) this.#allocations.delete(volumeId);
-      throw asRefusal(error);
+      throw damageOf(error) ?? asRefusal(error);
     } finally {
       clearTimeout(timer);
     }

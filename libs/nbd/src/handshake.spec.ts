@@ -164,9 +164,19 @@ describe('metadata contexts', () => {
     expect(talk(structured, set('nope', 'base:allocation')).replies[1]?.type).toBe(OptionReply.UnknownExport);
   });
 
-  it('are refused when there are too many queries', () => {
-    const many = set('', ...Array.from({ length: 65 }, () => 'a'));
-    expect(talk(structured, many).replies[1]?.type).toBe(OptionReply.Invalid);
+  it('are found behind any number of other queries, and not behind fewer than were announced', () => {
+    const many = Array.from({ length: 1_000 }, () => 'x:y');
+    expect(negotiate(structured, set('', ...many, 'base:allocation'), go()).allocationContext).toBe(true);
+    const announced = Buffer.concat([text(''), uint32(0xffff_ffff), text('x:y')]);
+    const { replies } = talk(structured, encodeOption(Option.SetMetaContext, announced));
+    expect(replies[1]?.type).toBe(OptionReply.Invalid);
+  });
+
+  it('have an id where they are chosen, and none where they are listed', () => {
+    const ids = talk(structured, list(), set('', 'base:allocation')).replies.filter(
+      ({ type }) => type === OptionReply.MetaContext,
+    );
+    expect(ids.map(({ data }) => data.readUInt32BE(0))).toEqual([0, 1]);
   });
 });
 

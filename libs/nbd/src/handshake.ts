@@ -47,7 +47,6 @@ export type HandshakeStep =
 const MAX_OPTION_BYTES = 16 * 1024;
 /** A client needs about five; one that goes on for ever is not a client. */
 const MAX_OPTIONS = 64;
-const MAX_META_QUERIES = 64;
 const CLIENT_FLAGS = HandshakeFlag.FixedNewstyle | HandshakeFlag.NoZeroes;
 
 type OptionOutcome = 'go-on' | 'abort' | Negotiated;
@@ -200,14 +199,15 @@ export class Handshake {
 
   #metaContext(type: number, data: Buffer): OptionOutcome {
     if (type === Option.SetMetaContext) this.#contextExport = null;
-    const asked = this.#structuredReplies ? parseMetaContextRequest(data, MAX_META_QUERIES) : null;
+    const asked = this.#structuredReplies ? parseMetaContextRequest(data) : null;
     if (asked === null) return this.#reply(type, OptionReply.Invalid);
     if (this.#catalogue.open(asked.name) === null) return this.#reply(type, OptionReply.UnknownExport);
     const isList = type === Option.ListMetaContext;
     const wholeNamespace = isList && (asked.queries.length === 0 || asked.queries.includes('base:'));
     if (wholeNamespace || asked.queries.includes(ALLOCATION_CONTEXT)) {
       if (!isList) this.#contextExport = asked.name;
-      this.#reply(type, OptionReply.MetaContext, uint32(ALLOCATION_CONTEXT_ID), Buffer.from(ALLOCATION_CONTEXT));
+      const id = isList ? 0 : ALLOCATION_CONTEXT_ID; // Reserved in a list.
+      this.#reply(type, OptionReply.MetaContext, uint32(id), Buffer.from(ALLOCATION_CONTEXT));
     }
     return this.#reply(type, OptionReply.Ack);
   }

@@ -67,14 +67,11 @@ export const parseExportRequest = (data: Buffer): { name: string; infos: number[
 };
 
 /** The data of LIST_META_CONTEXT and SET_META_CONTEXT: export name, then queries. Null: malformed. */
-export const parseMetaContextRequest = (
-  data: Buffer,
-  maxQueries: number,
-): { name: string; queries: string[] } | null => {
+export const parseMetaContextRequest = (data: Buffer): { name: string; queries: string[] } | null => {
   const fields = new Fields(data);
   const name = fields.string();
   const count = fields.uint32();
-  if (name === null || count === null || count > maxQueries) return null;
+  if (name === null || count === null || count > data.length) return null;
   const queries: string[] = [];
   for (let i = 0; i < count; i += 1) {
     const query = fields.string();

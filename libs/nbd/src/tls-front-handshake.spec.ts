@@ -58,7 +58,7 @@ describe('after TLS', () => {
   it('does not begin TLS again, lists nothing, and refuses what is malformed', () => {
     const handshake = secured();
     expect(replyTypes(handshake.receive(encodeOption(Option.StartTls)).send)).toEqual([OptionReply.Invalid]);
-    expect(replyTypes(handshake.receive(encodeOption(Option.List)).send)).toEqual([OptionReply.Unsupported]);
+    expect(replyTypes(handshake.receive(encodeOption(Option.List)).send)).toEqual([OptionReply.Policy]);
     expect(replyTypes(handshake.receive(encodeOption(Option.Go, Buffer.alloc(3))).send)).toEqual([OptionReply.Invalid]);
   });
 

@@ -117,6 +117,9 @@ export class TlsFrontHandshake {
       case Option.ListMetaContext:
       case Option.SetMetaContext:
         return this.#named(type, data, from);
+      case Option.List:
+        // Which volumes there are is nobody's business but of those that they are attached to.
+        return this.#reply(type, data.length > 0 ? OptionReply.Invalid : OptionReply.Policy);
       case Option.StartTls:
         return this.#reply(type, OptionReply.Invalid);
       default:

@@ -47,6 +47,7 @@ export const OptionReply = {
   Info: 3,
   MetaContext: 4,
   Unsupported: ERROR_REPLY + 1,
+  Policy: ERROR_REPLY + 2,
   Invalid: ERROR_REPLY + 3,
   TlsRequired: ERROR_REPLY + 5,
   UnknownExport: ERROR_REPLY + 6,

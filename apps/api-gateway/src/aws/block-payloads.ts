@@ -12,11 +12,22 @@ const MAX_CONNECTIONS = 128;
 /** Half of what a host allows. */
 const CONNECTION_IDLE_MS = 30_000;
 const ALGORITHM = 'SHA256';
+/** With less time left nothing is tried again. */
+const TOO_LATE_MS = 100;
 
 type Refusal = NonNullable<AnswerHead['refused']>;
 
 const invalid = (Reason: string, message: string) =>
   new AwsError({ code: 'ValidationException', message, members: { Reason } });
+
+const unreadable = () => invalid('INVALID_PARAMETER_VALUE', 'Failed to read block data');
+
+/** Null: the client is not to blame that its block did not get through. */
+const failureOf = ({ hasCome, isBroken }: BlockStream, deadlineMs: number): AwsError | null => {
+  if (isBroken) return unreadable();
+  if (hasCome || Date.now() < deadlineMs - TOO_LATE_MS) return null;
+  return invalid('WRITE_REQUEST_TIMEOUT', 'The block data was not received in time');
+};
 
 const refusalOf = ({ code, message }: Refusal, expected: string): Error => {
   switch (code) {
@@ -32,7 +43,7 @@ const refusalOf = ({ code, message }: Refusal, expected: string): Error => {
     case 'UploadClosed':
       return invalid('INVALID_SNAPSHOT_ID', 'Snapshot is already completed');
     case 'WrongLength':
-      return invalid('INVALID_PARAMETER_VALUE', 'Failed to read block data');
+      return unreadable();
     default:
       return new Error(`a block host answers ${code}: ${message}`);
   }
@@ -65,11 +76,13 @@ export class BlockPayloads {
     const isPut = operation === 'PutSnapshotBlock';
     const checksum = typeof input['Checksum'] === 'string' ? input['Checksum'] : '';
     if (isPut && stream === null && payload?.length !== input['DataLength'] && input['DataLength'] === BLOCK_SIZE_BYTES)
-      throw invalid('INVALID_PARAMETER_VALUE', 'Failed to read block data');
+      throw unreadable();
     const source = isPut ? (stream ?? wholeBlock(payload ?? Buffer.alloc(0))) : null;
     for (const renewed of [false, true]) {
       const { endpoint, ticket } = await this.leaves.ticket(request, context, renewed);
       const answer = await this.hosts.send(endpoint, ticket, source, context.deadlineMs).catch((error: unknown) => {
+        const failure = stream === null ? null : failureOf(stream, context.deadlineMs);
+        if (failure !== null) throw failure;
         // The host's process may have been started anew, or elsewhere.
         if (renewed) throw new ServiceUnavailable('a block host', operation, context.requestId, String(error));
         return null;

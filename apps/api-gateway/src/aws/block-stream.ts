@@ -55,6 +55,16 @@ export class BlockStream implements BlockSource {
     return () => void this.#followers.delete(follower);
   }
 
+  /** Whether its client has sent all of it. */
+  get hasCome(): boolean {
+    return this.#receivedBytes === BLOCK_BYTES;
+  }
+
+  /** Whether its client went away before. */
+  get isBroken(): boolean {
+    return this.#failure !== null;
+  }
+
   /** All of it, for whoever has to look at it. @throws Error when the connection breaks before. */
   async whole(): Promise<Buffer> {
     await this.#start();
@@ -94,6 +104,8 @@ export class BlockStream implements BlockSource {
       });
       const onClose = () => fail(new Error('the client went away'));
       this.#request.on('error', fail).on('close', onClose);
+      // While it was found out who may, which nobody tells of any more.
+      if (this.#request.destroyed) onClose();
     });
     this.#received.catch(() => undefined); // Whoever follows is told.
     return this.#received;

@@ -361,6 +361,13 @@ describe('EBS direct input', () => {
     expect(put.input).not.toHaveProperty('BlockData');
     expect(put.payload?.toString()).toBe('abc');
   });
+  it('takes no payload that is encoded', () => {
+    const headers = { 'x-amz-data-length': '3', 'x-amz-checksum': 'AA==', 'x-amz-checksum-algorithm': 'SHA256' };
+    const put = (encoding: string) => ebs('PUT', '/snapshots/snap-1/blocks/7', { ...headers, 'content-encoding': encoding }, 'abc'); // prettier-ignore
+    expect(put('identity').payload?.toString()).toBe('abc');
+    for (const encoding of ['gzip', 'aws-chunked'])
+      expect(() => put(encoding)).toThrow(expect.objectContaining({ members: { Reason: 'INVALID_CONTENT_ENCODING' } }));
+  });
   it('tells /snapshots/completion/{id} from a snapshot named completion', () => {
     const complete = ebs('POST', '/snapshots/completion/snap-1', { 'x-amz-changedblockscount': '2' });
     expect(complete).toMatchObject({

@@ -3,7 +3,7 @@ import { parseForm } from './form.ts';
 import { header, splitUrl, type RawRequest } from './http-message.ts';
 import { parseJsonBody, readStructure } from './json.ts';
 import { readQueryInput } from './query-input.ts';
-import { refuseAsRecorded } from './recorded-refusals.ts';
+import { refuseAsRecorded, refuseEncoded } from './recorded-refusals.ts';
 import { matchRoute, readRestInput } from './rest.ts';
 import { serviceOf, splitTarget } from './route.ts';
 import type { ServiceId } from './service-model.ts';
@@ -53,6 +53,7 @@ const parseRest = (service: ServiceId, request: RawRequest): ParsedRequest => {
   const route = matchRoute(model, request.method, request.url);
   if (route === undefined) throw unknownOperation(service, '');
   const { input, payload } = readRestInput(model, route, request);
+  if (payload !== undefined) refuseEncoded(header(request, 'content-encoding'));
   refuseAsRecorded(service, route.operation, input);
   if (route.row.in !== null) validate(model, route.row.in, input, 'ValidationException');
   return { service, operation: route.operation, input, ...(payload !== undefined && { payload }) };

@@ -45,3 +45,14 @@ export const refuseAsRecorded = (
       throw new AwsError({ code: 'ValidationException', message: text(value), members: { Reason: reason } });
   }
 };
+
+/** The bytes of a payload are what is stored. @throws AwsError ValidationException with INVALID_CONTENT_ENCODING */
+export const refuseEncoded = (contentEncoding: string | undefined): void => {
+  const encoding = contentEncoding?.trim() ?? '';
+  if (encoding === '' || encoding.toLowerCase() === 'identity') return;
+  throw new AwsError({
+    code: 'ValidationException',
+    message: `Unsupported Content-Encoding '${encoding.slice(0, MAX_QUOTED)}'`,
+    members: { Reason: 'INVALID_CONTENT_ENCODING' },
+  });
+};

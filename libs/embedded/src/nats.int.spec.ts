@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,7 +48,10 @@ describe('an embedded nats-server', () => {
     const server = await start();
     await expect(connect({ servers: server.servers, maxReconnectAttempts: 0 })).rejects.toThrow(/authorization/i);
     await keepMessage(server);
-    expect(statSync(join(folder, 'nats', 'nats-server.conf')).mode & 0o777).toBe(0o600);
+    const configuration = join(folder, 'nats', 'nats-server.conf');
+    expect(statSync(configuration).mode & 0o777).toBe(0o600);
+    // Its own 2 seconds are too few for a client that starts on a busy machine.
+    expect(readFileSync(configuration, 'utf8')).toMatch(/^authorization \{.*, timeout: 60 \}$/m);
     expect(server.servers).toBe(`nats://127.0.0.1:${server.port}`);
   });
 

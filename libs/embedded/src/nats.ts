@@ -35,17 +35,19 @@ export interface RunningNats {
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 5_000;
+/** Who connects is a process that is just starting, on a machine that may be busy: nats-server's 2 seconds are too few. */
+const AUTHENTICATION_TIMEOUT_SECONDS = 60;
 const POLL_MS = 15;
 const PORT_ATTEMPTS = 5;
 const FIXED_PORT_RETRY_MS = 300;
 
 /** Syncing after every message would cost much and buy nothing: the event tables are the truth, a lost stream is rebuilt. */
-const configuration = (options: NatsOptions, port: number): string =>
+const configuration = ({ user, password, ...options }: NatsOptions, port: number): string =>
   [
     'host: "127.0.0.1"',
     `port: ${port}`,
     `max_payload: ${MAX_PAYLOAD_BYTES}`,
-    `authorization { user: ${JSON.stringify(options.user)}, password: ${JSON.stringify(options.password)} }`,
+    `authorization { user: ${JSON.stringify(user)}, password: ${JSON.stringify(password)}, timeout: ${AUTHENTICATION_TIMEOUT_SECONDS} }`,
     `jetstream { store_dir: ${JSON.stringify(options.storeDir)} }`,
     '',
   ].join('\n');

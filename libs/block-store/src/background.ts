@@ -42,7 +42,10 @@ export const putBlocks = async (
   blocks: readonly (readonly [digest: Buffer, content: Buffer])[],
 ): Promise<void> => {
   intent.announce(blocks.map(([digest]) => digest));
-  await Promise.all(blocks.map(([digest, content]) => store.put(digest, content)));
+  const puts = await Promise.allSettled(blocks.map(([digest, content]) => store.put(digest, content)));
+  // None goes on unannounced, nor is cut short by the end of its process, where a full disk needs what it leaves behind.
+  const failed = puts.find((put) => put.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
   await store.settle();
 };
 

@@ -22,6 +22,7 @@ import type { Logger } from '@holdfast/service-kit';
 import { faultsSchema, performanceSchema } from '../host-protocol.ts';
 import { refusal } from '../errors.ts';
 import type { HostProcess } from '../host-process.ts';
+import { CHANNEL_CLOSED, PeerError } from '../ipc.ts';
 import { Serial } from '../serial.ts';
 import { takeBlockStore } from './take-block-store.ts';
 import type { AllocateVolume } from './allocate-volume.ts';
@@ -62,6 +63,8 @@ export interface DataPlaneParts {
 
 const ASK_DEADLINE_MS = 3_000;
 const ASK_AGAIN_MS = 500;
+const FREEZE_ATTEMPTS = 10;
+const FREEZE_AGAIN_MS = 100;
 
 /** This host: starts, stops, and is asked for what no class of its own answers. */
 export class DataPlane {
@@ -146,13 +149,22 @@ export class DataPlane {
     return {};
   }
 
+  /** Idempotent: a host that ends meanwhile is followed by one that knows what was frozen. @throws AwsError VolumeNotFound */
   async freezeSnapshot({ snapshotId, volumeId }: Input<'FreezeSnapshot'>): Promise<Record<string, never>> {
     const { snapshots, hosts } = this.parts;
     const freeze = async (host: HostProcess) => {
       await host.call('Freeze', { snapshotId });
     };
-    if (snapshots.progress(snapshotId).state === 'unknown') await hosts.withHost(volumeId, freeze);
-    return {};
+    for (let attempt = 1; ; attempt++) {
+      try {
+        if (snapshots.progress(snapshotId).state === 'unknown') await hosts.withHost(volumeId, freeze);
+        return {};
+      } catch (error) {
+        const hostEnded = error instanceof PeerError && error.code === CHANNEL_CLOSED;
+        if (!hostEnded || attempt === FREEZE_ATTEMPTS || this.#stopped) throw error;
+        await new Promise((resolve) => setTimeout(resolve, FREEZE_AGAIN_MS).unref());
+      }
+    }
   }
 
   /** @throws AwsError VolumeNotFound, SetIncomplete */

@@ -96,7 +96,7 @@ export class BlockServer implements BlockHandler<Admitted> {
   async openSession(params: HostParams<'OpenBlockSession'>): Promise<{ sealedTicketKey: string }> {
     const { sessionId, snapshotId, operation, accountId, slot, publicKey } = params;
     const manifest = operation === 'get' ? this.#manifest(snapshotId) : null;
-    const header = manifest?.header ?? this.#uploads.open(snapshotId).header;
+    const header = manifest?.header ?? (await this.#uploads.open(snapshotId)).header;
     if ((header.dataKey !== null) !== (slot !== undefined)) {
       throw new PeerError('EncryptionMismatch', 'the snapshot is not encrypted as the caller says');
     }

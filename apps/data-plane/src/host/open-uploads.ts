@@ -14,6 +14,8 @@ export class OpenUploads {
   readonly #layout: StoreLayout;
   readonly #store: BlockStore;
   readonly #open = new Map<string, Open>();
+  /** Blocks that are still on their way into these go into journals that nobody else may have open. */
+  readonly #closing = new Map<string, Promise<void>>();
 
   constructor(layout: StoreLayout, store: BlockStore) {
     this.#layout = layout;
@@ -21,7 +23,8 @@ export class OpenUploads {
   }
 
   /** @throws PeerError UploadClosed: it is complete, about to be, or was never begun. */
-  open(snapshotId: string): BlockUpload {
+  async open(snapshotId: string): Promise<BlockUpload> {
+    await this.#closing.get(snapshotId)?.catch(() => undefined);
     const present = this.#open.get(snapshotId);
     if (present !== undefined) return present.upload;
     const paths = this.#layout.snapshot(snapshotId);
@@ -50,14 +53,18 @@ export class OpenUploads {
     }
   }
 
+  /** Settles when what was being put is in the journal, whoever began to close it. */
   async close(snapshotId: string): Promise<void> {
     const open = this.#open.get(snapshotId);
+    if (open === undefined) return this.#closing.get(snapshotId);
     this.#open.delete(snapshotId);
-    await open?.upload.close();
+    const closing = open.upload.close().finally(() => this.#closing.delete(snapshotId));
+    this.#closing.set(snapshotId, closing);
+    await closing;
   }
 
   async closeAll(): Promise<void> {
-    await Promise.all([...this.#open.keys()].map((snapshotId) => this.close(snapshotId)));
+    await Promise.all([...this.#open.keys(), ...this.#closing.keys()].map((snapshotId) => this.close(snapshotId)));
   }
 }
 

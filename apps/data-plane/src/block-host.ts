@@ -47,7 +47,7 @@ const handlers: Handlers = {
   },
   Detach: ({ socketPath }) => needVolume().detach(socketPath),
   Freeze: async ({ snapshotId, held = false }) => {
-    await needVolume().freeze(snapshotId, held);
+    return { heldMs: await needVolume().freeze(snapshotId, held) };
   },
   Hold: () => needVolume().hold(),
   Release: () => Promise.resolve(needVolume().release()),

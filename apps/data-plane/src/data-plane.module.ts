@@ -19,7 +19,7 @@ import { TlsExports } from './application/tls-exports.ts';
 import { VolumeHosts } from './application/volume-hosts.ts';
 import { type Settings, settingsSchema } from './config.ts';
 import { KmsKeys } from './kms-keys.ts';
-import { countNbdOperations } from './metrics.ts';
+import { countNbdOperations, measureFreezes } from './metrics.ts';
 import { storeEnvironment } from './store-environment.ts';
 
 /** The build puts shared code one folder above the entry points, so the block host is beside this file or below it. */
@@ -79,6 +79,7 @@ export class DataPlaneModule {
     const parts = {
       ...{ home, isDevelopment, hostId, layout, objects, mirror, bus, logger, hosts, devices, tasks, allocateVolume },
       ...{ snapshots, snapshotExports, tlsExports, archives, transfers, uploads },
+      noteFreeze: measureFreezes(metrics),
     };
     countNbdOperations(metrics, hosts);
     return {

@@ -121,6 +121,8 @@ export const proveKeyReply = z.object({ keyCheck: z.string() });
 export const openVolumeReply = z.object({ backgroundNeeded: z.boolean() });
 /** Blocks of the source snapshot: all of them, and those that are still to be fetched. */
 export const initializationReply = z.object({ blocks: z.int(), missing: z.int() });
+/** How long guests waited, in milliseconds; null: the snapshot was frozen before. */
+export const freezeReply = z.object({ heldMs: z.number().nullable() });
 export const serveBlocksReply = z.object({ port: z.int().nullable() });
 export const openBlockSessionReply = z.object({ sealedTicketKey: z.string() });
 export const attachReply = z.object({ keyCheck: z.string().nullable() });

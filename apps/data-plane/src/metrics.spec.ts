@@ -1,7 +1,7 @@
 import type { VolumeId } from '@holdfast/contracts';
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
-import { countNbdOperations } from './metrics.ts';
+import { countNbdOperations, measureFreezes } from './metrics.ts';
 
 const volume = (name: string) => name as VolumeId;
 const served = (requests: number) => ({
@@ -31,4 +31,15 @@ it('tells what each volume does, and which engine encrypts how many', async () =
 
   all = new Map();
   expect((await lines()).filter((line) => /^holdfast_nbd/.test(line))).toEqual([]);
+});
+
+it('tells how long guests waited for the moment of a snapshot', async () => {
+  const registry = new Registry();
+  const note = measureFreezes(registry);
+  note('volume', 4);
+  note('set', 700);
+  const found = (await registry.metrics()).split('\n');
+  expect(found).toContain('holdfast_snapshot_freeze_seconds_bucket{le="0.0025",of="volume"} 0');
+  expect(found).toContain('holdfast_snapshot_freeze_seconds_bucket{le="0.005",of="volume"} 1');
+  expect(found).toContain('holdfast_snapshot_freeze_seconds_sum{of="set"} 0.7');
 });

@@ -1,4 +1,4 @@
-import { Gauge, type Registry } from 'prom-client';
+import { Gauge, Histogram, type Registry } from 'prom-client';
 import { z } from 'zod';
 import type { VolumeHosts } from './application/volume-hosts.ts';
 
@@ -49,4 +49,18 @@ export const countNbdOperations = (metrics: Registry, hosts: Pick<VolumeHosts, '
       }
     }
   };
+};
+
+/** Of one volume, or of a set whose volumes are all held until the last of them is frozen. */
+export type NoteFreeze = (of: 'volume' | 'set', heldMs: number) => void;
+
+export const measureFreezes = (metrics: Registry): NoteFreeze => {
+  const seconds = new Histogram({
+    name: 'holdfast_snapshot_freeze_seconds',
+    help: "How long guests' writes waited for the moment of a snapshot, or of a set of snapshots",
+    labelNames: ['of'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [metrics],
+  });
+  return (of, heldMs) => seconds.observe({ of }, heldMs / 1_000);
 };

@@ -241,14 +241,16 @@ export class VolumeFile implements SyncDevice {
   /**
    * Fixes the volume's content of this moment as a snapshot; durable when it settles, copied later. Idempotent.
    * The guest waits only for the part after the first flush: some small files and what was written since.
+   * @returns how long that was, in milliseconds; null: it was done before.
    */
-  async freeze(header: Omit<ManifestHeader, 'parentSnapshotId'>): Promise<void> {
+  async freeze(header: Omit<ManifestHeader, 'parentSnapshotId'>): Promise<number | null> {
     const { snapshotId } = header;
     const paths = this.#options.layout.snapshot(snapshotId);
     const isDone = () => existsSync(paths.manifest) || existsSync(paths.job) || existsSync(paths.removed);
-    if (isDone()) return;
+    if (isDone()) return null;
     await this.flush();
-    if (isDone()) return;
+    if (isDone()) return null;
+    const startedMs = performance.now();
     this.#data.syncSync();
     // Or after a loss of power, blocks would come from the source again, over what is frozen here.
     this.map.savePresentSync();
@@ -269,6 +271,7 @@ export class VolumeFile implements SyncDevice {
     const base = parent === 'lost' || parent === 'pending' ? null : parent;
     this.#freezes.push(Freeze.create(paths, state, base, this.#openFile));
     this.map.startEpoch(snapshotId);
+    return performance.now() - startedMs;
   }
 
   /** The oldest freeze is copied whole: makes it a completed snapshot, or drops it if it has been removed meanwhile. */

@@ -19,10 +19,11 @@ import {
 } from '@holdfast/contracts';
 import type { Requests } from '@holdfast/messaging';
 import type { Logger } from '@holdfast/service-kit';
-import { faultsSchema, performanceSchema } from '../host-protocol.ts';
+import { faultsSchema, freezeReply, performanceSchema } from '../host-protocol.ts';
 import { refusal } from '../errors.ts';
 import type { HostProcess } from '../host-process.ts';
 import { CHANNEL_CLOSED, PeerError } from '../ipc.ts';
+import type { NoteFreeze } from '../metrics.ts';
 import { Serial } from '../serial.ts';
 import { takeBlockStore } from './take-block-store.ts';
 import type { AllocateVolume } from './allocate-volume.ts';
@@ -59,6 +60,7 @@ export interface DataPlaneParts {
   readonly archives: Archives;
   readonly transfers: BlockTransfers;
   readonly uploads: BlockUploads;
+  readonly noteFreeze: NoteFreeze;
 }
 
 const ASK_DEADLINE_MS = 3_000;
@@ -73,7 +75,7 @@ export class DataPlane {
   readonly #together: FreezeTogether;
 
   constructor(private readonly parts: DataPlaneParts) {
-    this.#together = new FreezeTogether(parts.hosts);
+    this.#together = new FreezeTogether(parts.hosts, parts.noteFreeze);
   }
 
   /** Goes on with what a stop or a crash interrupted; exports open again as soon as `volumes` and `kms` answer. */
@@ -151,9 +153,10 @@ export class DataPlane {
 
   /** Idempotent: a host that ends meanwhile is followed by one that knows what was frozen. @throws AwsError VolumeNotFound */
   async freezeSnapshot({ snapshotId, volumeId }: Input<'FreezeSnapshot'>): Promise<Record<string, never>> {
-    const { snapshots, hosts } = this.parts;
+    const { snapshots, hosts, noteFreeze } = this.parts;
     const freeze = async (host: HostProcess) => {
-      await host.call('Freeze', { snapshotId });
+      const { heldMs } = freezeReply.parse(await host.call('Freeze', { snapshotId }));
+      if (heldMs !== null) noteFreeze('volume', heldMs);
     };
     for (let attempt = 1; ; attempt++) {
       try {

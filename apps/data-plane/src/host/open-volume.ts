@@ -192,12 +192,13 @@ export class OpenVolume {
     this.#gate.release();
   }
 
-  /** @param held whether it must have stood still since `hold`. @throws PeerError NotHeld */
-  async freeze(snapshotId: string, held: boolean): Promise<void> {
+  /** @param held whether it must have stood still since `hold`. @returns as `VolumeFile.freeze`. @throws PeerError NotHeld */
+  async freeze(snapshotId: string, held: boolean): Promise<number | null> {
     if (held && !this.#gate.isHeld) throw new PeerError(HOST_ERRORS.notHeld, 'the volume was written to again');
     const { volumeId, sizeGiB, dataKey } = this.header;
-    await this.#volume.freeze({ snapshotId, volumeId, sizeGiB, dataKey });
+    const heldMs = await this.#volume.freeze({ snapshotId, volumeId, sizeGiB, dataKey });
     this.#startBackground();
+    return heldMs;
   }
 
   initialization(): { blocks: number; missing: number } {

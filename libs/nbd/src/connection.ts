@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { NbdProtocolError } from './export-backend.ts';
 import { Handshake, type ExportCatalogue, type Negotiated } from './handshake.ts';
 import type { Segment, SlabPool } from './output.ts';
+import type { MemoryHolder, SharedMemory } from './shared-memory.ts';
 import { readInto } from './socket.ts';
 import type { StatsCounter } from './stats.ts';
 import { Transmission, type ChunkOwner, type InputState, type ShutDown } from './transmission.ts';
@@ -11,6 +12,7 @@ import { writeNow } from './write-now.ts';
 export interface ConnectionContext {
   readonly catalogue: ExportCatalogue;
   readonly slabs: SlabPool;
+  readonly memory: SharedMemory;
   readonly stats: StatsCounter;
   readonly maxPayloadBytes: number;
   readonly maxBytesInFlight: number;
@@ -23,7 +25,7 @@ export interface ConnectionContext {
 const LAST_BYTES_TIMEOUT_MS = 1000;
 
 /** Joins one socket to the two state machines, and sees that it ends whatever the client does. */
-export class Connection {
+export class Connection implements MemoryHolder {
   /** Settles when the socket is closed and the backend has finished with every request. */
   readonly ended: Promise<void>;
   readonly #context: ConnectionContext;
@@ -34,6 +36,8 @@ export class Connection {
   #transmission: Transmission | null = null;
   #negotiated: Negotiated | null = null;
   #isBlocked = false;
+  #receivedBytes = 0;
+  #takenBytes = 0;
   /** No more input is served; the socket ends when the last reply is out. */
   #isEnding = false;
   #isClosed = false;
@@ -60,6 +64,33 @@ export class Connection {
   /** The export in use, null before the client has chosen. */
   get exported(): Negotiated | null {
     return this.#negotiated;
+  }
+
+  get heldBytes(): number {
+    return this.#transmission?.heldBytes ?? 0;
+  }
+
+  get waitsForClient(): boolean {
+    return this.#socket.writableLength > 0 || (this.#transmission?.hasPartialRequest ?? false);
+  }
+
+  get movedBytes(): number {
+    return this.#receivedBytes + this.#takenBytes;
+  }
+
+  get pendingBytes(): number {
+    // What the kernel has taken of a write that has not ended is seen nowhere else.
+    const handle = (this.#socket as unknown as { _handle?: { writeQueueSize?: number } | null })._handle;
+    return handle?.writeQueueSize ?? 0;
+  }
+
+  cut(): void {
+    this.#fail(new NbdProtocolError('its client held memory that others waited for'));
+    this.#socket.destroy();
+  }
+
+  retry(): void {
+    this.#scheduleProgress();
   }
 
   get hasRequestsUnderWay(): boolean {
@@ -89,6 +120,7 @@ export class Connection {
   }
 
   #onChunk(chunk: Buffer, owner: ChunkOwner | null): boolean {
+    this.#receivedBytes += chunk.length;
     if (this.#isEnding || this.#isClosed) return true; // Read and thrown away, so that the end is seen.
     try {
       this.#isBlocked = this.#receive(chunk, owner) === 'blocked';
@@ -113,8 +145,10 @@ export class Connection {
       ...step.negotiated,
       ...{ slabs, stats, maxPayloadBytes, maxBytesInFlight },
       onProgress: () => this.#scheduleProgress(),
+      mayHold: (moreBytes) => this.#context.memory.mayHold(this, moreBytes),
     });
     this.#transmission = transmission;
+    this.#context.memory.add(this);
     return step.rest.length === 0 ? 'more' : this.#noteDone(transmission.receive(step.rest, null));
   }
 
@@ -164,6 +198,7 @@ export class Connection {
   }
 
   #sent(segment: Segment): void {
+    this.#takenBytes += segment.bytes.length;
     segment.release();
     if (this.#isBlocked || this.#isEnding || this.#onIdle.length > 0) this.#scheduleProgress();
   }
@@ -178,6 +213,7 @@ export class Connection {
     if (this.#isClosed) {
       if (this.hasRequestsUnderWay) return;
       this.#transmission?.close();
+      this.#context.memory.remove(this);
       this.#onEnded();
     } else if (!this.#isIdle()) {
       return;

@@ -27,6 +27,7 @@ const KEPT_CARRY_BYTES = 1024 * 1024;
  */
 export class RequestParser {
   readonly #maxPayloadBytes: number;
+  readonly #mayBegin: (request: NbdRequest) => boolean;
   readonly #request: NbdRequest = {
     flags: 0,
     type: 0,
@@ -41,9 +42,18 @@ export class RequestParser {
   /** The start of a request whose end has not arrived. */
   #carry: Buffer = Buffer.allocUnsafeSlow(REQUEST_BYTES);
   #carriedBytes = 0;
+  /** `mayBegin` has said yes to the request whose end has not arrived. */
+  #isBegun = false;
 
-  constructor(maxPayloadBytes: number) {
+  /** @param mayBegin asked once its header is there: there is memory for what it moves. */
+  constructor(maxPayloadBytes: number, mayBegin: (request: NbdRequest) => boolean) {
     this.#maxPayloadBytes = maxPayloadBytes;
+    this.#mayBegin = mayBegin;
+  }
+
+  /** Memory set aside for a request whose end has not arrived. */
+  get heldBytes(): number {
+    return this.#isBegun ? this.#carry.length : 0;
   }
 
   push(chunk: Buffer): void {
@@ -53,14 +63,16 @@ export class RequestParser {
   }
 
   /**
-   * @returns the next complete request, or null when more bytes are needed.
+   * @returns the next complete request, null when more bytes are needed, or `blocked` when it may not begin yet.
    * @throws NbdProtocolError for a wrong magic, or a WRITE larger than the limit.
    */
-  next(): NbdRequest | null {
+  next(): NbdRequest | null | 'blocked' {
     if (this.#carriedBytes > 0) return this.#nextFromCarry();
     const available = this.#chunk.length - this.#position;
+    if (available === 0) this.#reserveCarry(REQUEST_BYTES); // An idle connection keeps no large one.
     if (available >= REQUEST_BYTES) {
       const payload = this.#readHeader(this.#chunk, this.#position);
+      if (!this.#mayBegin(this.#request)) return 'blocked';
       if (available >= REQUEST_BYTES + payload) {
         const start = this.#position + REQUEST_BYTES;
         this.#request.data = payload === 0 ? NO_DATA : this.#chunk.subarray(start, start + payload);
@@ -68,6 +80,7 @@ export class RequestParser {
         return this.#request;
       }
       this.#reserveCarry(REQUEST_BYTES + payload);
+      this.#isBegun = true;
     }
     this.#fillCarry(available);
     return null;
@@ -83,16 +96,19 @@ export class RequestParser {
     return true;
   }
 
-  #nextFromCarry(): NbdRequest | null {
+  #nextFromCarry(): NbdRequest | null | 'blocked' {
     if (this.#carriedBytes < REQUEST_BYTES) this.#fillCarry(REQUEST_BYTES - this.#carriedBytes);
     if (this.#carriedBytes < REQUEST_BYTES) return null;
     const payload = this.#readHeader(this.#carry, 0);
     const wanted = REQUEST_BYTES + payload;
+    if (!this.#isBegun && !this.#mayBegin(this.#request)) return 'blocked';
+    this.#isBegun = true;
     this.#reserveCarry(wanted);
     this.#fillCarry(wanted - this.#carriedBytes);
     if (this.#carriedBytes < wanted) return null;
     this.#request.data = payload === 0 ? NO_DATA : this.#carry.subarray(REQUEST_BYTES, wanted);
     this.#carriedBytes = 0;
+    this.#isBegun = false;
     return this.#request;
   }
 

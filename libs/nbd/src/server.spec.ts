@@ -171,6 +171,30 @@ describe('a hostile client', () => {
     await expectAlive();
   });
 
+  it('waits for the memory that others hold, however large its requests', async () => {
+    const reads: number[] = [];
+    const memory = new MemoryBackend(16 * MIB);
+    const backend = new DelayedBackend(memory);
+    await start(backend, { maxSharedBytes: 8 * MIB });
+    const clients = await Promise.all(Array.from({ length: 8 }, dial));
+    const answers = clients.flatMap((client, i) => [
+      client.read(0, 4 * MIB).then(() => reads.push(i)),
+      client.write(4 * MIB, pattern(6 * MIB, i)),
+    ]);
+    const all = Promise.all(answers);
+    let isDone = false;
+    void all.then(() => (isDone = true));
+    let most = 0;
+    while (!isDone) {
+      most = Math.max(most, backend.waiting);
+      if (backend.waiting > 0) await backend.finishOne(0);
+      else await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(reads).toHaveLength(8);
+    expect(most).toBeLessThanOrEqual(3);
+    await Promise.all(clients.map((client) => client.close()));
+  });
+
   it('gives way to another while it is in its handshake, and not when it is served', async () => {
     await start(undefined, { maxConnections: 3 });
     const client = await dial();

@@ -4,6 +4,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { Connection, type ConnectionContext } from './connection.ts';
 import type { ExportBackend } from './export-backend.ts';
 import { SlabPool } from './output.ts';
+import { SharedMemory } from './shared-memory.ts';
 import { StatsCounter, type NbdStats } from './stats.ts';
 import type { ShutDown } from './transmission.ts';
 import { listenOnUnixSocket } from './unix-socket.ts';
@@ -23,6 +24,8 @@ export interface NbdServerOptions {
   readonly maxPayloadBytes?: number;
   /** Bytes that one connection may hold in memory before the server stops reading from it. */
   readonly maxBytesInFlight?: number;
+  /** Bytes that all connections together may hold beyond one MiB each (default 256 MiB); one alone is not held to it. */
+  readonly maxSharedBytes?: number;
   readonly onConnectionError?: (error: Error) => void;
 }
 
@@ -65,6 +68,7 @@ export const serveNbd = async (options: NbdServerOptions): Promise<NbdServer> =>
       describe: options.describe ?? (() => null),
     },
     slabs: new SlabPool(KEPT_SLABS),
+    memory: new SharedMemory(options.maxSharedBytes),
     stats: new StatsCounter(),
     maxPayloadBytes,
     maxBytesInFlight,

@@ -30,6 +30,8 @@ export interface TransmissionOptions {
   readonly stats: StatsCounter;
   /** Called when a request that took time is answered, or there is room again: `resume` and `takeOutput` are due. */
   readonly onProgress: () => void;
+  /** @returns whether there is memory for so much; else `resume` is due when there may be. */
+  readonly mayHold: (moreBytes: number) => boolean;
 }
 
 /** Nothing: done at once. */
@@ -43,6 +45,8 @@ export interface ChunkOwner {
 
 /** What a request under way costs besides its data. */
 const REQUEST_OVERHEAD_BYTES = 512;
+/** A block of a snapshot is half of it. */
+const CACHE_PIECE_BYTES = 1024 * 1024;
 
 /**
  * What becomes of requests that come too late. `for-good`: they are refused with ESHUTDOWN. `to-return`: they get no answer,
@@ -71,7 +75,10 @@ export class Transmission {
   constructor(options: TransmissionOptions) {
     this.#options = options;
     this.#backend = options.backend;
-    this.#parser = new RequestParser(options.maxPayloadBytes);
+    this.#parser = new RequestParser(options.maxPayloadBytes, (request) => {
+      const bytes = memoryFor(request);
+      return bytes > options.maxPayloadBytes || options.mayHold(bytes); // What is too large is refused, and needs none.
+    });
     this.#output = new Output(options.slabs);
   }
 
@@ -82,6 +89,16 @@ export class Transmission {
 
   get bytesInFlight(): number {
     return this.#output.bytesInFlight + this.#heldInputBytes;
+  }
+
+  /** As `bytesInFlight`, with what a request takes whose end has not arrived. */
+  get heldBytes(): number {
+    return this.bytesInFlight + this.#parser.heldBytes;
+  }
+
+  /** A request has begun to arrive and not ended. */
+  get hasPartialRequest(): boolean {
+    return this.#parser.heldBytes > 0;
   }
 
   /**
@@ -111,6 +128,7 @@ export class Transmission {
       if (this.bytesInFlight >= this.#options.maxBytesInFlight) return 'blocked';
       const request = this.#parser.next();
       if (request === null) return 'more';
+      if (request === 'blocked') return 'blocked';
       if (request.type === Command.Disconnect) this.#isDone = true;
       else this.#serve(request);
     }
@@ -160,14 +178,20 @@ export class Transmission {
         const mayTrim = (flags & CommandFlag.NoHole) === 0;
         return this.#durably(flags, this.#backend.writeZeroes(offsetBytes, lengthBytes, { mayTrim }));
       }
-      case Command.Cache: {
-        // Reading is what brings the bytes near, from the disk or from the snapshot they are restored from.
-        return this.#backend.read(offsetBytes, Buffer.allocUnsafeSlow(lengthBytes));
-      }
+      case Command.Cache:
+        return this.#bringNear(offsetBytes, lengthBytes);
       case Command.BlockStatus:
         return this.#blockStatus(request);
       default:
         throw new NbdProtocolError(`command ${type} passed the checks but is not served`);
+    }
+  }
+
+  /** Reading is what brings bytes near, from the disk or from the snapshot they are restored from; a piece after the other. */
+  async #bringNear(offsetBytes: number, lengthBytes: number): Promise<void> {
+    const piece = Buffer.allocUnsafeSlow(Math.min(lengthBytes, CACHE_PIECE_BYTES));
+    for (let at = 0; at < lengthBytes; at += piece.length) {
+      await this.#backend.read(offsetBytes + at, piece.subarray(0, lengthBytes - at));
     }
   }
 
@@ -271,7 +295,7 @@ export class Transmission {
   #answerLater(request: NbdRequest, pending: Promise<unknown>): void {
     const { cookieHigh, cookieLow, type, lengthBytes } = request;
     const to = { cookieHigh, cookieLow };
-    const held = REQUEST_OVERHEAD_BYTES + (type === Command.Write || type === Command.Cache ? lengthBytes : 0);
+    const held = REQUEST_OVERHEAD_BYTES + (type === Command.Read ? 0 : memoryFor(request)); // A read has its region.
     const owner = type === Command.Write && !this.#parser.detachData() ? this.#chunkOwner : null;
     owner?.retain();
     this.#heldInputBytes += held;
@@ -297,6 +321,12 @@ export class Transmission {
     this.#output.commit(reply.length);
   }
 }
+
+/** Bytes that a request needs in memory. */
+const memoryFor = ({ type, lengthBytes }: NbdRequest): number => {
+  if (type === Command.Cache) return Math.min(lengthBytes, CACHE_PIECE_BYTES);
+  return type === Command.Read || type === Command.Write ? lengthBytes : 0;
+};
 
 interface Answered {
   readonly type: number;

@@ -14,6 +14,7 @@ export interface DriverOptions {
   readonly allocationContext?: boolean;
   readonly maxPayloadBytes?: number;
   readonly maxBytesInFlight?: number;
+  readonly mayHold?: (moreBytes: number) => boolean;
 }
 
 /** Drives a transmission without a socket: feeds bytes in chunks of any size, collects what it sends. */
@@ -35,6 +36,7 @@ export class TransmissionDriver {
       slabs: new SlabPool(4),
       stats: this.stats,
       onProgress: () => this.#progress(),
+      mayHold: options.mayHold ?? (() => true),
     });
   }
 

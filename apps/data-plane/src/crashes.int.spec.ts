@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { newSnapshotId, newVolumeId, type VolumeId } from '@holdfast/contracts';
 import { NbdClient } from '@holdfast/nbd/client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildDataPlane, removeBundle, TestHost, until } from './testing/harness.ts';
+import { lockHolder } from './testing/lock-holder.ts';
 
 const BLOCK = 524_288;
 const UNITS = 16 * (BLOCK / 4096);
@@ -21,14 +22,7 @@ afterEach(async () => {
 });
 
 /** Of the block host that has the volume open; NaN between two of them. */
-const hostPid = (volumeId: VolumeId): number => {
-  const path = join(host.home, 'data-plane', 'volumes', volumeId, 'lock');
-  try {
-    return Number.parseInt(readFileSync(path, 'utf8'), 10);
-  } catch {
-    return Number.NaN;
-  }
-};
+const hostPid = (volumeId: VolumeId): number => lockHolder(host.home, volumeId);
 
 /** Connects again and again to one path, as a guest's initiator does. */
 const reconnect = async (socketPath: string): Promise<NbdClient> => {

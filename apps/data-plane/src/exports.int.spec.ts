@@ -11,6 +11,7 @@ import { NbdClient } from '@holdfast/nbd/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { debianTool } from '../../../tools/testing/debian-tools.mjs';
 import { buildDataPlane, filesUnder, removeBundle, TestHost, until } from './testing/harness.ts';
+import { lockHolder } from './testing/lock-holder.ts';
 
 const GIB = 1_073_741_824;
 let bundle: string;
@@ -85,8 +86,7 @@ describe('an export', () => {
 
   it('is served by processes that leave no core dump', async () => {
     const { volumeId } = await host.attached({ key: 'a' });
-    const lock = join(host.home, 'data-plane', 'volumes', volumeId, 'lock');
-    const pid = Number.parseInt(readFileSync(lock, 'utf8'), 10);
+    const pid = lockHolder(host.home, volumeId);
     expect(readFileSync(`/proc/${pid}/limits`, 'utf8')).toMatch(/Max core file size\s+0\s+0/);
     expect(Number.parseInt(readFileSync(`/proc/${pid}/coredump_filter`, 'utf8'), 16)).toBe(0);
   });
@@ -180,8 +180,7 @@ describe('a volume with Multi-Attach', () => {
     const { first, second, clients } = await shared('shared-3');
     const written = randomBytes(4096);
     await clients[1]!.write(0, written);
-    const lock = join(host.home, 'data-plane', 'volumes', first.volumeId, 'lock');
-    const pid = () => Number.parseInt(readFileSync(lock, 'utf8'), 10);
+    const pid = () => lockHolder(host.home, first.volumeId);
     const killed = pid();
     process.kill(killed, 'SIGKILL');
     for (const { socketPath } of [first, second]) {

@@ -5,6 +5,7 @@ import { type DataKeyUse, newSnapshotId, newVolumeId, type SnapshotId } from '@h
 import { NbdClient } from '@holdfast/nbd/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildDataPlane, removeBundle, TestHost, until } from './testing/harness.ts';
+import { lockHolder } from './testing/lock-holder.ts';
 
 const BLOCK = 524_288;
 let bundle: string;
@@ -153,8 +154,7 @@ describe('a snapshot', () => {
     const snapshotId = await host.snapshot(volumeId);
     expect((await host.settled(snapshotId)).state).toBe('completed');
     expect(await host.call('FreezeSnapshot', { snapshotId, volumeId })).toEqual({});
-    const lock = join(host.home, 'data-plane', 'volumes', volumeId, 'lock');
-    await until('nothing has the volume open', () => !existsSync(lock));
+    await until('nothing has the volume open', () => Number.isNaN(lockHolder(host.home, volumeId)));
   });
 
   it('is completed before its volume can be removed', async () => {
@@ -205,6 +205,9 @@ describe('a snapshot', () => {
     const volume = newVolumeId();
     const source = { snapshotId, dataKey: host.kms.use('dmg', volumeId) };
     const other = host.allocate({ volumeId: volume, sizeGiB: 1, dataKey: host.kms.use('a', volume), source });
+    const fast = newVolumeId();
+    const same = { volumeId: fast, sizeGiB: 1, dataKey: host.kms.use('dmg', fast), source, initialized: true };
+    await host.allocate(same);
     // Waiting would not mend it.
     await expect(other).rejects.toMatchObject({ code: 'SnapshotDamaged' });
   });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { debianTool } from '../../../tools/testing/debian-tools.mjs';
 import { buildDataPlane, removeBundle, TestHost, until } from './testing/harness.ts';
 import { startReconnectingQemu, startRetryingNbdkit } from './testing/initiators.ts';
+import { lockHolder } from './testing/lock-holder.ts';
 
 const run = promisify(execFile);
 let bundle: string;
@@ -23,13 +24,7 @@ afterAll(async () => {
 });
 
 /** Of the block host that has the volume open; NaN between two of them. */
-const hostPid = (volumeId: VolumeId): number => {
-  try {
-    return Number.parseInt(readFileSync(join(host.home, 'data-plane', 'volumes', volumeId, 'lock'), 'utf8'), 10);
-  } catch {
-    return Number.NaN;
-  }
-};
+const hostPid = (volumeId: VolumeId): number => lockHolder(host.home, volumeId);
 
 interface FioResult {
   readonly jobs: { readonly error: number; readonly write: { readonly total_ios: number } }[];

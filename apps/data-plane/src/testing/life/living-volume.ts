@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type HostAttachment, newVolumeId, type DataKeyUse, type VolumeId } from '@holdfast/contracts';
 import { NbdClient } from '@holdfast/nbd/client';
@@ -188,7 +188,7 @@ export class LivingVolume {
   /** Of the block host that has the volume open, attached or not. */
   get hostPid(): number | null {
     try {
-      const pid = Number.parseInt(readFileSync(join(this.folder, 'lock'), 'utf8'), 10);
+      const pid = Number.parseInt(readlinkSync(join(this.folder, 'lock')), 10);
       return Number.isNaN(pid) ? null : pid;
     } catch {
       return null;

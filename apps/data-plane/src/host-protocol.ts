@@ -119,8 +119,8 @@ export type HostParams<Name extends HostRequest> = z.infer<(typeof hostRequests)
 
 export const proveKeyReply = z.object({ keyCheck: z.string() });
 export const openVolumeReply = z.object({ backgroundNeeded: z.boolean() });
-/** Blocks of the source snapshot: all of them, and those that are still to be fetched. */
-export const initializationReply = z.object({ blocks: z.int(), missing: z.int() });
+/** Blocks of the source snapshot: all of them, those that are still to be fetched, and whether any of these was found damaged. */
+export const initializationReply = z.object({ blocks: z.int(), missing: z.int(), damaged: z.boolean() });
 /** How long guests waited, in milliseconds; null: the snapshot was frozen before. */
 export const freezeReply = z.object({ heldMs: z.number().nullable() });
 export const serveBlocksReply = z.object({ port: z.int().nullable() });

@@ -14,6 +14,7 @@ import {
 } from '@holdfast/block-store';
 import type { AwsError, DataKeyUse, InternalRequests, VolumeId } from '@holdfast/contracts';
 import { asRefusal, refusal } from '../errors.ts';
+import { initializationReply } from '../host-protocol.ts';
 import { PeerError } from '../ipc.ts';
 import type { HostTasks } from './host-tasks.ts';
 import type { VolumeHosts } from './volume-hosts.ts';
@@ -124,13 +125,19 @@ export class AllocateVolume {
     this.#allotDevice(volumeId, sizeGiB);
     createRestoredVolume(this.layout, header, this.layout.snapshot(snapshotId).manifest);
     this.hosts.continueInBackground(volumeId);
-    this.#checkInitialized(request);
+    await this.#checkInitialized(request);
   }
 
-  /** @throws AwsError InProgress while blocks are missing that the request wants to be there. */
-  #checkInitialized({ volumeId, initialized = false }: AllocateVolumeRequest): void {
+  /** @throws AwsError InProgress while blocks are missing that the request wants to be there, and can be. */
+  async #checkInitialized({ volumeId, initialized = false }: AllocateVolumeRequest): Promise<void> {
     if (!initialized || !existsSync(this.layout.volume(volumeId).source)) return;
     this.hosts.continueInBackground(volumeId);
+    const answer = await this.hosts
+      .hostOf(volumeId)
+      ?.call('Initialization', {})
+      .catch(() => null);
+    // As without fast restore, the guest has the others, and EIO for what is damaged.
+    if (initializationReply.safeParse(answer).data?.damaged === true) return;
     throw refusal('InProgress', `volume ${volumeId} is being initialized`);
   }
 

@@ -71,6 +71,7 @@ export class OpenVolume {
   readonly #exports = new Map<string, Export>();
   /** Blocks of the source snapshot; null until somebody asks. */
   #sourceBlocks: number | null = null;
+  #sourceDamaged = false;
   readonly #idleTimer: NodeJS.Timeout;
 
   private constructor(peer: Peer, header: VolumeHeader, layout: StoreLayout, unlock: () => void) {
@@ -201,11 +202,11 @@ export class OpenVolume {
     return heldMs;
   }
 
-  initialization(): { blocks: number; missing: number } {
+  initialization(): { blocks: number; missing: number; damaged: boolean } {
     const { missing } = this.#volume.map;
-    if (!this.#volume.hydrating) return { blocks: 0, missing: 0 };
+    if (!this.#volume.hydrating) return { blocks: 0, missing: 0, damaged: false };
     this.#sourceBlocks ??= [...Manifest.read(this.#volume.paths.source)].length;
-    return { blocks: this.#sourceBlocks, missing };
+    return { blocks: this.#sourceBlocks, missing, damaged: this.#sourceDamaged };
   }
 
   /** Of each export; `engine` is null where nothing is encrypted. */
@@ -261,6 +262,7 @@ export class OpenVolume {
         await this.#stepAtRate();
       } catch (error) {
         this.#log('error', `background work failed: ${messageOf(error)}`);
+        this.#sourceDamaged ||= error instanceof BlockDamaged;
         this.#failFreeze(error);
         await sleep(RETRY_MS, undefined, { signal: this.#abort.signal }).catch(() => undefined);
       }

@@ -33,9 +33,9 @@ type Handlers = { [Name in HostRequest]: (params: z.infer<(typeof hostRequests)[
 
 const handlers: Handlers = {
   ProveKey: async ({ slot }) => ({ keyCheck: (await openDataKey(peer, slot)).keyCheck }),
-  OpenVolume: async ({ root, volumeId }) => {
+  OpenVolume: async ({ root, volumeId, io }) => {
     if (volume !== null) throw new PeerError('VolumeBusy', 'a volume is open in this process already');
-    volume = await OpenVolume.open(peer, root, volumeId);
+    volume = await OpenVolume.open(peer, { root, volumeId, io });
     return { backgroundNeeded: volume.backgroundNeeded };
   },
   Attach: ({ socketPath, encrypted }) => {

@@ -36,6 +36,8 @@ export const settingsSchema = z.object({
   blocksUrl: z.url({ protocol: /^tcp$/ }).optional(),
   /** Whether volumes are held to the IOPS and throughput of their types; absent: in production they are. */
   volumeLimits: z.enum(['enforced', 'off']).optional(),
+  /** Whether guests' reads and writes go by way of the page cache, or past it; absent: by way of it. */
+  volumeIo: z.enum(['buffered', 'direct']).default('buffered'),
   /** Block devices for volumes' data, or folders of them or of links to them; none: data are in files under `home`. */
   volumeDevices: z.array(z.string().refine(isAbsolute, 'must be absolute paths')).default([]),
   /** Those of them that are taken although something is on them. */

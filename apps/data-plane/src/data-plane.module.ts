@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DevicePool, openBlockStore, openObjects, StoreLayout } from '@holdfast/block-store';
+import { assertDirectIo, DevicePool, openBlockStore, openObjects, StoreLayout } from '@holdfast/block-store';
 import type { SnapshotId } from '@holdfast/contracts';
 import type { Logger, ServiceParts } from '@holdfast/service-kit';
 import { type DynamicModule, Module } from '@nestjs/common';
@@ -45,9 +45,10 @@ export class DataPlaneModule {
       ...{ layout, logger, scriptPath: blockHostPath ?? builtBlockHost(), keys: new KmsKeys(bus) },
       storeEnvironment: storeEnvironment(settings.blockStore, process.env),
     };
+    if (settings.volumeIo === 'direct') assertDirectIo(home);
     const devices = devicePool(layout, settings, logger);
     const tasks = new HostTasks(shared);
-    const hosts = new VolumeHosts({ ...shared, home, isLimited });
+    const hosts = new VolumeHosts({ ...shared, home, isLimited, volumeIo: settings.volumeIo });
     const tlsExports = new TlsExports({
       ...shared,
       settings: settings.nbdTls ?? null,

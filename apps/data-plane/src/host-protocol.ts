@@ -41,7 +41,7 @@ export const hostRequests = {
   /** Unwraps the data key, forgets it, and answers with its check value. */
   ProveKey: z.object({ slot: keySlotSchema }),
   /** Opens a volume's files, without key; frozen blocks are copied and missing ones fetched from now on. */
-  OpenVolume: z.object({ root: z.string(), volumeId: id }),
+  OpenVolume: z.object({ root: z.string(), volumeId: id, io: z.enum(['buffered', 'direct']) }),
   /** Serves the open volume at one more socket; `encrypted` as the caller believes it to be. */
   Attach: z.object({ socketPath: z.string(), encrypted: z.boolean() }),
   /** Ends one of several exports, flushes, and forgets its key. */

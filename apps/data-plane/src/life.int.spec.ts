@@ -10,13 +10,15 @@ const DEFAULT_SEED = 20_260_101;
 const DEFAULT_STEPS = 60;
 const seed = Number(process.env['HOLDFAST_LIFE_SEED'] ?? DEFAULT_SEED);
 const steps = Number(process.env['HOLDFAST_LIFE_STEPS'] ?? DEFAULT_STEPS);
+/** Every other life goes past the page cache. */
+const io = seed % 2 === 0 ? 'direct' : 'buffered';
 const COLLECTED_MS = 60_000;
 
 let bundle: string;
 let host: TestHost;
 beforeAll(async () => {
   bundle = await buildDataPlane();
-  host = new TestHost(bundle);
+  host = new TestHost(bundle, { HOLDFAST_VOLUME_IO: io });
   await host.start();
 }, 300_000);
 afterAll(async () => {
@@ -37,7 +39,7 @@ const files = (folder: string): string[] =>
     .map((entry) => join(entry.parentPath, entry.name));
 
 it(`24 hours of a data plane, against a model in memory`, { timeout: 300_000 + steps * 30_000 }, async () => {
-  process.stdout.write(`life: HOLDFAST_LIFE_SEED=${seed} HOLDFAST_LIFE_STEPS=${steps}\n`);
+  process.stdout.write(`life: HOLDFAST_LIFE_SEED=${seed} HOLDFAST_LIFE_STEPS=${steps} (${io})\n`);
   const verbose = process.env['HOLDFAST_LIFE_VERBOSE'] !== undefined;
   const onStep = (step: number, what: string) =>
     verbose ? void process.stdout.write(`${(performance.now() / 1_000).toFixed(1)} ${step}: ${what}\n`) : undefined;

@@ -53,6 +53,7 @@ const MEANING: Record<keyof typeof variables.shape, string> = {
   HOLDFAST_S3_PATH_STYLE: 'yes or no',
   HOLDFAST_S3_CA_FILE: 'the path of a PEM file',
   HOLDFAST_S3_CREDENTIALS_FILE: 'the path of a file like ~/.aws/credentials',
+  HOLDFAST_VOLUME_IO: 'buffered or direct',
   HOLDFAST_VOLUME_DEVICES: 'paths of block devices, or of folders of them',
   HOLDFAST_VOLUME_DEVICES_OVERWRITE: 'paths of block devices',
   HOLDFAST_NBD_TLS_LISTEN: '<host>:<port>',

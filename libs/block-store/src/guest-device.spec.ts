@@ -10,6 +10,7 @@ import { BLOCK_SIZE_BYTES, GIB } from './geometry.ts';
 import { GuestDevice } from './guest-device.ts';
 import { StoreLayout } from './layout.ts';
 import { Manifest } from './manifest.ts';
+import { directIoHere } from './testing/direct-io-here.ts';
 import { holesHere } from './testing/holes-here.ts';
 import { testCipher } from './testing/test-cipher.ts';
 import { VolumeFile } from './volume-file.ts';
@@ -182,5 +183,42 @@ describe('a guest', () => {
     expect(found.equals(content.subarray(0, found.length))).toBe(true);
     expect(restored.map.missing).toBe(1);
     restored.close();
+  });
+});
+
+describe.skipIf(!directIoHere())('a guest past the page cache', () => {
+  beforeEach(() => {
+    volume.close();
+    const store = new FolderBlockStore(layout.blocks);
+    volume = new VolumeFile({ layout, volumeId: 'vol-00000001', sizeGiB: 1, store, io: 'direct' });
+    device = new GuestDevice(volume, testCipher('guest'));
+  });
+
+  it('reads what it wrote, of parts of units too, and zeros elsewhere', async () => {
+    const data = randomBytes(700_000);
+    await device.write(1_001, Buffer.from(data));
+    const found = Buffer.alloc(data.length + 5_000, 1);
+    await device.read(0, found);
+    expect(found.subarray(1_001, 1_001 + data.length).equals(data)).toBe(true);
+    expect(found.subarray(0, 1_001).equals(Buffer.alloc(1_001))).toBe(true);
+    expect(found.subarray(1_001 + data.length).equals(Buffer.alloc(5_000 - 1_001))).toBe(true);
+    await device.trim(4_096, 65_536);
+    await device.read(4_000, found.subarray(0, 70_000));
+    expect(found.subarray(96, 96 + 65_536).equals(Buffer.alloc(65_536))).toBe(true);
+    expect(
+      found.subarray(96 + 65_536, 70_000).equals(data.subarray(65_536 + 4_096 - 1_001, 70_000 + 4_000 - 1_001)),
+    ).toBe(true);
+  });
+
+  it('sees of a unit that is written during a read the new bytes, and never a mixture', async () => {
+    const unit = (version: number) => Buffer.alloc(4_096, version);
+    for (let version = 1; version < 200; version++) {
+      const found = Buffer.alloc(3 * 4_096);
+      const reading = device.read(0, found);
+      await device.write(4_096, unit(version));
+      await reading;
+      expect(found.subarray(4_096, 8_192).equals(unit(version))).toBe(true);
+      expect(found.subarray(8_192).equals(unit(0))).toBe(true);
+    }
   });
 });

@@ -22,6 +22,7 @@ export {
   type UploadCompletion,
   type UploadJob,
 } from './block-upload.ts';
+export { assertDirectIo } from './direct-file.ts';
 export { DevicePool, type DevicePoolOptions, NoDeviceLeft } from './device-pool.ts';
 export { makeDirectory, syncDirectory, writeFileDurably } from './durable-files.ts';
 export { EncryptedDevice, reEncryptUnits } from './encrypted-device.ts';
@@ -61,7 +62,7 @@ export {
 } from './stored-indexes.ts';
 export { SnapshotDevice } from './snapshot-device.ts';
 export { type Finding, isLoss, type Verification, verifyStore } from './verify.ts';
-export { deviceCapacityBytes, devicePointer } from './volume-data.ts';
+export { deviceCapacityBytes, devicePointer, type VolumeIo } from './volume-data.ts';
 export { volumeDeviceSettings, type VolumeDeviceSettings, volumeDeviceVariables } from './volume-device-settings.ts';
 export { VolumeFile, type VolumeFileOptions } from './volume-file.ts';
 export {

@@ -3,6 +3,7 @@ import { type BackingFile, openNodeDevice, type OpenFile } from './backing-file.
 import { DEVICE_DATA_OFFSET_BYTES, deviceSizeBytes, openDevice, readLabel, withDevice } from './device-label.ts';
 import { writeFileDurably } from './durable-files.ts';
 import type { VolumePaths } from './layout.ts';
+import { openDirectDevice, openDirectFile } from './direct-file.ts';
 import { createSegments, openSegments, segmentsSize } from './segmented-file.ts';
 
 /** Where a volume's device was last seen. Names of devices change; what counts is the label. */
@@ -31,16 +32,20 @@ export const createVolumeData = (paths: VolumePaths, sizeBytes: number): void =>
 export const hasVolumeData = (paths: VolumePaths, sizeBytes: number): boolean =>
   existsSync(paths.device) || segmentsSize(paths.data) >= sizeBytes;
 
+/** How a volume's data are read and written: by way of the page cache, or past it. */
+export type VolumeIo = 'buffered' | 'direct';
+
 /** Opens a volume's data as one file of that size. @throws Error when they are not there, or not the volume's. */
 export const openVolumeData = (
   openFile: OpenFile,
   paths: VolumePaths,
   volumeId: string,
   sizeBytes: number,
+  io: VolumeIo = 'buffered',
 ): BackingFile => {
   const pointer = devicePointer(paths);
-  if (pointer !== null) return VolumeDevice.open(pointer, volumeId, sizeBytes);
-  const data = openSegments(openFile, paths.data);
+  if (pointer !== null) return VolumeDevice.open(pointer, volumeId, sizeBytes, io);
+  const data = openSegments(io === 'direct' ? openDirectFile : openFile, paths.data);
   if (data.sizeBytes === sizeBytes) return data;
   data.close();
   throw new Error(`${paths.data} has ${String(data.sizeBytes)} bytes, not ${String(sizeBytes)}`);
@@ -49,17 +54,20 @@ export const openVolumeData = (
 /** The guest's range of a device: what is in front of it and behind it can't be reached. */
 export class VolumeDevice implements BackingFile {
   readonly #file: BackingFile;
+  /** By which this process has the device alone. */
+  readonly #owned: BackingFile;
   readonly #capacityBytes: number;
   #sizeBytes: number;
 
-  private constructor(file: BackingFile, capacityBytes: number, sizeBytes: number) {
+  private constructor(file: BackingFile, owned: BackingFile, capacityBytes: number, sizeBytes: number) {
     this.#file = file;
+    this.#owned = owned;
     this.#capacityBytes = capacityBytes;
     this.#sizeBytes = sizeBytes;
     this.resize(sizeBytes);
   }
 
-  static open({ deviceId, path }: DevicePointer, volumeId: string, sizeBytes: number): VolumeDevice {
+  static open({ deviceId, path }: DevicePointer, volumeId: string, sizeBytes: number, io: VolumeIo): VolumeDevice {
     const { file, fd } = openNodeDevice(path, openDevice);
     try {
       const label = readLabel(fd);
@@ -69,7 +77,9 @@ export class VolumeDevice implements BackingFile {
         label.state === 'volume' &&
         label.volumeId === volumeId;
       if (!isIts) throw new Error(`${path} is not the device of ${volumeId}`);
-      return new VolumeDevice(file, deviceSizeBytes(fd) - DEVICE_DATA_OFFSET_BYTES, sizeBytes);
+      const deviceBytes = deviceSizeBytes(fd);
+      const data = io === 'direct' ? openDirectDevice(fd, deviceBytes) : file;
+      return new VolumeDevice(data, file, deviceBytes - DEVICE_DATA_OFFSET_BYTES, sizeBytes);
     } catch (error) {
       file.close();
       throw error;
@@ -112,7 +122,8 @@ export class VolumeDevice implements BackingFile {
   }
 
   close(): void {
-    this.#file.close();
+    if (this.#file !== this.#owned) this.#file.close();
+    this.#owned.close();
   }
 
   #place(offsetBytes: number, lengthBytes: number): number {

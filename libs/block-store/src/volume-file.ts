@@ -12,7 +12,8 @@ import { assertRange, BLOCK_SIZE_BYTES, GIB, zeros } from './geometry.ts';
 import type { StoreLayout, VolumePaths } from './layout.ts';
 import { blockCount, Manifest, type ManifestHeader } from './manifest.ts';
 import { ReadPace } from './read-pace.ts';
-import { openVolumeData, VolumeDevice } from './volume-data.ts';
+import { ReadsUnderWay } from './reads-under-way.ts';
+import { openVolumeData, VolumeDevice, type VolumeIo } from './volume-data.ts';
 import { VolumeMap } from './volume-map.ts';
 
 /** Blocks a snapshot's spill file may hold before the guest's writes wait for the copy: 512 MiB. */
@@ -27,6 +28,8 @@ export interface VolumeFileOptions {
   readonly sizeGiB: number;
   readonly store: BlockStore;
   readonly openFile?: OpenFile;
+  /** Of the data; absent: `buffered`. */
+  readonly io?: VolumeIo;
   readonly bootId?: string;
   readonly spillBlocks?: number;
 }
@@ -51,6 +54,7 @@ export class VolumeFile implements SyncDevice {
   /** Files that were opened again, for what was still going on with them. */
   readonly #retired: { close(): void }[] = [];
   readonly #freezes: Freeze[] = [];
+  readonly #reads = new ReadsUnderWay();
   readonly #spillBlocks: number;
   readonly #fetching = new Map<number, Promise<void>>();
   readonly #roomWaiters: (() => void)[] = [];
@@ -63,7 +67,7 @@ export class VolumeFile implements SyncDevice {
     this.#spillBlocks = spillBlocks;
     this.paths = layout.volume(volumeId);
     this.store = store;
-    this.#data = openVolumeData(openFile, this.paths, volumeId, sizeGiB * GIB);
+    this.#data = openVolumeData(openFile, this.paths, volumeId, sizeGiB * GIB, options.io);
     this.#map = this.#openMap(sizeGiB);
     if (existsSync(this.paths.source)) this.#source = Manifest.read(this.paths.source);
     else this.map.forgetPresent();
@@ -91,7 +95,8 @@ export class VolumeFile implements SyncDevice {
     if (this.#data instanceof VolumeDevice) this.#data.resize(sizeBytes);
     else {
       this.#retired.push(this.#data);
-      this.#data = openVolumeData(this.#openFile, this.paths, this.#options.volumeId, sizeBytes);
+      const { volumeId, io } = this.#options;
+      this.#data = openVolumeData(this.#openFile, this.paths, volumeId, sizeBytes, io);
     }
     this.#retired.push(this.#map);
     this.#map = this.#openMap(sizeGiB);
@@ -134,12 +139,24 @@ export class VolumeFile implements SyncDevice {
     return this.#data.read(target, offsetBytes);
   }
 
+  /** Whether the page cache is passed by: then what is read off the event loop is not there to be read again on it. */
+  get isDirect(): boolean {
+    return this.#options.io === 'direct';
+  }
+
+  /** Off the event loop, and as if in one moment: what is written to meanwhile is read again. */
+  readWhole(offsetBytes: number, target: Buffer): Promise<void> {
+    const read = () => this.read(offsetBytes, target);
+    return this.#reads.run(offsetBytes, target.length, read, () => this.readSync(offsetBytes, target));
+  }
+
   /** The caller has waited for `prepareWrite` of the same range, in the same turn of the event loop. */
   writeSync(offsetBytes: number, data: Buffer): void {
     assertRange(offsetBytes, data.length, this.sizeBytes);
     if (data.length === 0) return;
     const [first, last] = blocksOf(offsetBytes, data.length);
     this.#beforeChange(first, last);
+    this.#reads.writing(offsetBytes, data.length);
     this.#data.writeSync(data, offsetBytes);
     if (this.#source !== null) for (let block = first; block <= last; block++) this.map.markPresent(block);
   }
@@ -160,6 +177,7 @@ export class VolumeFile implements SyncDevice {
     assertRange(offsetBytes, lengthBytes, this.sizeBytes);
     const [block] = blocksOf(offsetBytes, lengthBytes);
     this.#beforeChange(block, block);
+    this.#reads.writing(offsetBytes, lengthBytes);
     const isWorthIt = lengthBytes >= MIN_PUNCHED_BYTES;
     const punched = isWorthIt && (this.#data.punchSync?.(offsetBytes, lengthBytes) ?? false);
     if (!punched) this.#data.writeSync(zeros(lengthBytes), offsetBytes);

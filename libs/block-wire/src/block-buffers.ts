@@ -1,6 +1,5 @@
+import { alignedMemory } from './aligned-memory.ts';
 import { BLOCK_BYTES } from './frames.ts';
-
-const WASM_PAGE_BYTES = 65_536;
 
 /**
  * Memory for blocks, used again: half a MiB from the allocator for each block costs as much as digesting it does, in page
@@ -34,20 +33,10 @@ export class BlockBuffers {
   }
 }
 
-interface WithWebAssembly {
-  readonly WebAssembly: {
-    readonly Memory: new (size: { initial: number; maximum: number }) => { buffer: ArrayBuffer };
-  };
-}
-
-/**
- * The memory of WebAssembly is the only one that Node aligns to pages. It takes room in memory as it is written to.
- * @returns null where there is no address space for it: memory from the allocator does as well, more slowly.
- */
+/** @returns null where there is no address space for it: memory from the allocator does as well, more slowly. */
 const pagesFor = (count: number): ArrayBuffer | null => {
-  const pages = (count * BLOCK_BYTES) / WASM_PAGE_BYTES;
   try {
-    return new (globalThis as unknown as WithWebAssembly).WebAssembly.Memory({ initial: pages, maximum: pages }).buffer;
+    return alignedMemory(count * BLOCK_BYTES);
   } catch {
     return null;
   }

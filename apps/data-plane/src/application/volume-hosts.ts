@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { readVolumeHeader, type StoreLayout } from '@holdfast/block-store';
+import { readVolumeHeader, type StoreLayout, type VolumeIo } from '@holdfast/block-store';
 import {
   type DeviceFaults,
   type HostAttachment,
@@ -33,6 +33,7 @@ export interface VolumeHostsOptions {
   readonly logger: Logger;
   /** Whether volumes are held to the IOPS and throughput of their types. */
   readonly isLimited: boolean;
+  readonly volumeIo: VolumeIo;
 }
 
 /** Keeps one block host for each volume that is served or has something to copy, and starts it again when it dies. */
@@ -261,7 +262,7 @@ export class VolumeHosts {
   }
 
   async #start(volumeId: VolumeId, slot: Slot): Promise<HostProcess> {
-    const { scriptPath, storeEnvironment, keys, logger, layout } = this.#options;
+    const { scriptPath, storeEnvironment, keys, logger, layout, volumeIo: io } = this.#options;
     const host = new HostProcess({
       ...{ scriptPath, storeEnvironment, keys, logger },
       onIdle: () => this.#idle(volumeId, slot),
@@ -269,7 +270,7 @@ export class VolumeHosts {
     });
     slot.host = host;
     try {
-      openVolumeReply.parse(await host.call('OpenVolume', { root: layout.root, volumeId }));
+      openVolumeReply.parse(await host.call('OpenVolume', { root: layout.root, volumeId, io }));
       await host.call('SetPerformance', { performance: slot.performance });
       if (slot.faults !== null) await host.call('SetFaults', { faults: slot.faults });
       return host;

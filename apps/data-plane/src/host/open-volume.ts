@@ -22,13 +22,14 @@ import {
   StoreLayout,
   VolumeFile,
   type VolumeHeader,
+  type VolumeIo,
   VolumeLimiter,
   type VolumePerformance,
   writeFileDurably,
 } from '@holdfast/block-store';
 import { type SectorCipher, selectXtsEngine } from '@holdfast/crypto/xts';
 import { type NbdServer, type NbdStats, serveNbd } from '@holdfast/nbd';
-import { HOST_ERRORS } from '../host-protocol.ts';
+import { HOST_ERRORS, type HostParams } from '../host-protocol.ts';
 import { messageOf, type Peer, PeerError } from '../ipc.ts';
 import { GUEST_REPEAT_MS, hostBlockStore } from './block-store.ts';
 import { KeptCredits } from './burst-credits.ts';
@@ -74,7 +75,7 @@ export class OpenVolume {
   #sourceDamaged = false;
   readonly #idleTimer: NodeJS.Timeout;
 
-  private constructor(peer: Peer, header: VolumeHeader, layout: StoreLayout, unlock: () => void) {
+  private constructor(peer: Peer, header: VolumeHeader, layout: StoreLayout, io: VolumeIo, unlock: () => void) {
     this.#peer = peer;
     this.#header = header;
     this.#layout = layout;
@@ -83,14 +84,14 @@ export class OpenVolume {
     const log = (level: 'info' | 'warn', message: string) => this.#log(level, message);
     const patience = { signal: this.#abort.signal, log };
     const store = this.#faults.store(patientStore(hostBlockStore(layout, { repeatMs: GUEST_REPEAT_MS }), patience));
-    this.#volume = new VolumeFile({ layout, volumeId: header.volumeId, sizeGiB: header.sizeGiB, store });
+    this.#volume = new VolumeFile({ layout, volumeId: header.volumeId, sizeGiB: header.sizeGiB, store, io });
     this.#background = new BackgroundWork(this.#volume, this.#abort.signal);
     this.#idleTimer = setInterval(() => this.#saveIfIdle(), IDLE_SAVE_MS);
     this.#startBackground();
   }
 
   /** @throws PeerError VolumeNotFound; VolumeLocked when another process has it open. */
-  static async open(peer: Peer, root: string, volumeId: string): Promise<OpenVolume> {
+  static async open(peer: Peer, { root, volumeId, io }: HostParams<'OpenVolume'>): Promise<OpenVolume> {
     const layout = new StoreLayout(root);
     const notFound = () => new PeerError(HOST_ERRORS.volumeNotFound, `volume ${volumeId} is not on this host`);
     if (readVolumeHeader(layout, volumeId) === null) throw notFound();
@@ -100,7 +101,7 @@ export class OpenVolume {
       const header = readVolumeHeader(layout, volumeId);
       if (header === null) throw notFound();
       finishGrowth(layout, header);
-      return new OpenVolume(peer, header, layout, unlock);
+      return new OpenVolume(peer, header, layout, io, unlock);
     } catch (error) {
       unlock();
       throw error;

@@ -269,7 +269,8 @@ export interface InternalRequests {
         /** How long it waits for the next block. */
         timeoutMinutes: number;
       };
-      out: Record<string, never>;
+      /** What was begun under that id before, by a request that nobody heard the answer of; absent: nothing was. */
+      out: { begun?: { sizeGiB: number; parentSnapshotId: SnapshotId | null; dataKey: WrappedDataKey | null } };
     };
     /**
      * EBS direct: no more blocks; what was put is checked and becomes the snapshot. Its end shows in the progress. Idempotent.

@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StoreLayout } from '@holdfast/block-store';
-import { newSnapshotId } from '@holdfast/contracts';
+import { accountId, instancePrincipal, newInstanceId, newSnapshotId, region } from '@holdfast/contracts';
 import { createLogger, TurnableClock } from '@holdfast/service-kit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BlockUploads } from './block-uploads.ts';
 import type { HostTasks } from './host-tasks.ts';
 
 const HOUR_MS = 3_600_000;
+const ACCOUNT = accountId('111122223333');
 let root: string;
 let failed: string[];
 let closeBlocks: () => Promise<void>;
@@ -26,7 +27,7 @@ const started = (offsetMs = 0) => {
   clock.turnTo(offsetMs);
   const uploads = new BlockUploads({
     layout: new StoreLayout(root),
-    tasks: {} as HostTasks,
+    tasks: { proveKey: () => Promise.resolve('check') } as unknown as HostTasks,
     clock,
     logger: createLogger({ name: 'test', level: 'silent' }),
     closeBlocks: () => closeBlocks(),
@@ -38,6 +39,23 @@ const started = (offsetMs = 0) => {
 const upload = { snapshotId: newSnapshotId(), sizeGiB: 1, timeoutMinutes: 60 };
 
 describe('an upload that waits for blocks', () => {
+  it('stays under the key that it was begun under, and says so to whoever begins it again', async () => {
+    const keyUse = (dataKeyId: string) => ({
+      ...{ keyArn: 'arn:aws:kms:eu-central-1:111122223333:key/k', encryptedDataKey: `wrapped ${dataKeyId}` },
+      ...{ encryptionContext: { 'aws:ebs:id': upload.snapshotId }, dataKeyId },
+      ...{ principal: instancePrincipal(ACCOUNT, newInstanceId()), accountId: ACCOUNT },
+      ...{ region: region('eu-central-1'), requestId: 'r' },
+    });
+    const { uploads } = started();
+    expect(await uploads.start({ ...upload, dataKey: keyUse('first') })).toEqual({});
+    const again = { ...upload, sizeGiB: 2, dataKey: keyUse('second') };
+    const { principal: _p, accountId: _a, region: _r, requestId: _i, ...first } = keyUse('first');
+    expect(await uploads.start(again)).toEqual({ begun: { sizeGiB: 1, parentSnapshotId: null, dataKey: first } });
+    expect(await started().uploads.start(again)).toEqual({
+      begun: { sizeGiB: 1, parentSnapshotId: null, dataKey: first },
+    });
+  });
+
   it('waits as long after a restart under a clock that is turned', async () => {
     await started().uploads.start(upload);
     const { clock, uploads } = started(10 * HOUR_MS);

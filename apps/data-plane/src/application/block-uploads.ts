@@ -3,6 +3,7 @@ import {
   blockCount,
   createUpload,
   finishUpload,
+  type KeyReference,
   Manifest,
   readUpload,
   requestCompletion,
@@ -10,7 +11,13 @@ import {
   type StoreLayout,
   type UploadJob,
 } from '@holdfast/block-store';
-import { AwsError, type InternalRequests, type ListedBlock, type SnapshotId } from '@holdfast/contracts';
+import {
+  AwsError,
+  type InternalRequests,
+  type ListedBlock,
+  type SnapshotId,
+  type WrappedDataKey,
+} from '@holdfast/contracts';
 import type { Clock, Logger } from '@holdfast/service-kit';
 import { asRefusal, refusal } from '../errors.ts';
 import { HOST_ERRORS } from '../host-protocol.ts';
@@ -29,6 +36,15 @@ interface Activity {
   lastPutMs: number;
   progress: number;
 }
+
+const begun = (paths: SnapshotPaths) => {
+  const { sizeGiB, parentSnapshotId, dataKey } = readUpload(paths).header;
+  return { sizeGiB, parentSnapshotId: parentSnapshotId as SnapshotId | null, dataKey: dataKey && wrappedKey(dataKey) };
+};
+
+const wrappedKey = ({ keyArn, encryptedDataKey, encryptionContext, dataKeyId }: KeyReference): WrappedDataKey => ({
+  ...{ keyArn, encryptedDataKey, encryptionContext, dataKeyId },
+});
 
 export interface BlockUploadsOptions {
   readonly layout: StoreLayout;
@@ -50,12 +66,13 @@ export class BlockUploads {
     this.#options = options;
   }
 
-  /** Idempotent. @throws AwsError KmsKeyUnusable, SnapshotNotFound, EncryptionMismatch */
-  async start(request: Requests['StartBlockUpload']['in']): Promise<Record<string, never>> {
+  /** Idempotent: what was begun stays as it was begun. @throws AwsError KmsKeyUnusable, SnapshotNotFound, EncryptionMismatch */
+  async start(request: Requests['StartBlockUpload']['in']): Promise<Requests['StartBlockUpload']['out']> {
     const { snapshotId, sizeGiB, parentSnapshotId, dataKey, timeoutMinutes } = request;
     const { layout, tasks } = this.#options;
     const paths = layout.snapshot(snapshotId);
-    if ([paths.manifest, paths.job, paths.failed, paths.removed].some((path) => existsSync(path))) return {};
+    if ([paths.manifest, paths.failed, paths.removed].some((path) => existsSync(path))) return {};
+    if (existsSync(paths.job)) return { begun: begun(paths) };
     const parent = parentSnapshotId === undefined ? null : this.#manifest(parentSnapshotId);
     if (parent !== null && parent.header.dataKey?.dataKeyId !== dataKey?.dataKeyId) {
       throw refusal('EncryptionMismatch', `${snapshotId} is not under the data key of its parent`);
@@ -73,6 +90,8 @@ export class BlockUploads {
     }
     const header = { snapshotId, sizeGiB, dataKey: reference, parentSnapshotId: parentSnapshotId ?? null };
     const parentPath = parentSnapshotId === undefined ? null : layout.snapshot(parentSnapshotId).manifest;
+    // Another request may have begun it while this one asked for its key.
+    if (existsSync(paths.job)) return { begun: begun(paths) };
     createUpload(paths, { header, timeoutMinutes }, parentPath);
     this.noted(snapshotId, null);
     return {};

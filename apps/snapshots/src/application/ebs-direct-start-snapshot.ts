@@ -108,13 +108,23 @@ export class StartSnapshot {
     const { snapshots, requests, clock, pendingUploads } = this.parts;
     if ((await pendingUploads(context)) >= MAX_PENDING) throw tooManyPending();
     const parent = await this.parent(input, context);
-    const dataKey = await this.dataKey(snapshotId, input, parent, context);
+    const made = await this.dataKey(snapshotId, input, parent, context);
     const { volumeSizeGiB, timeoutMinutes } = wish;
     const upload = {
       ...{ snapshotId, sizeGiB: volumeSizeGiB, timeoutMinutes, parentSnapshotId: parent?.snapshotId },
-      dataKey: dataKey === null ? undefined : callersKeyUse(dataKey, context),
+      dataKey: made === null ? undefined : callersKeyUse(made, context),
     };
-    await requests.call('data-plane', 'StartBlockUpload', upload, context).catch(fromDataPlane(snapshotId));
+    const { begun } = await requests
+      .call('data-plane', 'StartBlockUpload', upload, context)
+      .catch(fromDataPlane(parent?.snapshotId ?? snapshotId));
+    const isAsBegun =
+      begun === undefined ||
+      (begun.sizeGiB === volumeSizeGiB &&
+        begun.parentSnapshotId === (parent?.snapshotId ?? null) &&
+        begun.dataKey?.keyArn === made?.keyArn);
+    if (!isAsBegun) throw conflict();
+    // The same request was interrupted before, or goes on elsewhere: the blocks are to be under the key that it made.
+    const dataKey = begun === undefined ? made : begun.dataKey;
     const event: SnapshotStarted = {
       type: 'SnapshotStarted',
       snapshotId,

@@ -33,13 +33,6 @@ const holderOf = (path: string): string | null => {
   try {
     return readlinkSync(path, 'latin1');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return null;
-    if (code !== 'EINVAL') throw error;
-  }
-  try {
-    return readFileSync(path, 'latin1'); // As a host of an older build wrote it.
-  } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }

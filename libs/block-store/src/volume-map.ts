@@ -258,11 +258,15 @@ export class VolumeMap {
     this.#file.writeSync(bitmap.bytes.subarray(at, at + 1), PAGE_BYTES + place * regionBytes(bitmap.length) + at);
   }
 
-  /** Order matters only to the process, as the mark stays set; made durable by the next saveClean. */
+  /**
+   * Order matters only to the process, as the mark stays set; made durable by the next saveClean. Meanwhile there is no header: whoever
+   * is killed between two of the writes leaves a map that nobody trusts, and not changes since another baseline.
+   */
   #rewrite(): void {
     this.#clean = false;
     this.#activity++;
     const region = regionBytes(this.changed.length);
+    this.#file.writeSync(Buffer.alloc(HEADER_BYTES), 0);
     this.#file.writeSync(this.changed.bytes, PAGE_BYTES);
     this.#file.writeSync(this.used.bytes, PAGE_BYTES + region);
     if (this.#present !== null) this.#file.writeSync(this.#present.bytes, PAGE_BYTES + 2 * region);

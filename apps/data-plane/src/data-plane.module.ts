@@ -34,7 +34,7 @@ const builtBlockHost = (): string => {
 @Module({})
 export class DataPlaneModule {
   static register({ environment, bus, clock, logger, metrics }: ServiceParts): DynamicModule {
-    const settings = settingsSchema.parse(environment.settings ?? {});
+    const settings = checkedSettings(environment.settings);
     const { home, hostId, blockHostPath, blocksListen, blocksUrl } = settings;
     const isDevelopment = environment.mode === 'development';
     const isLimited = (settings.volumeLimits ?? (isDevelopment ? 'off' : 'enforced')) === 'enforced';
@@ -45,7 +45,6 @@ export class DataPlaneModule {
       ...{ layout, logger, scriptPath: blockHostPath ?? builtBlockHost(), keys: new KmsKeys(bus) },
       storeEnvironment: storeEnvironment(settings.blockStore, process.env),
     };
-    if (settings.volumeIo === 'direct') assertDirectIo(home);
     const devices = devicePool(layout, settings, logger);
     const tasks = new HostTasks(shared);
     const hosts = new VolumeHosts({ ...shared, home, isLimited, volumeIo: settings.volumeIo });
@@ -106,6 +105,13 @@ export class DataPlaneModule {
     };
   }
 }
+
+/** @throws Error saying what is wrong, or can't be had here. */
+const checkedSettings = (given: unknown): Settings => {
+  const settings = settingsSchema.parse(given ?? {});
+  if (settings.volumeIo === 'direct') assertDirectIo(settings.home);
+  return settings;
+};
 
 const devicePool = (layout: StoreLayout, settings: Settings, logger: Logger): DevicePool =>
   new DevicePool({

@@ -1,12 +1,17 @@
-// Blocks put and got through the endpoint of a composed stack, beside the same digests and copies in this process alone,
-// beside Node's bare HTTP server, and by the official SDK. The client shares the machine's cores with what it measures, so it
+// Blocks put and got through the endpoint of a composed stack, beside the same digests and copies in this process alone (in
+// memory only, and into a block store and out of it), beside Node's bare HTTP server, and by the official SDK. The client shares the machine's cores with what it measures, so it
 // signs and digests in advance, and does nothing with an answer but count it.
 import { fork } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EBSClient, GetSnapshotBlockCommand, PutSnapshotBlockCommand } from '@aws-sdk/client-ebs';
+import { BlockUpload, createUpload, FolderBlockStore, StoreLayout } from '@holdfast/block-store';
+import { BlockBuffers } from '@holdfast/block-wire';
 import { DATA_UNIT_BYTES, type SectorCipher, selectXtsEngine, XTS_KEY_BYTES } from '@holdfast/crypto/xts';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { Sha256, startStack } from './api.ts';
@@ -127,11 +132,71 @@ const bareRate = (blocks: readonly Buffer[], cipher: SectorCipher | null): numbe
   return rate(blocks.length, began);
 };
 
+/** A block store in this process, used as a host uses its own: as many blocks at once as there are connections. */
+class BareStore {
+  readonly #layout: StoreLayout;
+  readonly #store: FolderBlockStore;
+  readonly #buffers = new BlockBuffers(CONNECTIONS, { aligned: true });
+  #digests: Buffer[] = [];
+  #uploads = 0;
+
+  constructor(folder: string) {
+    this.#layout = new StoreLayout(folder);
+    this.#store = new FolderBlockStore(this.#layout.blocks, { onLoop: true });
+  }
+
+  /** @returns MiB a second of blocks that are durable, and journalled as those of an upload are. */
+  async putRate(blocks: readonly Buffer[], cipher: SectorCipher | null): Promise<number> {
+    const snapshotId = `snap-${String(++this.#uploads).padStart(17, '0')}`;
+    const header = { snapshotId, sizeGiB: 1, dataKey: null, parentSnapshotId: null };
+    const paths = this.#layout.snapshot(snapshotId);
+    createUpload(paths, { header, timeoutMinutes: 60 }, null);
+    const upload = new BlockUpload(paths, header, this.#store);
+    this.#digests = [];
+    const putOne = (index: number) =>
+      this.#with(async (buffer) => {
+        blocks[index]?.copy(buffer);
+        const checksum = digestOf(buffer);
+        if (cipher !== null) cipher.encrypt(buffer, 0, buffer.length, 0);
+        const digest = cipher === null ? checksum : digestOf(buffer);
+        this.#digests.push(digest);
+        await upload.put(index, buffer, digest, checksum);
+      });
+    const taken = await rateOf([...blocks.keys()], sixteen(putOne), false);
+    await upload.close();
+    return taken;
+  }
+
+  /** Of the blocks that were put last. @returns MiB a second. */
+  getRate(cipher: SectorCipher | null): Promise<number> {
+    const getOne = (digest: Buffer) =>
+      this.#with(async (buffer) => {
+        await this.#store.getInto(digest, buffer);
+        if (cipher === null) return;
+        cipher.decrypt(buffer, 0, buffer.length, 0);
+        digestOf(buffer);
+      });
+    return rateOf(this.#digests, sixteen(getOne), true);
+  }
+
+  async #with(use: (buffer: Buffer<ArrayBuffer>) => Promise<void>): Promise<number> {
+    const buffer = this.#buffers.take();
+    await use(buffer);
+    this.#buffers.giveBack(buffer);
+    return buffer.length;
+  }
+}
+
+const digestOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest();
+const sixteen = <Worker>(worker: Worker): Worker[] => Array.from({ length: CONNECTIONS }, () => worker);
+
 type Direction = 'put' | 'get';
 interface Taken {
   readonly rate: number;
-  /** Of digests and copies in this process. */
+  /** Of digests and copies in this process, in memory. */
   readonly bare: number;
+  /** Of those into or out of a block store. */
+  readonly stored: number;
   /** Of Node's bare HTTP server. */
   readonly http: number;
   /** Processor time of the whole stack for a block, in milliseconds; null where /proc does not tell. */
@@ -143,10 +208,11 @@ interface Subject {
   readonly pid: number;
   /** Of the bare HTTP server. */
   readonly bareEndpoint: string;
+  readonly store: BareStore;
 }
 
 const measured = async (
-  { endpoint, pid, bareEndpoint }: Subject,
+  { endpoint, pid, bareEndpoint, store }: Subject,
   { calls, blocks, cipher }: { calls: readonly Signed[]; blocks: readonly Buffer[]; cipher: SectorCipher | null },
 ): Promise<Taken> => {
   const isGet = calls[0]?.body === undefined;
@@ -154,9 +220,10 @@ const measured = async (
   const ours = await rawRate(endpoint, calls, isGet);
   const after = treeSeconds(pid);
   const bare = bareRate(blocks, cipher);
+  const stored = isGet ? await store.getRate(cipher) : await store.putRate(blocks, cipher);
   const http = await rawRate(bareEndpoint, calls, isGet);
   const cpuMs = before === null || after === null ? null : ((after - before) * 1000) / calls.length;
-  return { rate: ours, bare, http, cpuMs };
+  return { rate: ours, bare, stored, http, cpuMs };
 };
 
 interface Uploaded {
@@ -250,6 +317,11 @@ const rowsOf = (kind: string, direction: Direction, rounds: readonly Taken[]): R
       ratio: median(rounds.map(({ rate, bare }) => rate / bare)),
     },
     {
+      ...{ figure, value, target: FLOOR, aim: AIM },
+      yardstick: `${median(rounds.map(({ stored }) => stored)).toFixed(0)} MiB/s ${work} ${direction === 'put' ? 'into' : 'out of'} a block store, bare in one process`,
+      ratio: median(rounds.map(({ rate, stored }) => rate / stored)),
+    },
+    {
       ...{ figure, value },
       yardstick: `${median(rounds.map(({ http }) => http)).toFixed(0)} MiB/s bare node:http that digests and forgets`,
       ratio: median(rounds.map(({ rate, http }) => rate / http)),
@@ -267,9 +339,10 @@ const startBareServer = async () => {
 export const ebsDirectRows = async (): Promise<Row[]> => {
   const { endpoint, stop, pid } = await startStack();
   const { bareEndpoint, stopBare } = await startBareServer();
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-store-'));
   try {
     const rows: Row[] = [];
-    const subject = { endpoint, pid, bareEndpoint };
+    const subject = { endpoint, pid, bareEndpoint, store: new BareStore(folder) };
     const cipher = selectXtsEngine().engine.createCipher(randomBytes(XTS_KEY_BYTES), DATA_UNIT_BYTES);
     for (let at = 0; at < WARMING_ROUNDS; at++) await round(subject, at % 2 === 0 ? cipher : null);
     for (const kind of ['unencrypted', 'encrypted']) {
@@ -291,5 +364,6 @@ export const ebsDirectRows = async (): Promise<Row[]> => {
     agent.destroy();
     stopBare();
     await stop();
+    await rm(folder, { recursive: true, force: true });
   }
 }; // prettier-ignore

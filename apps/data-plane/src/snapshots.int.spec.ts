@@ -204,12 +204,13 @@ describe('a snapshot', () => {
     await reader.close();
     const volume = newVolumeId();
     const source = { snapshotId, dataKey: host.kms.use('dmg', volumeId) };
-    const other = host.allocate({ volumeId: volume, sizeGiB: 1, dataKey: host.kms.use('a', volume), source });
+    const another = { volumeId: volume, sizeGiB: 1, dataKey: host.kms.use('a', volume), source };
+    // Waiting would not mend it.
+    const damaged = expect(host.allocate(another)).rejects.toMatchObject({ code: 'SnapshotDamaged' });
     const fast = newVolumeId();
     const same = { volumeId: fast, sizeGiB: 1, dataKey: host.kms.use('dmg', fast), source, initialized: true };
     await host.allocate(same);
-    // Waiting would not mend it.
-    await expect(other).rejects.toMatchObject({ code: 'SnapshotDamaged' });
+    await damaged;
   });
 });
 

@@ -19,7 +19,7 @@ vi.setConfig({ testTimeout: 60_000 });
 
 // Values are random, so they break the models' patterns and enums, and what services refuse besides: what is tested here is names, places and encodings.
 vi.mock('./validation.ts', () => ({ validate: () => undefined }));
-vi.mock('./recorded-refusals.ts', () => ({ refuseAsRecorded: () => undefined }));
+vi.mock('./recorded-refusals.ts', () => ({ refuseAsRecorded: () => undefined, refuseEncoded: () => undefined }));
 
 const rbinCommands = Object.keys(modelOf('rbin').operations).map((name) => [`${name}Command`, rbinCommand(name)]);
 const rbin = { RbinClient, ...Object.fromEntries(rbinCommands) };
